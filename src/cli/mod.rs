@@ -1,0 +1,1 @@
+//! Arguments → configuration; the subcommands. It holds no logic of the road.

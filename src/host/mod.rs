@@ -1,0 +1,1 @@
+//! Which local process listens on an endpoint. Asked once per verdict, never per packet.

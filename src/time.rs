@@ -1,0 +1,121 @@
+//! The packet clock: a point in time as a capture recorded it.
+//!
+//! Nothing in the data plane asks the machine what time it is. Every timeout, window and rate is measured with the
+//! times that packets carry, so replaying a file today or next year gives the same answer.
+//!
+//! Invariants: arithmetic saturates (a hostile capture may carry any 64-bit time stamp); no function here reads a clock.
+
+use std::fmt;
+use std::time::Duration;
+
+const NANOS_PER_SECOND: i64 = 1_000_000_000;
+
+/// Nanoseconds since 1970-01-01 00:00:00 UTC, as the capture says. Range: the years 1677 to 2262, saturating.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// The earliest time that can be said; also "no packet seen yet".
+    pub const MIN: Self = Self(i64::MIN);
+    /// The latest time that can be said.
+    pub const MAX: Self = Self(i64::MAX);
+
+    /// A time from nanoseconds since the Unix epoch.
+    #[must_use]
+    pub const fn from_nanos(nanos: i64) -> Self {
+        Self(nanos)
+    }
+
+    /// A time from seconds since the Unix epoch and nanoseconds on top of it (any number of them).
+    #[must_use]
+    pub const fn from_parts(seconds: i64, nanos: u64) -> Self {
+        let nanos = if nanos > i64::MAX as u64 { i64::MAX } else { nanos as i64 };
+        Self(seconds.saturating_mul(NANOS_PER_SECOND).saturating_add(nanos))
+    }
+
+    /// Nanoseconds since the Unix epoch; negative before it.
+    #[must_use]
+    pub const fn as_nanos(self) -> i64 {
+        self.0
+    }
+
+    /// Seconds since the Unix epoch, rounded down.
+    #[must_use]
+    pub const fn as_seconds(self) -> i64 {
+        self.0.div_euclid(NANOS_PER_SECOND)
+    }
+
+    /// How long after `earlier` this is; zero when it is not after it.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Duration {
+        let nanos = self.0.saturating_sub(earlier.0);
+        Duration::from_nanos(if nanos < 0 { 0 } else { nanos.unsigned_abs() })
+    }
+
+    /// This time moved forward, saturating at [`Timestamp::MAX`].
+    #[must_use]
+    pub fn after(self, later: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(later.as_nanos()).unwrap_or(i64::MAX)))
+    }
+}
+
+/// Writes `YYYY-MM-DDTHH:MM:SS.ffffff+0000`: the one shape that Arkime, Wazuh and Filebeat all read in EVE lines.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.as_seconds();
+        let micros = self.0.rem_euclid(NANOS_PER_SECOND) / 1000;
+        let (year, month, day) = civil_from_days(seconds.div_euclid(86_400));
+        let of_day = seconds.rem_euclid(86_400);
+        let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}+0000")
+    }
+}
+
+/// Year, month and day of a count of days since 1970-01-01, in the proleptic Gregorian calendar.
+///
+/// Works in eras of 400 years that begin on 1 March, so that the leap day is the last day of a year.
+const fn civil_from_days(days: i64) -> (i64, i64, i64) {
+    const DAYS_PER_ERA: i64 = 146_097;
+    let shifted = days + 719_468; // days since 0000-03-01
+    let era = shifted.div_euclid(DAYS_PER_ERA);
+    let day_of_era = shifted.rem_euclid(DAYS_PER_ERA);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = year_of_era + era * 400 + if month <= 2 { 1 } else { 0 };
+    (year, month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prints_the_eve_shape() {
+        assert_eq!(Timestamp::from_nanos(0).to_string(), "1970-01-01T00:00:00.000000+0000");
+        assert_eq!(
+            Timestamp::from_parts(1_700_000_000, 3_000_999).to_string(),
+            "2023-11-14T22:13:20.003000+0000"
+        );
+        assert_eq!(Timestamp::from_parts(951_782_400, 0).to_string(), "2000-02-29T00:00:00.000000+0000");
+        assert_eq!(Timestamp::from_nanos(-1).to_string(), "1969-12-31T23:59:59.999999+0000");
+    }
+
+    #[test]
+    fn any_time_prints_26_to_31_bytes_and_never_panics() {
+        for nanos in [i64::MIN, i64::MIN + 1, -1, 0, 1, i64::MAX - 1, i64::MAX] {
+            let text = Timestamp::from_nanos(nanos).to_string();
+            assert_eq!(text.len(), 31, "{text}");
+        }
+    }
+
+    #[test]
+    fn arithmetic_saturates() {
+        assert_eq!(Timestamp::MAX.after(Duration::MAX), Timestamp::MAX);
+        assert_eq!(Timestamp::from_parts(i64::MAX, u64::MAX), Timestamp::MAX);
+        assert_eq!(Timestamp::MIN.since(Timestamp::MAX), Duration::ZERO);
+        assert_eq!(Timestamp::from_nanos(5).since(Timestamp::from_nanos(2)), Duration::from_nanos(3));
+    }
+}

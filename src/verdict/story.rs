@@ -1,0 +1,83 @@
+//! The stories a flow can tell.
+
+/// One possible explanation of a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Story {
+    /// The protocol the port is registered (or universally used) for is what speaks.
+    RegisteredService,
+    /// A documented unofficial user of this port.
+    KnownSquatter,
+    /// A known protocol where it does not belong.
+    NonstandardPort,
+    /// A port announced by a control conversation just before.
+    NegotiatedPort,
+    /// The number is only a client's source port; the flow is about the other port.
+    EphemeralOverlap,
+    /// One of many probes.
+    Scan,
+    /// Someone keeps asking where nothing answers.
+    Misdirected,
+    /// Answers to questions nobody here asked.
+    Backscatter,
+    /// The historic or known-bad tenant, by its bytes.
+    SuspectedMalware,
+    /// Something answers and speaks, and nothing explains it.
+    UnidentifiedListener,
+    /// Not enough evidence; a legal answer.
+    Undetermined,
+}
+
+impl Story {
+    /// All stories, in output order.
+    pub const ALL: [Self; 11] = [
+        Self::RegisteredService,
+        Self::KnownSquatter,
+        Self::NonstandardPort,
+        Self::NegotiatedPort,
+        Self::EphemeralOverlap,
+        Self::Scan,
+        Self::Misdirected,
+        Self::Backscatter,
+        Self::SuspectedMalware,
+        Self::UnidentifiedListener,
+        Self::Undetermined,
+    ];
+
+    /// Name in files and output.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RegisteredService => "registered_service",
+            Self::KnownSquatter => "known_squatter",
+            Self::NonstandardPort => "nonstandard_port",
+            Self::NegotiatedPort => "negotiated_port",
+            Self::EphemeralOverlap => "ephemeral_overlap",
+            Self::Scan => "scan",
+            Self::Misdirected => "misdirected",
+            Self::Backscatter => "backscatter",
+            Self::SuspectedMalware => "suspected_malware",
+            Self::UnidentifiedListener => "unidentified_listener",
+            Self::Undetermined => "undetermined",
+        }
+    }
+
+    /// The story of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|story| story.name() == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_story_has_its_place_and_its_own_name() {
+        for (place, story) in Story::ALL.into_iter().enumerate() {
+            assert_eq!(story as usize, place);
+            assert_eq!(Story::from_name(story.name()), Some(story));
+        }
+    }
+}
