@@ -199,6 +199,8 @@ pub struct Packet<'a> {
     pub role: Role,
     /// TCP header fields; zero for other transports.
     pub tcp: Tcp,
+    /// Raw TCP option bytes of a SYN or SYN-ACK as captured; empty for everything else.
+    pub tcp_options: &'a [u8],
     /// Payload bytes above the transport header that were captured, without link padding.
     pub payload: &'a [u8],
     /// Payload bytes above the transport header on the wire; at least `payload.len()`.
