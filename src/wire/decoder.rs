@@ -73,6 +73,7 @@ impl Decoder {
             first,
             vlan: Vlan::default(),
             in_fragment: false,
+            carrier_in_fragment: false,
             packets,
         };
         let outcome = walk.link(frame.link, span);
@@ -91,6 +92,8 @@ pub(super) struct Net {
     pub(super) ttl: u8,
     /// True for the joined or first fragment of a datagram: it cannot be fragmented once more by the same header chain.
     pub(super) fragmented: bool,
+    /// True when the header promises more than there was on the wire: the packet was cut before it was captured.
+    pub(super) short: bool,
 }
 
 /// The way through one frame.
@@ -106,6 +109,8 @@ pub(super) struct Walk<'a, 'w> {
     pub(super) vlan: Vlan,
     /// True inside the beginning of a datagram whose rest is still missing: what is too short then may become whole.
     pub(super) in_fragment: bool,
+    /// True inside a UDP tunnel whose outer datagram is fragmented.
+    pub(super) carrier_in_fragment: bool,
     packets: &'w mut Vec<Packet<'a>>,
 }
 

@@ -32,6 +32,7 @@ pub(super) mod kind {
     pub(crate) const E_TAG: u16 = 0x893f;
     pub(crate) const CISCO_META: u16 = 0x8909;
     pub(crate) const MACSEC: u16 = 0x88e5;
+    pub(crate) const FABRIC_PATH: u16 = 0x8903;
     pub(crate) const NSH: u16 = 0x894f;
     pub(crate) const JUMBO_LLC: u16 = 0x8870;
 
@@ -88,6 +89,11 @@ impl<'a> Walk<'a, '_> {
             kind::PPPOE_DISCOVERY => Err(Skip::LinkControl),
             kind::PPP => self.ppp(span),
             kind::BRIDGED => self.deeper(|walk| walk.ethernet(span)),
+            // Cisco FabricPath: a 2-byte tag between two Ethernet headers.
+            kind::FABRIC_PATH => {
+                let inner = span.after(2).ok_or(Skip::LinkTruncated)?;
+                self.deeper(|walk| walk.ethernet(inner))
+            }
             kind::PROVIDER_BRIDGE => {
                 let inner = span.after(4).ok_or(Skip::LinkTruncated)?;
                 self.deeper(|walk| walk.ethernet(inner))

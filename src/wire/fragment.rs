@@ -302,8 +302,12 @@ impl Fragments {
 impl Datagram {
     /// A fragment of a datagram whose beginning was not read yet.
     fn wait<'a>(&mut self, piece: &Piece<'a>, room: bool, scratch: &'a Scratch) -> Result<Next<'a>, Skip> {
-        if self.place(piece)? == Fit::Again {
-            return Err(Skip::FragmentWithoutFirst);
+        match self.place(piece) {
+            Ok(Fit::New) => (),
+            Ok(Fit::Again) => return Err(Skip::FragmentWithoutFirst),
+            // A first fragment that contradicts the rest still tells its ports.
+            Err(_) if piece.at == 0 => return Ok(Next::Begin { span: piece.span, whole: true }),
+            Err(skip) => return Err(skip),
         }
         let prefix = self.prefix();
         let whole = self.total == Some(prefix);

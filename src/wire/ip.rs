@@ -1,9 +1,11 @@
 //! IPv4 and IPv6: header, extension headers, and the way on to the transport, a tunnel, or the fragments.
+//!
+//! The addresses of a flow are those of the IP header, as everybody on the path saw them: routing headers and home
+//! address options are passed, not obeyed. Wireshark, Suricata and firewalls log the same.
 
 use etherparse::{
     IpAuthHeaderSlice, Ipv4HeaderSlice, Ipv6FragmentHeaderSlice, Ipv6HeaderSlice, Ipv6RawExtHeaderSlice, err,
 };
-use std::net::{IpAddr, Ipv6Addr};
 
 use crate::wire::Skip;
 use crate::wire::decoder::{Net, Walk};
@@ -54,10 +56,11 @@ impl<'a> Walk<'a, '_> {
             err::ipv4::HeaderSliceError::Content(_) => Skip::IpMalformed,
         })?;
         let length = header.slice().len();
-        let whole = match usize::from(header.total_len()) {
+        let total = usize::from(header.total_len());
+        let whole = match total {
             0 => span, // an offloaded super-frame: the length did not fit
-            total if total < length => return Err(Skip::IpMalformed),
-            total => span.first(total),
+            _ if total < length => return Err(Skip::IpMalformed),
+            _ => self.of_length(span, total),
         };
         let rest = Span { bytes: &whole.bytes[length..], wire: whole.wire - length };
         let net = Net {
@@ -65,6 +68,7 @@ impl<'a> Walk<'a, '_> {
             dst: header.destination_addr().into(),
             ttl: header.ttl(),
             fragmented: false,
+            short: rest.wire < length,
         };
         let protocol = header.protocol().0;
         if header.is_fragmenting_payload() {
@@ -87,17 +91,29 @@ impl<'a> Walk<'a, '_> {
             err::ipv6::HeaderSliceError::Content(_) => Skip::IpMalformed,
         })?;
         let rest = Span { bytes: &span.bytes[40..], wire: span.wire - 40 };
-        let rest = match usize::from(header.payload_length()) {
+        let length = usize::from(header.payload_length());
+        let rest = match length {
             0 => rest, // a jumbogram (RFC 2675) or an offloaded super-frame
-            length => rest.first(length),
+            _ => self.of_length(rest, length),
         };
         let net = Net {
             src: header.source_addr().into(),
             dst: header.destination_addr().into(),
             ttl: header.hop_limit(),
             fragmented: false,
+            short: rest.wire < length,
         };
         self.above_ip(header.next_header().0, rest, &net)
+    }
+
+    /// A packet of the length its header says. In a tunnel whose outer packet is fragmented the header knows better than
+    /// the fragment how long it is; otherwise the frame does.
+    #[inline]
+    fn of_length(&self, span: Span<'a>, length: usize) -> Span<'a> {
+        if length > span.wire && self.carrier_in_fragment {
+            return Span { bytes: span.bytes, wire: length };
+        }
+        span.first(length)
     }
 
     /// What an IP header of either version carries.
@@ -125,14 +141,14 @@ impl<'a> Walk<'a, '_> {
                 self.deeper(|walk| walk.ethernet(inner))
             }
             number::MPLS => self.deeper(|walk| walk.mpls(span)),
-            number::AUTHENTICATION => self.extensions(protocol, span, *net),
-            _ if v6 && is_extension(protocol) => self.extensions(protocol, span, *net),
+            number::AUTHENTICATION => self.extensions(protocol, span, net),
+            _ if v6 && is_extension(protocol) => self.extensions(protocol, span, net),
             _ => Err(Skip::NoPorts),
         }
     }
 
     /// A chain of extension headers, beginning with one of kind `next`. AH (RFC 4302) stands above IPv4 too.
-    fn extensions(&mut self, mut next: u8, mut span: Span<'a>, mut net: Net) -> Result<(), Skip> {
+    fn extensions(&mut self, mut next: u8, mut span: Span<'a>, net: &Net) -> Result<(), Skip> {
         for _ in 0..EXTENSIONS {
             let length = match next {
                 number::AUTHENTICATION => {
@@ -148,7 +164,7 @@ impl<'a> Walk<'a, '_> {
                         return Err(Skip::IpExtension);
                     }
                     if header.is_fragmenting_payload() {
-                        return self.ipv6_fragment(&header, rest, &net);
+                        return self.ipv6_fragment(&header, rest, net);
                     }
                     next = header.next_header().0;
                     header.slice().len()
@@ -156,15 +172,10 @@ impl<'a> Walk<'a, '_> {
                 _ if is_extension(next) => {
                     let header =
                         Ipv6RawExtHeaderSlice::from_slice(span.bytes).map_err(|_| Skip::IpExtension)?;
-                    match next {
-                        number::ROUTING => route(header.slice(), &mut net),
-                        number::DESTINATION => home(header.slice(), &mut net),
-                        _ => (),
-                    }
                     next = header.next_header().0;
                     header.slice().len()
                 }
-                _ => return self.above_ip(next, span, &net),
+                _ => return self.above_ip(next, span, net),
             };
             span = span.after(length).ok_or(Skip::IpExtension)?;
         }
@@ -191,44 +202,4 @@ const fn is_extension(protocol: u8) -> bool {
         protocol,
         HOP_BY_HOP | ROUTING | FRAGMENT | AUTHENTICATION | DESTINATION | MOBILITY | HIP | SHIM6
     )
-}
-
-/// While segments are left, the flow's destination is the last address of the route, not that of the next hop.
-fn route(header: &[u8], net: &mut Net) {
-    let (Some(&kind), Some(&left)) = (header.get(2), header.get(3)) else { return };
-    let addresses = header.get(8..).unwrap_or(&[]).chunks_exact(16);
-    let last = match kind {
-        _ if left == 0 => None,
-        0 | 2 => addresses.last(),     // RFC 2460 section 4.4, RFC 6275 section 6.4
-        4 => addresses.clone().next(), // RFC 8754 section 2: the list runs backwards
-        _ => None,
-    };
-    if let Some(address) = last.and_then(ipv6_address) {
-        net.dst = address;
-    }
-}
-
-/// The home address option of Mobile IPv6 (RFC 6275 section 6.3) says who the sender really is.
-fn home(header: &[u8], net: &mut Net) {
-    const PAD1: u8 = 0;
-    const HOME_ADDRESS: u8 = 0xc9;
-    let mut options = header.get(2..).unwrap_or(&[]);
-    while let Some((&kind, rest)) = options.split_first() {
-        if kind == PAD1 {
-            options = rest;
-            continue;
-        }
-        let Some((&length, rest)) = rest.split_first() else { return };
-        let Some((value, rest)) = rest.split_at_checked(usize::from(length)) else { return };
-        if kind == HOME_ADDRESS
-            && let Some(address) = ipv6_address(value)
-        {
-            net.src = address;
-        }
-        options = rest;
-    }
-}
-
-fn ipv6_address(bytes: &[u8]) -> Option<IpAddr> {
-    <[u8; 16]>::try_from(bytes).ok().map(|octets| Ipv6Addr::from(octets).into())
 }

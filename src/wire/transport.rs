@@ -45,7 +45,7 @@ impl<'a> Walk<'a, '_> {
         if length < TCP_MIN {
             return Err(Skip::TransportMalformed);
         }
-        if !span.is_cut() {
+        if !span.is_cut() && (self.in_fragment || !net.short) {
             // The IP header says that there is no more: promised by the data offset alone, or still to come.
             let come = self.in_fragment || span.bytes.len() < TCP_MIN;
             return Err(if come { Skip::TransportTruncated } else { Skip::TransportMalformed });
@@ -76,7 +76,10 @@ impl<'a> Walk<'a, '_> {
         .beyond(UDP_LEN);
         let place = self.place();
         self.push(Transport::Udp, net, ports, payload);
-        if self.udp_inside(ports, payload).is_ok()
+        let before = std::mem::replace(&mut self.carrier_in_fragment, self.in_fragment);
+        let inside = self.udp_inside(ports, payload);
+        self.carrier_in_fragment = before;
+        if inside.is_ok()
             && let Some(outer) = self.packet(place)
         {
             outer.role = Role::Carrier;

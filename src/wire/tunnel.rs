@@ -32,6 +32,9 @@ impl<'a> Walk<'a, '_> {
         if version == 0 && has(gre::ROUTING) == 1 {
             inner = after_routes(inner)?;
         }
+        if version == 1 && inner.wire == 0 {
+            return Err(Skip::LinkControl); // an acknowledgement alone
+        }
         let numbered = has(gre::SEQUENCE) == 1;
         self.deeper(|walk| match protocol {
             // ERSPAN type I has no header at all; type II says so with a sequence number (draft-foschiano-erspan).
