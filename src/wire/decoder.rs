@@ -50,6 +50,11 @@ impl Decoder {
         Self { limits, fragments: Fragments::new(&limits) }
     }
 
+    #[cfg(test)]
+    pub(super) fn fragments(&self) -> &Fragments {
+        &self.fragments
+    }
+
     /// Adds the packets of one frame to `packets`, outermost first. `clock` is the packet clock at this frame.
     ///
     /// # Errors

@@ -66,6 +66,9 @@ enum State {
     Refused(Skip),
 }
 
+/// Offset and bytes of a fragment that is held back.
+type Held = (u32, Box<[u8]>);
+
 #[derive(Debug)]
 struct Datagram {
     born: Timestamp,
@@ -76,7 +79,7 @@ struct Datagram {
     total: Option<u32>,
     seen: Ranges,
     /// Fragments held back, by offset. None of them overlap.
-    held: Vec<(u32, Box<[u8]>)>,
+    held: Vec<Held>,
 }
 
 impl Datagram {
@@ -94,7 +97,7 @@ impl Datagram {
     }
 
     /// Takes the held pieces that follow each other from `start` on, and where they end.
-    fn take_run(&mut self, start: u32) -> (Vec<(u32, Box<[u8]>)>, u32) {
+    fn take_run(&mut self, start: u32) -> (Vec<Held>, u32) {
         let first = self.held.partition_point(|(at, _)| *at < start);
         let mut end = start;
         let run = self.held[first..].iter().take_while(|(at, bytes)| {
@@ -420,3 +423,6 @@ fn is_short(skip: Skip) -> bool {
         Skip::TransportTruncated | Skip::IpTruncated | Skip::IpExtension | Skip::LinkTruncated | Skip::Tunnel
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,8 @@ mod ip;
 mod link;
 mod packet;
 mod radio;
+#[cfg(test)]
+mod samples;
 mod scratch;
 mod skip;
 mod span;

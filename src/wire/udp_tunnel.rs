@@ -194,3 +194,90 @@ fn is_sound_ethernet(span: Span<'_>) -> bool {
     Ethernet2HeaderSlice::from_slice(span.bytes).is_ok_and(|header| header.ether_type().0 == kind::IPV4)
         && span.after(14).is_some_and(is_sound_ipv4)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::wire::samples::{TCP4, UDP6, behind, decode, ends, ethernet, tcp4, udp4, udp6};
+    use crate::wire::{Role, Transport};
+
+    const GTP: [u8; 8] = [0x30, 0xff, 0, 46, 0, 0, 0, 1];
+
+    fn teredo6() -> Vec<u8> {
+        let mut inner = udp6();
+        inner[8..12].copy_from_slice(&[0x20, 1, 0, 0]);
+        inner
+    }
+
+    fn tunnels() -> Vec<(u16, Vec<u8>, &'static str)> {
+        let inner = ethernet(0x0800, &tcp4());
+        let gtp_ext = [0x34, 0xff, 0, 54, 0, 0, 0, 1, 0, 0, 0, 0x85, 1, 0, 0, 0];
+        let teredo = "udp [2001::1]:2000 [fd00::2]:53";
+        let auth = [&[0, 1, 1, 2, 9, 8, 8][..], &[0; 9], &[0, 0, 1, 2, 3, 4, 5, 6]].concat();
+        vec![
+            (4789, behind(&[8, 0, 0, 0, 0, 0, 9, 0], &inner), TCP4),
+            (8472, behind(&[0x88, 0, 0, 5, 0, 0, 9, 0], &inner), TCP4),
+            (4790, behind(&[0x0c, 0, 0, 1, 0, 0, 9, 0], &tcp4()), TCP4),
+            (4790, behind(&[0x0c, 0, 0, 2, 0, 0, 9, 0], &udp6()), UDP6),
+            (6081, behind(&[0, 0, 0x65, 0x58, 0, 0, 9, 0], &inner), TCP4),
+            (6081, behind(&[1, 0x40, 0x86, 0xdd, 0, 0, 9, 0, 1, 2, 3, 0], &udp6()), UDP6),
+            (2152, behind(&GTP, &tcp4()), TCP4),
+            (2152, behind(&gtp_ext, &tcp4()), TCP4),
+            (3544, teredo6(), teredo),
+            (3544, behind(&auth, &teredo6()), teredo),
+            (1701, behind(&[0, 2, 0, 1, 0, 2, 0xff, 3, 0, 0x21], &tcp4()), TCP4),
+            (1701, behind(&[0x4a, 2, 0, 64, 0, 1, 0, 2, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0x21], &tcp4()), TCP4),
+            (50_000, behind(&GTP, &tcp4()), TCP4),
+            (50_000, behind(&[8, 0, 0, 0, 0, 0, 9, 0], &inner), TCP4),
+            (50_000, behind(&[0, 0, 0x65, 0x58, 0, 0, 9, 0], &inner), TCP4),
+            (50_000, teredo6(), teredo),
+        ]
+    }
+
+    #[test]
+    fn the_carrier_comes_first_and_then_the_inside() {
+        for (port, payload, inner) in tunnels() {
+            for ports in [(40_000, port), (port, 40_000)] {
+                let packet = udp4(ports, &payload);
+                let outer = format!("udp 192.0.2.1:{} 192.0.2.2:{}", ports.0, ports.1);
+                assert_eq!(
+                    ends(101, &packet),
+                    [outer.as_str(), inner],
+                    "port {port}, {:02x?}",
+                    &payload[..8]
+                );
+                let packets = decode(101, &packet).unwrap();
+                assert_eq!((packets[0].role, packets[1].role), (Role::Carrier, Role::Segment));
+                assert_eq!(packets[0].payload, payload);
+            }
+        }
+    }
+
+    #[test]
+    fn a_tunnel_cut_anywhere_is_at_least_its_outer_packet() {
+        for (port, payload, _) in tunnels() {
+            for length in 0..payload.len() {
+                let packets = decode(101, &udp4((40_000, port), &payload[..length])).unwrap();
+                assert_eq!(packets[0].transport, Transport::Udp);
+                assert_eq!(packets[0].role == Role::Carrier, packets.len() > 1);
+            }
+        }
+    }
+
+    #[test]
+    fn what_only_looks_like_a_tunnel_stays_a_datagram() {
+        let arp = ethernet(0x0806, &[0; 28]);
+        let mut bad_checksum = tcp4();
+        bad_checksum[10] ^= 1;
+        for (port, payload) in [
+            (4789, behind(&[8, 0, 0, 0, 0, 0, 9, 0], &arp)),
+            (4789, vec![0x12; 60]),
+            (2152, behind(&[0x32, 1, 0, 4], &[0; 40])),
+            (6081, behind(&[0, 0x80, 0x65, 0x58, 0, 0, 9, 0], &arp)),
+            (50_000, behind(&GTP, &bad_checksum)),
+            (50_000, udp6()),
+        ] {
+            let packets = decode(101, &udp4((40_000, port), &payload)).unwrap();
+            assert_eq!((packets.len(), packets[0].role), (1, Role::Segment), "port {port}");
+        }
+    }
+}
