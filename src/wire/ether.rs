@@ -8,7 +8,8 @@ use crate::wire::Skip;
 use crate::wire::decoder::Walk;
 use crate::wire::span::Span;
 
-/// EtherTypes (IEEE registry; IANA "IEEE 802 Numbers") and the GRE protocol types that share their number space.
+/// EtherTypes (IEEE registry; IANA "IEEE 802 Numbers") and the GRE protocol types that share their number
+/// space.
 pub(super) mod kind {
     pub(crate) const IPV4: u16 = 0x0800;
     pub(crate) const IPV6: u16 = 0x86dd;

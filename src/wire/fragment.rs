@@ -1,12 +1,14 @@
 //! IP fragments: whose they are, and bounded reassembly of what can not be read piece by piece.
 //!
-//! In the common case nothing is copied. The first fragment holds the transport header, is decoded where it lies, and
-//! its ports are remembered for the later ones. Only while a datagram has no readable beginning (the first fragment is
-//! tiny or came late) are its bytes held back; as soon as the beginning can be read, it is joined in the [`Scratch`].
+//! In the common case nothing is copied. The first fragment holds the transport header, is decoded where it
+//! lies, and its ports are remembered for the later ones. Only while a datagram has no readable beginning
+//! (the first fragment is tiny or came late) are its bytes held back; as soon as the beginning can be read,
+//! it is joined in the [`Scratch`].
 //!
-//! Invariants: at most [`Limits::datagrams`] datagrams and [`Limits::held_bytes`] held bytes, the oldest go first; no
-//! datagram older than [`Limits::lifetime`] is used; no byte of a datagram is handed on twice as contiguous; an overlap
-//! never changes what came before (RFC 5722 forbids it for IPv6; no sane sender does it in IPv4).
+//! Invariants: at most [`Limits::datagrams`] datagrams and [`Limits::held_bytes`] held bytes, the oldest go
+//! first; no datagram older than [`Limits::lifetime`] is used; no byte of a datagram is handed on twice as
+//! contiguous; an overlap never changes what came before (RFC 5722 forbids it for IPv6; no sane sender does
+//! it in IPv4).
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -134,7 +136,8 @@ impl Datagram {
 
 /// A datagram without its header; RFC 791 and RFC 8200 both count lengths in 16 bits.
 const MAX_DATAGRAM: u32 = 65_535;
-/// A beginning up to this long is tried again with every fragment that makes it longer; longer ones only when whole.
+/// A beginning up to this long is tried again with every fragment that makes it longer; longer ones only when
+/// whole.
 const TRY_AGAIN: u32 = 512;
 /// How long a datagram of which everything was seen answers for late copies of its fragments.
 const AFTERLIFE: Duration = Duration::from_secs(2);
@@ -278,7 +281,8 @@ impl Fragments {
         }
     }
 
-    /// Notes what came of the beginning of a datagram, and gives its fragments back when they are still needed.
+    /// Notes what came of the beginning of a datagram, and gives its fragments back when they are still
+    /// needed.
     fn begun(&mut self, key: &Key, outcome: Result<Owner, Skip>) {
         if let Some(datagram) = self.table.get_mut(key) {
             datagram.state = match outcome {

@@ -1,7 +1,7 @@
 //! ICMP and ICMPv6 errors: whose packet they quote.
 //!
-//! An error belongs to the flow of the packet it quotes, so that a refused UDP question or a TCP connection behind a
-//! firewall is seen as refused. Everything else in ICMP has no ports and is skipped.
+//! An error belongs to the flow of the packet it quotes, so that a refused UDP question or a TCP connection
+//! behind a firewall is seen as refused. Everything else in ICMP has no ports and is skipped.
 
 use std::net::IpAddr;
 
@@ -11,8 +11,8 @@ use crate::wire::decoder::{Net, Walk};
 use crate::wire::span::Span;
 use crate::wire::{Role, Skip, Transport};
 
-/// RFC 792: destination unreachable, source quench, time exceeded, parameter problem. A redirect (5) quotes a packet
-/// too, but that packet went on its way.
+/// RFC 792: destination unreachable, source quench, time exceeded, parameter problem. A redirect (5) quotes a
+/// packet too, but that packet went on its way.
 const V4_ERRORS: [u8; 4] = [3, 4, 11, 12];
 /// RFC 4443: destination unreachable, packet too big, time exceeded, parameter problem.
 const V6_ERRORS: [u8; 4] = [1, 2, 3, 4];

@@ -1,7 +1,7 @@
 //! IPv4 and IPv6: header, extension headers, and the way on to the transport, a tunnel, or the fragments.
 //!
-//! The addresses of a flow are those of the IP header, as everybody on the path saw them: routing headers and home
-//! address options are passed, not obeyed. Wireshark, Suricata and firewalls log the same.
+//! The addresses of a flow are those of the IP header, as everybody on the path saw them: routing headers and
+//! home address options are passed, not obeyed. Wireshark, Suricata and firewalls log the same.
 
 use etherparse::{
     IpAuthHeaderSlice, Ipv4HeaderSlice, Ipv6FragmentHeaderSlice, Ipv6HeaderSlice, Ipv6RawExtHeaderSlice, err,
@@ -106,8 +106,8 @@ impl<'a> Walk<'a, '_> {
         self.above_ip(header.next_header().0, rest, &net)
     }
 
-    /// A packet of the length its header says. In a tunnel whose outer packet is fragmented the header knows better than
-    /// the fragment how long it is; otherwise the frame does.
+    /// A packet of the length its header says. In a tunnel whose outer packet is fragmented the header knows
+    /// better than the fragment how long it is; otherwise the frame does.
     #[inline]
     fn of_length(&self, span: Span<'a>, length: usize) -> Span<'a> {
         if length > span.wire && self.carrier_in_fragment {
@@ -211,7 +211,8 @@ mod tests {
 
     const INNER: &str = "tcp [fe00::1]:1000 [fe00::2]:3007";
 
-    /// Headers before `next`: hop by hop, routing with a segment left, AH, an atomic fragment, destination options.
+    /// Headers before `next`: hop by hop, routing with a segment left, AH, an atomic fragment, destination
+    /// options.
     fn chain(next: u8) -> Vec<u8> {
         let mut route = [0u8; 24];
         (route[0], route[1], route[3]) = (51, 2, 1);

@@ -1,11 +1,12 @@
 //! The link types of the tcpdump group's registry that lead to IP, by their LINKTYPE number.
 //!
-//! Those that real captures of IP have: everything else is [`Skip::LinkType`]. Header layouts are those of the
-//! registry's description pages (tcpdump.org/linktypes).
+//! Those that real captures of IP have: everything else is [`Skip::LinkType`]. Header layouts are those of
+//! the registry's description pages (tcpdump.org/linktypes).
 
 use crate::capture::LinkType;
 use crate::wire::Skip;
 use crate::wire::decoder::Walk;
+use crate::wire::ether::kind;
 use crate::wire::span::Span;
 
 /// Address families as the systems number them: IPv4 everywhere 2, IPv6 anything.
@@ -90,7 +91,11 @@ impl<'a> Walk<'a, '_> {
         match family {
             AF_INET => self.ipv4(rest),
             _ if AF_INET6.contains(&family) => self.ipv6(rest),
-            _ => Err(Skip::NotIp),
+            // Some systems put an EtherType where the family belongs.
+            _ => match span.u16(2) {
+                Some(kind) if kind::is_followed(kind) => self.ether_type(kind, rest),
+                _ => Err(Skip::NotIp),
+            },
         }
     }
 
@@ -157,7 +162,8 @@ impl<'a> Walk<'a, '_> {
         self.llc(span.after(14 + usize::from(route)).ok_or(Skip::LinkTruncated)?)
     }
 
-    /// ARCNET: the protocol stands at `at`. RFC 1051 has no more header; RFC 1201 has a split flag and a number.
+    /// ARCNET: the protocol stands at `at`. RFC 1051 has no more header; RFC 1201 has a split flag and a
+    /// number.
     fn arcnet(&mut self, span: Span<'a>, at: usize) -> Result<(), Skip> {
         const EXCEPTION: u8 = 0xff;
         const UNSPLIT: u8 = 0;
@@ -178,7 +184,8 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    /// Frame Relay: a two-byte address (Q.922), then NLPID behind an unnumbered control field, or Cisco's EtherType.
+    /// Frame Relay: a two-byte address (Q.922), then NLPID behind an unnumbered control field, or Cisco's
+    /// EtherType.
     fn frame_relay(&mut self, span: Span<'a>) -> Result<(), Skip> {
         const CONTROL: u8 = 3;
         let control = span.u8(2).ok_or(Skip::LinkTruncated)?;
@@ -206,7 +213,8 @@ impl<'a> Walk<'a, '_> {
         self.deeper(|walk| walk.link(LinkType(link), inner))
     }
 
-    /// Juniper Ethernet: a magic number, flags, extensions when a flag says so; without layer 2 when another says so.
+    /// Juniper Ethernet: a magic number, flags, extensions when a flag says so; without layer 2 when another
+    /// says so.
     fn juniper_ethernet(&mut self, span: Span<'a>) -> Result<(), Skip> {
         const MAGIC: u32 = 0x004d_4743;
         const EXTENSIONS: u8 = 0x80;
@@ -274,6 +282,7 @@ mod tests {
             (0, vec![2, 0, 0, 0]),
             (0, vec![0, 0, 0, 2]),
             (108, vec![0, 0, 0, 2]),
+            (0, vec![0x0f, 0, 8, 0]),
             (1, ethernet(0x0800, &[])),
             (6, llc(&[0x10, 0x40, 0, 0, 0, 0, 0, 1, 0x82, 0, 0, 0, 0, 2, 2, 0x30])),
             (7, vec![1, 2, 0xf0]),
@@ -353,7 +362,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_hold_the_contract(place in 0..FOLLOWED.len(), bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn any_bytes_hold_the_contract(
+            place in 0..FOLLOWED.len(),
+            bytes in prop::collection::vec(any::<u8>(), 0..200),
+        ) {
             let _ = decode(FOLLOWED[place], &bytes);
         }
 

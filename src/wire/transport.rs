@@ -1,7 +1,8 @@
 //! TCP, UDP and SCTP headers: ports, flags and where the payload begins.
 //!
-//! Two things make a header shorter than it should be: the capture cut it (then ports and flags are taken as far as they
-//! reach), or the datagram is a fragment (then the rest may still come, so it is an error here and the fragment waits).
+//! Two things make a header shorter than it should be: the capture cut it (then ports and flags are taken as
+//! far as they reach), or the datagram is a fragment (then the rest may still come, so it is an error here
+//! and the fragment waits).
 
 use etherparse::{TcpHeaderSlice, UdpHeaderSlice};
 
@@ -66,8 +67,8 @@ impl<'a> Walk<'a, '_> {
     pub(super) fn udp(&mut self, span: Span<'a>, net: &Net) -> Result<(), Skip> {
         let Ok(header) = UdpHeaderSlice::from_slice(span.bytes) else { return self.cut_udp(span, net) };
         let ports = (header.source_port(), header.destination_port());
-        // RFC 768: the length counts the header. Zero is a jumbogram (RFC 2675) or an offloaded super-frame; more than
-        // there is stands in every first fragment.
+        // RFC 768: the length counts the header. Zero is a jumbogram (RFC 2675) or an offloaded super-frame;
+        // more than there is stands in every first fragment.
         let payload = match usize::from(header.length()) {
             0 => span,
             length if length < UDP_LEN => return Err(Skip::TransportMalformed),

@@ -1,6 +1,8 @@
-//! Tunnels above IP that have no ports of their own: GRE in its dialects, and PPP as several tunnels carry it.
+//! Tunnels above IP that have no ports of their own: GRE in its dialects, and PPP as several tunnels carry
+//! it.
 //!
-//! What goes wrong inside is the reason why the frame is skipped; a tunnel of unknown content is [`Skip::Tunnel`].
+//! What goes wrong inside is the reason why the frame is skipped; a tunnel of unknown content is
+//! [`Skip::Tunnel`].
 
 use crate::wire::Skip;
 use crate::wire::decoder::Walk;
@@ -37,7 +39,8 @@ impl<'a> Walk<'a, '_> {
         }
         let numbered = has(gre::SEQUENCE) == 1;
         self.deeper(|walk| match protocol {
-            // ERSPAN type I has no header at all; type II says so with a sequence number (draft-foschiano-erspan).
+            // ERSPAN type I has no header at all; type II says so with a sequence number
+            // (draft-foschiano-erspan).
             kind::ERSPAN if numbered => walk.ethernet(inner.after(8).ok_or(Skip::Tunnel)?),
             kind::ERSPAN => walk.ethernet(inner),
             kind::ERSPAN_III => walk.erspan_iii(inner),

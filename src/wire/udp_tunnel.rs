@@ -1,10 +1,12 @@
 //! Tunnels above UDP: VXLAN, GENEVE, GTP-U, Teredo, L2TP.
 //!
-//! A port alone proves nothing, so a header must be right in every bit that is fixed and its inside must decode. On the
-//! documented port that is enough. On any other port only what cannot be chance is taken for a tunnel: an inner IPv4
-//! header whose checksum is right and whose length fits, or Teredo's own address prefix with the exact length.
+//! A port alone proves nothing, so a header must be right in every bit that is fixed and its inside must
+//! decode. On the documented port that is enough. On any other port only what cannot be chance is taken for a
+//! tunnel: an inner IPv4 header whose checksum is right and whose length fits, or Teredo's own address prefix
+//! with the exact length.
 //!
-//! Invariant: an error only says that this is no tunnel that can be followed; the outer datagram stands as it is.
+//! Invariant: an error only says that this is no tunnel that can be followed; the outer datagram stands as it
+//! is.
 
 use etherparse::{Ethernet2HeaderSlice, Ipv4HeaderSlice, Ipv6HeaderSlice};
 
@@ -77,7 +79,8 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    /// L2TP version 2 data messages (RFC 2661 section 3.1): PPP behind optional length, sequence numbers and offset.
+    /// L2TP version 2 data messages (RFC 2661 section 3.1): PPP behind optional length, sequence numbers and
+    /// offset.
     fn l2tp(&mut self, span: Span<'a>) -> Result<(), Skip> {
         const CONTROL: u16 = 0x8000;
         const LENGTH: u16 = 0x4000;
@@ -130,8 +133,8 @@ fn gtp(span: Span<'_>, in_fragment: bool) -> Option<Span<'_>> {
     Some(rest)
 }
 
-/// VXLAN (RFC 7348), with a group policy (draft-smith-vxlan-group-policy) or as VXLAN-GPE (draft-ietf-nvo3-vxlan-gpe):
-/// the EtherType of the inside, and the inside.
+/// VXLAN (RFC 7348), with a group policy (draft-smith-vxlan-group-policy) or as VXLAN-GPE
+/// (draft-ietf-nvo3-vxlan-gpe): the EtherType of the inside, and the inside.
 fn vxlan(span: Span<'_>) -> Option<(u16, Span<'_>)> {
     let [flags, a, b, next, _, _, _, reserved] = span.array(0)?;
     let inner = span.after(8)?;
@@ -153,7 +156,8 @@ fn geneve(span: Span<'_>) -> Option<(u16, Span<'_>)> {
     Some((u16::from_be_bytes([a, b]), span.after(8 + 4 * usize::from(version & 0x3f))?))
 }
 
-/// Teredo (RFC 4380 section 5.1.1): an authentication and an origin indication may come before the IPv6 packet.
+/// Teredo (RFC 4380 section 5.1.1): an authentication and an origin indication may come before the IPv6
+/// packet.
 fn teredo(span: Span<'_>, in_fragment: bool) -> Option<Span<'_>> {
     let mut span = span;
     if span.u16(0)? == 1 {
@@ -199,6 +203,7 @@ fn is_sound_ethernet(span: Span<'_>) -> bool {
 mod tests {
     use crate::wire::samples::{TCP4, UDP6, behind, decode, ends, ethernet, tcp4, udp4, udp6};
     use crate::wire::{Role, Transport};
+    use proptest::prelude::*;
 
     const GTP: [u8; 8] = [0x30, 0xff, 0, 46, 0, 0, 0, 1];
 
@@ -278,6 +283,23 @@ mod tests {
         ] {
             let packets = decode(101, &udp4((40_000, port), &payload)).unwrap();
             assert_eq!((packets.len(), packets[0].role), (1, Role::Segment), "port {port}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_change_to_a_tunnel_holds_the_contract(
+            place in 0..16usize,
+            changes in prop::collection::vec((0..130usize, any::<u8>()), 0..6),
+        ) {
+            let (port, payload, _) = tunnels().swap_remove(place);
+            let mut packet = udp4((40_000, port), &payload);
+            for (at, byte) in changes {
+                if let Some(old) = packet.get_mut(at) {
+                    *old = byte;
+                }
+            }
+            let _ = decode(101, &packet);
         }
     }
 }
