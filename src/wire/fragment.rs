@@ -252,8 +252,9 @@ impl Fragments {
         });
         let begun = !matches!(datagram.state, State::Waiting);
         let over = datagram.total.is_some_and(|total| datagram.prefix() == total);
-        if begun && (piece.at == 0 || (over && clock.since(datagram.born) > AFTERLIFE)) {
-            // The identification is used again, or the frame was captured twice: begin anew.
+        let age = clock.since(datagram.born);
+        if age > self.lifetime || (begun && (piece.at == 0 || (over && age > AFTERLIFE))) {
+            // Too old, or the identification is used again, or the frame was captured twice: begin anew.
             self.held -= datagram.held_bytes();
             *datagram = Datagram::new(clock);
         }
@@ -272,7 +273,8 @@ impl Fragments {
         while let Some(oldest) = self.ages.front() {
             let born = self.table.get(oldest).map_or(Timestamp::MIN, |datagram| datagram.born);
             let full = self.table.len() >= self.datagrams_max && !self.table.contains_key(key);
-            if clock.since(born) <= self.lifetime && !full && self.held + bytes <= self.held_max {
+            let fits = self.held == 0 || self.held + bytes <= self.held_max;
+            if clock.since(born) <= self.lifetime && !full && fits {
                 break;
             }
             if let Some(datagram) = self.ages.pop_front().and_then(|oldest| self.table.remove(&oldest)) {
@@ -296,8 +298,11 @@ impl Fragments {
         }
     }
 
-    /// Takes the beginning back that could not be read yet.
+    /// Takes the beginning back that could not be read yet; without room for it the datagram is given up.
     fn wait_on(&mut self, key: &Key, span: Span<'_>) {
+        if self.held + span.bytes.len() > self.held_max {
+            return self.begun(key, Err(Skip::FragmentWithoutFirst));
+        }
         if let Some(datagram) = self.table.get_mut(key) {
             datagram.next = 0;
             datagram.hold(&Piece { at: 0, more: true, span });

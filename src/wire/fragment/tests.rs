@@ -131,6 +131,21 @@ fn old_datagrams_are_forgotten() {
 }
 
 #[test]
+fn without_memory_only_what_is_in_order_is_followed() {
+    let mut decoder = Decoder::new(Limits { held_bytes: 0, ..Limits::default() });
+    for frame in parts(&[40, 40, 20]) {
+        assert!(feed(&mut decoder, 101, &frame, frame.len(), 1).is_ok());
+    }
+    let segment = tcp4().split_off(20);
+    for (at, more, bytes) in [(0, true, &segment[..8]), (8, false, &segment[8..])] {
+        let frame = ipv4_part(6, 5, at, more, bytes);
+        let outcome = feed(&mut decoder, 101, &frame, frame.len(), 1);
+        assert_eq!(outcome, Err(Skip::FragmentWithoutFirst));
+        assert_eq!(decoder.fragments().held, 0);
+    }
+}
+
+#[test]
 fn later_fragments_of_portless_protocols_say_so() {
     assert_eq!(run(&[ipv4_part(1, 1, 64, true, &[0; 8])])[0], Err(Skip::Icmp));
     assert_eq!(run(&[ipv4_part(50, 1, 64, true, &[0; 8])])[0], Err(Skip::NoPorts));
