@@ -11,15 +11,21 @@ mod burst;
 mod classic;
 mod files;
 mod filter;
+mod interfaces;
+mod live;
 mod pcapng;
 mod poll;
 mod reader;
 mod specs;
 mod stream;
 mod walk;
+mod writer;
 
 pub use burst::{Burst, Frame, LinkType};
 pub use files::Files;
+pub use interfaces::{Interface, interfaces};
+pub use live::{Live, LiveOptions};
+pub use writer::PcapngWriter;
 
 /// Where frames come from: an ordered set of capture files, or a set of live interfaces.
 pub trait Source: Send {
