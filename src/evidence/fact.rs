@@ -64,10 +64,7 @@ pub enum Fact {
     /// A claim about the responder's port says that what is spoken is spoken there.
     ClaimExpects(Arc<Claim>),
     /// What is spoken was recognised, and no claim about the responder's port expects it.
-    NoClaimExpects {
-        /// True when a registered service is claimed whose protocol is not known to us: it might be this one.
-        silent: bool,
-    },
+    NoClaimExpects(Tenant),
     /// The direction is a guess, and what is spoken belongs to the *originator's* port.
     OriginatorClaimExpects(Arc<Claim>),
     /// What is spoken usually lives on ports that were negotiated elsewhere, and no claim expects it here.
@@ -76,7 +73,8 @@ pub enum Fact {
     ClaimedBy {
         /// The claim.
         claim: Arc<Claim>,
-        /// True when the claim could explain the payload: it does not say what it speaks, and nothing was recognised.
+        /// True when the claim could explain the payload: both sides spoke, nothing was recognised, and we would not
+        /// recognise what the claim speaks.
         may_explain: bool,
     },
     /// IANA assigns the port to this service.
@@ -150,10 +148,7 @@ pub enum Fact {
     /// Neither side sent payload.
     NoPayload,
     /// Both sides sent payload that nobody here knows.
-    PayloadUnrecognised {
-        /// True when a live claim that does not say what it speaks could explain it.
-        explainable: bool,
-    },
+    PayloadUnrecognised(Tenant),
     /// Payload does not start at the beginning of the conversation, or was cut by the capture.
     TruncatedPayload,
     /// A combination of TCP control bits that no connection begins with.
@@ -172,7 +167,7 @@ impl Fact {
             Self::Speaks(_) => "speaks",
             Self::MalwareBytes(_) => "malware_bytes",
             Self::ClaimExpects(_) => "claim_expects",
-            Self::NoClaimExpects { .. } => "no_claim_expects",
+            Self::NoClaimExpects(_) => "no_claim_expects",
             Self::OriginatorClaimExpects(_) => "originator_claim_expects",
             Self::NegotiatesPorts(_) => "negotiates_ports",
             Self::ClaimedBy { .. } => "claimed_by",
@@ -199,7 +194,7 @@ impl Fact {
             Self::OneSidedCapture => "one_sided_capture",
             Self::AnswerWithoutRequest(_) => "answer_without_request",
             Self::NoPayload => "no_payload",
-            Self::PayloadUnrecognised { .. } => "payload_unrecognised",
+            Self::PayloadUnrecognised(_) => "payload_unrecognised",
             Self::TruncatedPayload => "truncated_payload",
             Self::OddFlags(_) => "odd_flags",
             Self::TunnelCarrier => "tunnel_carrier",
@@ -288,6 +283,17 @@ impl Refusal {
             }
         }
     }
+}
+
+/// What the registry knows about the service that should be on a port, when something else may be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tenant {
+    /// Nobody is registered, or the registration shows no sign of use.
+    Absent,
+    /// A service in use, whose protocol we would not recognise: what was heard may be it.
+    Silent,
+    /// A service in use, whose protocol we recognise as a rule: what was heard is probably not it.
+    Telling,
 }
 
 /// Answers that came without a question.

@@ -8,9 +8,12 @@
 //! occur once per kind of claim; the number of facts per flow is bounded by the catalogue, whatever the input.
 
 mod catalogue;
+mod course;
+#[cfg(test)]
+pub(crate) mod example;
 mod fact;
 mod gather;
 
 pub use catalogue::CATALOGUE;
-pub use fact::{Evidence, Fact, FactValue, LocalProcess, Refusal, Unasked};
+pub use fact::{Evidence, Fact, FactValue, LocalProcess, Refusal, Tenant, Unasked};
 pub use gather::{Context, gather};

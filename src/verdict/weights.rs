@@ -11,7 +11,7 @@ use super::Story::{
     self, Backscatter, EphemeralOverlap, KnownSquatter, Misdirected, NegotiatedPort, NonstandardPort,
     RegisteredService, Scan, SuspectedMalware, Undetermined, UnidentifiedListener,
 };
-use crate::evidence::{Fact, Unasked};
+use crate::evidence::{Fact, Tenant, Unasked};
 use crate::payload::{AppProto, Sides, Strength};
 use crate::registry::{Claim, ClaimKind, PortStatus, Tier};
 
@@ -29,7 +29,6 @@ pub(super) const BASE: Row = &[
     (NonstandardPort, -2.0), // LZR: well over 10 % of services are off their ports, but payload has to say it
     (Scan, -2.0),            // common, but needs company
     (Misdirected, -1.5),     // likewise; a little commoner inside networks
-    (RegisteredService, 0.0), // the status decides
 ];
 
 /// What the port's status adds.
@@ -75,8 +74,8 @@ pub(super) fn of(fact: &Fact) -> Row {
         }
         Fact::Registered(claim) if claim.dead => DEAD,
         Fact::MalwareBytes(_) => MALWARE_BYTES,
-        Fact::NoClaimExpects { silent: true } => UNEXPECTED_BUT_SILENT,
-        Fact::NoClaimExpects { silent: false } => UNEXPECTED,
+        Fact::NoClaimExpects(Tenant::Silent) => UNEXPECTED_BUT_SILENT,
+        Fact::NoClaimExpects(Tenant::Absent | Tenant::Telling) => UNEXPECTED,
         Fact::OriginatorClaimExpects(_) => EXPECTED_ON_THE_OTHER_SIDE,
         Fact::NegotiatesPorts(_) => NEGOTIATES,
         Fact::AnnouncedBy(_) => ANNOUNCED,
@@ -103,8 +102,9 @@ pub(super) fn of(fact: &Fact) -> Row {
         Fact::AnswerWithoutRequest(Unasked::Rst) => UNASKED_RST,
         Fact::AnswerWithoutRequest(Unasked::SynAck | Unasked::Icmp) => UNASKED,
         Fact::NoPayload => NO_PAYLOAD,
-        Fact::PayloadUnrecognised { explainable: true } => UNRECOGNISED_BUT_EXPLAINABLE,
-        Fact::PayloadUnrecognised { explainable: false } => UNRECOGNISED,
+        Fact::PayloadUnrecognised(Tenant::Silent) => UNRECOGNISED_BUT_EXPLAINABLE,
+        Fact::PayloadUnrecognised(Tenant::Telling) => UNRECOGNISED_THOUGH_TELLING,
+        Fact::PayloadUnrecognised(Tenant::Absent) => UNRECOGNISED,
         Fact::TruncatedPayload => TRUNCATED,
         Fact::OddFlags(_) => ODD_FLAGS,
         Fact::TunnelCarrier => CARRIER,
@@ -172,8 +172,8 @@ fn of_expectation(claim: &Claim) -> Row {
         ],
         ClaimKind::FormerlyRegistered => &[
             (KnownSquatter, 3.5),      // it stayed when the registration went
-            (NonstandardPort, 1.5),    // or somebody else speaks the same
             (RegisteredService, -2.0), // the registration is gone
+            (NonstandardPort, 1.5),    // or somebody else speaks the same
         ],
         ClaimKind::Suspicious => &[], // never an explanation: `malware_bytes` is
     }
@@ -273,10 +273,10 @@ const ANSWERED: Row = &[
 ];
 
 const REFUSED: Row = &[
-    (UnidentifiedListener, -6.0), // nobody listens
-    (RegisteredService, -5.0),    // likewise
-    (KnownSquatter, -5.0),        // likewise
-    (NonstandardPort, -5.0),      // likewise
+    (RegisteredService, -7.0),    // nobody listens: whatever was asked, it is not served
+    (KnownSquatter, -7.0),        // likewise
+    (NonstandardPort, -7.0),      // likewise
+    (UnidentifiedListener, -7.0), // likewise
     (NegotiatedPort, -3.0),       // the meeting failed, at best
     (Misdirected, 3.0),           // wrong place, or the service is down
     (Scan, 1.0),                  // what most probes get
@@ -412,7 +412,7 @@ const NO_PAYLOAD: Row = &[
 ];
 
 const UNRECOGNISED: Row = &[
-    (UnidentifiedListener, 5.0), // something speaks, and nothing explains it
+    (UnidentifiedListener, 4.0), // something speaks, and nothing explains it
     (NonstandardPort, -3.0),     // no known protocol
     (RegisteredService, -1.0),   // known services are mostly recognised
 ];
@@ -421,6 +421,13 @@ const UNRECOGNISED_BUT_EXPLAINABLE: Row = &[
     (NonstandardPort, -3.0),     // no known protocol
     (UnidentifiedListener, 2.5), // it may be anybody
     (RegisteredService, 1.5),    // the port is in use, and we cannot read what it is for
+];
+
+/// Recognisers miss what is encrypted, padded or odd: one conversation in some ten or twenty.
+const UNRECOGNISED_THOUGH_TELLING: Row = &[
+    (UnidentifiedListener, 3.5), // what lives here would have been recognised
+    (NonstandardPort, -3.0),     // no known protocol
+    (RegisteredService, -0.5),   // or it is the service in a mood we do not know
 ];
 
 const TRUNCATED: Row = &[
@@ -435,8 +442,8 @@ const ODD_FLAGS: Row = &[
 
 const CARRIER: Row = &[
     (UnidentifiedListener, -4.0), // what is inside was decoded
-    (NonstandardPort, -1.0),      // tunnels are configured, not strayed
     (RegisteredService, 2.0),     // tunnels mostly run on their ports
+    (NonstandardPort, -1.0),      // tunnels are configured, not strayed
 ];
 
 const GROUP: Row = &[
@@ -444,3 +451,64 @@ const GROUP: Row = &[
     (Scan, -2.0),                 // discovery, not probing
     (UnidentifiedListener, -2.0), // groups do not listen, members do
 ];
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::evidence::example::{any_flow, any_world};
+
+    fn check(row: Row, may_accuse: bool) {
+        for (place, (story, weight)) in row.iter().enumerate() {
+            assert!(weight.is_finite() && *weight != 0.0, "{row:?}");
+            assert!(row[..place].iter().all(|(earlier, _)| earlier != story), "{story:?} twice in {row:?}");
+            assert!(*story != SuspectedMalware || *weight < 1.0 || may_accuse, "{row:?}");
+        }
+        assert!(
+            row.windows(2).all(|pair| pair[0].1.abs() >= pair[1].1.abs()),
+            "not sorted by effect: {row:?}"
+        );
+    }
+
+    #[test]
+    fn priors_are_sound() {
+        check(BASE, false);
+        for status in [PortStatus::Active, PortStatus::Dormant, PortStatus::Reserved] {
+            check(of_status(status), false);
+        }
+        for tier in [Tier::WellKnown, Tier::Registered, Tier::Dynamic] {
+            check(of_tier(tier), false);
+        }
+    }
+
+    #[test]
+    fn malware_bytes_alone_accuse() {
+        check(MALWARE_BYTES, true);
+        assert!(MALWARE_BYTES[0].0 == SuspectedMalware && SUSPICIOUS[0].1 < 1.0);
+    }
+
+    #[test]
+    fn retries_knocks_and_reach_grade() {
+        for row in [of_retries(2, false), of_retries(9, false), of_retries(9, true)] {
+            check(row, false);
+        }
+        for (attempts, answered, regular) in [(1, 0, false), (9, 0, false), (9, 0, true), (9, 1, true)] {
+            check(of_knocks(attempts, answered, regular), false);
+        }
+        let scan = |row: Row| row.iter().find(|(story, _)| *story == Scan).map_or(0.0, |(_, weight)| *weight);
+        let grades = [(0, 0), (4, 100), (5, 100), (15, 100), (100, 100)];
+        let weights = grades.map(|(failed, percent)| scan(of_fan_out(failed, percent, false)));
+        assert!(weights.windows(2).all(|pair| pair[0] < pair[1]), "{weights:?}");
+        assert!(scan(of_fan_out(1000, 100, true)) < scan(of_fan_out(15, 100, false)));
+    }
+
+    proptest! {
+        #[test]
+        fn every_row_that_evidence_can_reach_is_sound(flow in any_flow(), (app, world) in any_world()) {
+            for fact in &world.gather(flow, app).facts {
+                check(of(fact), false);
+            }
+        }
+    }
+}
