@@ -72,7 +72,7 @@ pub const CATALOGUE: &[(&str, &str, &str)] = &[
     ("retries", "the originator repeated its opening within this flow", "count the SYNs or datagrams"),
     (
         "knocks",
-        "flows of the same originator to the same responder before this one",
+        "flows of the same originator to the same responder lately, this one included; answered ones that ended",
         "filter on both addresses and the port; compare the start times",
     ),
     (

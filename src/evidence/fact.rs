@@ -105,7 +105,7 @@ pub enum Fact {
         /// True for datagrams: a stream that nobody has to answer looks the same.
         datagrams: bool,
     },
-    /// The same originator was at the same responder before.
+    /// The same originator asked the same responder several times lately, this flow included.
     Knocks(Knocks),
     /// The originator asked at many places.
     FanOut {
@@ -113,16 +113,16 @@ pub enum Fact {
         hosts: u32,
         /// Distinct ports.
         ports: u32,
-        /// Attempts that are known to have failed.
+        /// Attempts whose end is known.
+        ended: u64,
+        /// Attempts of these that were refused or stayed without an answer.
         failed: u64,
-        /// Share of failures among the attempts whose end is known, in percent.
-        failed_percent: u8,
         /// True when nearly every host was asked at a port of its own, as a peer-to-peer client does.
         scattered: bool,
     },
     /// Many originators asked this responder; distinct ones.
     FanIn(u32),
-    /// The responder has answered others before; answers seen.
+    /// The responder answered in other flows; how many answers were seen.
     ListenerKnown(u32),
     /// The originator's port lies where operating systems pick client ports.
     SourceInEphemeralRange(&'static str),
@@ -220,8 +220,8 @@ impl Fact {
             Self::RefusedBy(refusal) => FactValue::Text(refusal.value()),
             Self::Retries { attempts, .. } => FactValue::Number(u64::from(*attempts)),
             Self::Knocks(knocks) => FactValue::Text(Cow::Owned(say_knocks(knocks))),
-            Self::FanOut { hosts, ports, failed_percent, .. } => FactValue::Text(Cow::Owned(format!(
-                "{hosts} hosts, {ports} ports, {failed_percent} % failed"
+            Self::FanOut { hosts, ports, ended, failed, .. } => FactValue::Text(Cow::Owned(format!(
+                "{hosts} hosts, {ports} ports, {failed} of {ended} failed"
             ))),
             Self::FanIn(count) | Self::ListenerKnown(count) => FactValue::Number(u64::from(*count)),
             Self::SourceInEphemeralRange(systems) | Self::ResponderPortEphemeral { systems, .. } => {
@@ -341,8 +341,8 @@ fn say_knocks(knocks: &Knocks) -> String {
     let Knocks { attempts, answered, .. } = knocks;
     match knocks.interval {
         Some(interval) if knocks.regular => {
-            format!("{attempts} before, {answered} answered, every {:.1} s", interval.as_secs_f64())
+            format!("{attempts} times, {answered} answered, every {:.1} s", interval.as_secs_f64())
         }
-        _ => format!("{attempts} before, {answered} answered"),
+        _ => format!("{attempts} times, {answered} answered"),
     }
 }

@@ -41,11 +41,11 @@ pub struct Context<'a> {
     pub originator_status: PortStatus,
     /// How far the originator reached lately.
     pub reach: Reach,
-    /// What the originator tried at the responder before this flow.
+    /// How the originator asked the responder lately, this flow included.
     pub knocks: Knocks,
     /// Who sought the responder lately.
     pub sought: Sought,
-    /// What the responder answered in other flows.
+    /// What the responder answered, this flow included.
     pub listener: Option<Listener>,
     /// What the originator's endpoint answered in other flows.
     pub originator_listener: Option<Listener>,
@@ -84,7 +84,7 @@ pub fn gather(flow: Flow, app: AppProto, context: &Context<'_>) -> Evidence {
     add_speech(&mut facts, &flow, app, context);
     add_claims(&mut facts, &flow, app, context);
     add_course(&mut facts, &flow, context);
-    add_behaviour(&mut facts, context);
+    add_behaviour(&mut facts, &flow, context);
     add_ports(&mut facts, &flow, context);
     add_capture(&mut facts, &flow);
     add_payload(&mut facts, &flow, app, context);
@@ -225,8 +225,8 @@ fn add_course(facts: &mut Vec<Fact>, flow: &Flow, context: &Context<'_>) {
     }
 }
 
-fn add_behaviour(facts: &mut Vec<Fact>, context: &Context<'_>) {
-    if context.knocks.attempts > 0 {
+fn add_behaviour(facts: &mut Vec<Fact>, flow: &Flow, context: &Context<'_>) {
+    if context.knocks.attempts > 1 {
         facts.push(Fact::Knocks(context.knocks));
     }
     let Reach { hosts, ports, .. } = context.reach;
@@ -236,29 +236,26 @@ fn add_behaviour(facts: &mut Vec<Fact>, context: &Context<'_>) {
     if context.sought.originators >= FAN_IN_MIN {
         facts.push(Fact::FanIn(context.sought.originators));
     }
-    if let Some(listener) = context.listener
-        && listener.answers > 0
-    {
-        facts.push(Fact::ListenerKnown(listener.answers));
+    let answers = answers_to_others(flow, context);
+    if answers > 0 {
+        facts.push(Fact::ListenerKnown(answers));
     }
+}
+
+/// Answers of the responder that were not given to this very flow.
+fn answers_to_others(flow: &Flow, context: &Context<'_>) -> u32 {
+    let own = u32::from(context.outcome.answered() || flow.history.has(b'h'));
+    context.listener.map_or(0, |listener| listener.answers.saturating_sub(own))
 }
 
 /// Attempts whose end is not known yet say nothing: a busy client has many open flows.
 fn fan_out(reach: &Reach) -> Fact {
-    let failed = reach.refused.saturating_add(reach.unanswered);
-    let ended = failed.saturating_add(reach.answered).max(1);
-    let percent = u128::from(failed) * 100 / u128::from(ended);
     let (hosts, ports) = (reach.hosts, reach.ports);
-    Fact::FanOut {
-        hosts,
-        ports,
-        failed,
-        failed_percent: u8::try_from(percent).unwrap_or(100),
-        scattered: ports > 5 && hosts > 5 && ports / 2 <= hosts && hosts / 2 <= ports && {
-            // A scan of many ports on many hosts tries each pair; a peer-to-peer client tries each peer once or twice.
-            reach.attempts <= u64::from(hosts.max(ports)) * 3
-        },
-    }
+    let failed = reach.refused.saturating_add(reach.unanswered);
+    let is_diagonal = hosts > 5 && ports > 5 && ports / 2 <= hosts && hosts / 2 <= ports;
+    // A scan of many ports on many hosts tries each pair; a peer-to-peer client tries each peer once or twice.
+    let scattered = is_diagonal && reach.attempts <= u64::from(hosts.max(ports)) * 3;
+    Fact::FanOut { hosts, ports, ended: failed.saturating_add(reach.answered), failed, scattered }
 }
 
 fn add_ports(facts: &mut Vec<Fact>, flow: &Flow, context: &Context<'_>) {
@@ -277,7 +274,7 @@ fn add_ports(facts: &mut Vec<Fact>, flow: &Flow, context: &Context<'_>) {
     }
     let serves = context.originator_listener.is_some_and(|listener| listener.answers > 0)
         || context.originator_status == PortStatus::Active;
-    let is_known = context.status == PortStatus::Active || context.listener.is_some();
+    let is_known = context.status == PortStatus::Active || answers_to_others(flow, context) > 0;
     let is_expected = facts.iter().any(|fact| matches!(fact, Fact::ClaimExpects(_)));
     if is_guess(flow) && orig != resp && serves && !is_known && !is_expected {
         facts.push(Fact::OriginatorServes);
@@ -493,10 +490,12 @@ mod tests {
             ..bare(Outcome::Unanswered)
         };
         let told = |name: &str| said(name, tcp(3007, "S"), NOTHING, &context).unwrap();
-        assert_eq!(told("knocks"), "4 before, 0 answered, every 60.0 s");
-        assert_eq!(told("fan_out"), "90 hosts, 2 ports, 90 % failed");
+        assert_eq!(told("knocks"), "4 times, 0 answered, every 60.0 s");
+        assert_eq!(told("fan_out"), "90 hosts, 2 ports, 90 of 100 failed");
         assert_eq!(told("fan_in"), "6");
         assert_eq!(told("listener_known"), "7");
+        let own = Context { listener: Some(Listener { answers: 1, ..listener }), ..bare(Outcome::Opened) };
+        assert_eq!(said("listener_known", tcp(3007, "ShA"), NOTHING, &own), None, "its own answer");
         assert_eq!(said("fan_out", tcp(3007, "S"), NOTHING, &bare(Outcome::Unanswered)), None);
     }
 

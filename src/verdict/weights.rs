@@ -5,7 +5,7 @@
 //! them was fitted to single captures. A row is small on purpose: what is not named is left as it was.
 //!
 //! Invariants (tested): rows are sorted by effect, largest first; a row names a story once; no row but
-//! `MALWARE_*` and the small `SUSPICIOUS` raises `SuspectedMalware`.
+//! `MALWARE_BYTES` and the small `SUSPICIOUS` raises `SuspectedMalware`.
 
 use super::Story::{
     self, Backscatter, EphemeralOverlap, KnownSquatter, Misdirected, NegotiatedPort, NonstandardPort,
@@ -26,9 +26,9 @@ pub(super) const BASE: Row = &[
     (KnownSquatter, -3.0),    // needs a claim
     (NegotiatedPort, -3.0),   // needs an announcement, which is a fact of its own
     (UnidentifiedListener, -2.5), // most of what talks is known to somebody
-    (NonstandardPort, -2.0), // LZR: well over 10 % of services are off their ports, but payload has to say it
-    (Scan, -2.0),            // common, but needs company
-    (Misdirected, -1.5),     // likewise; a little commoner inside networks
+    (NonstandardPort, -2.0),  // most services stay off their ports (LZR, 2021), but payload has to say it
+    (Scan, -2.0),             // common, but needs company
+    (Misdirected, -1.5),      // likewise; a little commoner inside networks
 ];
 
 /// What the port's status adds.
@@ -69,8 +69,8 @@ pub(super) fn of(fact: &Fact) -> Row {
         Fact::LocalProcess(local) => local.claim.as_deref().map_or(&[], of_process),
         Fact::Retries { attempts, datagrams } => of_retries(*attempts, *datagrams),
         Fact::Knocks(knocks) => of_knocks(knocks.attempts, knocks.answered, knocks.regular),
-        Fact::FanOut { hosts, ports, failed, failed_percent, scattered } => {
-            of_fan_out(u64::from(*hosts.max(ports)).min(*failed), *failed_percent, *scattered)
+        Fact::FanOut { hosts, ports, ended, failed, scattered } => {
+            of_fan_out(*hosts.max(ports), *ended, *failed, *scattered)
         }
         Fact::Registered(claim) if claim.dead => DEAD,
         Fact::MalwareBytes(_) => MALWARE_BYTES,
@@ -207,7 +207,7 @@ const NEGOTIATES: Row = &[
 fn of_claim(claim: &Claim, may_explain: bool) -> Row {
     match claim.kind {
         ClaimKind::Suspicious => SUSPICIOUS,
-        ClaimKind::Squatter if !may_explain => &[(KnownSquatter, 0.5)], // on record, but something else speaks
+        ClaimKind::Squatter if !may_explain => &[(KnownSquatter, 0.5)], // on record, and no more
         ClaimKind::Squatter if claim.confidence >= 75 => &[(KnownSquatter, 5.0)], // vendor's word, protocol of its own
         ClaimKind::Squatter => &[(KnownSquatter, 3.0)],                           // port pages only
         ClaimKind::FormerlyRegistered if may_explain => &[(KnownSquatter, 1.5)],  // some never moved
@@ -309,7 +309,7 @@ fn of_retries(attempts: u16, datagrams: bool) -> Row {
 
 fn of_knocks(attempts: u32, answered: u32, regular: bool) -> Row {
     match (answered, attempts) {
-        (0, ..=1) => &[(Misdirected, 0.5)], // twice is a retry
+        (0, ..=2) => &[(Misdirected, 0.5)], // twice is a retry
         (0, _) if regular => &[
             (Misdirected, 3.5), // a timer somewhere asks for what is gone
             (Scan, -2.0),       // scanners do not come back on the minute
@@ -322,20 +322,24 @@ fn of_knocks(attempts: u32, answered: u32, regular: bool) -> Row {
     }
 }
 
-fn of_fan_out(tried_in_vain: u64, failed_percent: u8, scattered: bool) -> Row {
-    match (tried_in_vain, failed_percent) {
-        (_, ..=50) => &[(Scan, -1.0)], // a busy client, resolver or monitor: most of it works
-        (100.., 70..) if !scattered => &[
+/// Graded by the places tried and by the attempts that are known to have failed. While few have ended, their share
+/// stands for all the others.
+fn of_fan_out(places: u32, ended: u64, failed: u64, scattered: bool) -> Row {
+    let failed_percent = u128::from(failed) * 100 / u128::from(ended.max(1));
+    match (places, failed, failed_percent) {
+        _ if ended < 5 => &[],          // too early to say
+        (.., ..=50) => &[(Scan, -1.0)], // a busy client, resolver or monitor: most of it works
+        // A peer-to-peer client whose peers are gone looks like this: each host on a port of its own.
+        (_, 5.., _) if scattered => &[(Scan, 1.5)],
+        (100.., 15.., 70..) => &[
             (Scan, 7.0),         // nobody asks a hundred places in vain by mistake
             (Misdirected, -1.0), // many targets
         ],
-        (15.., 60..) if !scattered => &[
+        (15.., 15.., 60..) | (15.., 5.., 80..) => &[
             (Scan, 4.5),         // a sweep, or a client with a very old address book
             (Misdirected, -0.5), // many targets
         ],
-        // A peer-to-peer client whose peers are gone looks like this: each host on a port of its own.
-        (15.., 60..) => &[(Scan, 1.5)],
-        (5.., _) => &[(Scan, 1.5)], // a few places in vain happen to browsers too
+        (_, 5.., _) => &[(Scan, 1.5)], // a few places in vain happen to browsers too
         _ => &[],
     }
 }
@@ -497,10 +501,10 @@ mod tests {
             check(of_knocks(attempts, answered, regular), false);
         }
         let scan = |row: Row| row.iter().find(|(story, _)| *story == Scan).map_or(0.0, |(_, weight)| *weight);
-        let grades = [(0, 0), (4, 100), (5, 100), (15, 100), (100, 100)];
-        let weights = grades.map(|(failed, percent)| scan(of_fan_out(failed, percent, false)));
+        let grades = [(20, 40, 20), (20, 4, 4), (8, 6, 6), (20, 6, 6), (100, 15, 15)];
+        let weights = grades.map(|(places, ended, failed)| scan(of_fan_out(places, ended, failed, false)));
         assert!(weights.windows(2).all(|pair| pair[0] < pair[1]), "{weights:?}");
-        assert!(scan(of_fan_out(1000, 100, true)) < scan(of_fan_out(15, 100, false)));
+        assert!(scan(of_fan_out(1000, 900, 900, true)) < scan(of_fan_out(20, 15, 15, false)));
     }
 
     proptest! {
