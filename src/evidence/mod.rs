@@ -1,7 +1,7 @@
 //! A flow, and everything the other rooms say about it, as a list of facts. Nothing is weighed here.
 //!
 //! A fact is named, documented ([`CATALOGUE`]) and can be checked by hand in the capture or the registry. Facts that
-//! speak for opposite stories stand side by side; the verdict weighs them. [`gather`] is a pure function of plain values
+//! speak for opposite stories stand side by side; the verdict weighs them. [`gather()`] is a pure function of plain values
 //! ([`Context`]): it asks nobody, so a test can say what the world looks like without building one.
 //!
 //! Invariants: facts stand in catalogue order; each name occurs at most once per flow, except `claimed_by`, which may

@@ -5,7 +5,7 @@
 //! [`Story::Undetermined`], which stays near zero, makes probabilities of it. So a story has to earn its lead over "we
 //! do not know", not only over other stories, and evidence that cannot decide anything (one side captured, no payload,
 //! no opening) speaks for `Undetermined` like any other fact. When the likeliest story is below one half, or the next one
-//! is close behind it, the answer is `Undetermined` as well: see [`judge`].
+//! is close behind it, the answer is `Undetermined` as well: see [`judge()`].
 //!
 //! Invariants: the same evidence gives the same verdict, bit for bit; the first of [`Verdict::stories`] is
 //! [`Verdict::story`] with [`Verdict::probability`]; probabilities add up to 1 within rounding and the 0.005 left out.
