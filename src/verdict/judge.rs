@@ -190,6 +190,16 @@ mod tests {
     }
 
     #[test]
+    fn weak_bytes_make_a_weak_case_where_nobody_expects_them() {
+        let chance = |strength| {
+            let app = AppProto { strength, ..HTTP };
+            judged(tcp(3098, "ShADd"), app, &dormant(Outcome::Established)).chance(Story::NonstandardPort)
+        };
+        assert!(chance(Strength::Weak) < 0.85 && chance(Strength::Good) > 0.95);
+        assert!(chance(Strength::Strong) >= chance(Strength::Good));
+    }
+
+    #[test]
     fn negotiated_port_when_announced_even_without_payload() {
         let announced = announcement();
         let context = Context { announcement: Some(&announced), ..dormant(Outcome::Opened) };
@@ -303,6 +313,7 @@ mod tests {
         tells(Story::Undetermined, tcp(3007, "S"), NOTHING, &dormant(Outcome::Unanswered));
         tells(Story::Undetermined, tcp(443, "A"), NOTHING, &active(Outcome::Midstream));
         tells(Story::Undetermined, udp(3007, 2, 0), NOTHING, &dormant(Outcome::OneWay));
+        tells(Story::Undetermined, tcp(3007, "Dd"), NOTHING, &dormant(Outcome::Midstream));
         let mut flow = tcp(443, "hD");
         flow.one_sided = true;
         tells(Story::Undetermined, flow, NOTHING, &active(Outcome::Midstream));

@@ -128,12 +128,12 @@ fn of_speech(spoken: AppProto) -> Row {
 
 /// Two or three fixed bytes: one stream of noise in some thousands looks like this.
 const SPEAKS_WEAK: Row = &[
-    (UnidentifiedListener, -2.0), // probably identified
-    (Misdirected, -1.0),          // payload flows
-    (Scan, -1.0),                 // few probes speak a protocol
-    (NonstandardPort, 0.5),       // whatever the port, a known protocol is here
-    (RegisteredService, 0.5),     // likewise
-    (KnownSquatter, 0.5),         // likewise
+    (Misdirected, -1.0),         // payload flows
+    (Scan, -1.0),                // few probes speak a protocol
+    (NonstandardPort, -1.0),     // where nobody expects it, it may well be chance
+    (UnidentifiedListener, 1.0), // and then nobody knows what it is
+    (RegisteredService, 0.5),    // where it is expected, a little is enough
+    (KnownSquatter, 0.5),        // likewise
 ];
 
 /// A structure that rarely occurs by chance, or a strong one from one side only.
@@ -377,9 +377,10 @@ const ORIGINATOR_SERVES: Row = &[
 const FIRST_PACKET: Row = &[(EphemeralOverlap, 0.5)]; // for datagrams normal, for TCP a guess
 
 const NO_OPENING: Row = &[
-    (Undetermined, 1.0), // who opened, and how, is not known
-    (Misdirected, -1.0), // an attempt has an opening
-    (Scan, -0.5),        // most probes open; ACK and FIN probes do not
+    (UnidentifiedListener, -2.5), // from the middle, nearly everything is unrecognisable
+    (Undetermined, 1.0),          // who opened, and how, is not known
+    (Misdirected, -1.0),          // an attempt has an opening
+    (Scan, -0.5),                 // most probes open; ACK and FIN probes do not
 ];
 
 const ONE_SIDED: Row = &[
