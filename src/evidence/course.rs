@@ -1,7 +1,7 @@
 //! What the packets of one flow show by themselves: how it opened, who said no, what is odd.
 //!
-//! Readings of counters, letters and control bits; nothing here knows claims, payload meaning or other flows. Every
-//! function is total: hostile captures reach all of them.
+//! Readings of counters, letters and control bits; nothing here knows claims, payload meaning or other flows.
+//! Every function is total: hostile captures reach all of them.
 
 use super::fact::{Refusal, Unasked};
 use crate::flow::{Flow, Head, Outcome, Side};
@@ -77,8 +77,8 @@ fn only_resets(side: Side) -> bool {
     side.packets > 0 && flags.has(TcpFlags::RST) && !flags.any(TcpFlags::SYN | TcpFlags::FIN | TcpFlags::PSH)
 }
 
-/// True when kept bytes start in the middle, or are fewer than both the wire and our own limit allow. Released bytes say
-/// nothing; of datagrams only the first is kept, so only their beginning can be judged.
+/// True when kept bytes start in the middle, or are fewer than both the wire and our own limit allow.
+/// Released bytes say nothing; of datagrams only the first is kept, so only their beginning can be judged.
 pub(super) fn is_cut(transport: Transport, head: &Head, payload_bytes: u64) -> bool {
     let kept = head.bytes.len();
     let wanted = usize::try_from(payload_bytes).unwrap_or(usize::MAX).min(crate::flow::HEAD_BYTES_MAX);

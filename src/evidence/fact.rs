@@ -1,7 +1,8 @@
 //! A fact and its value: what the output says, and what the verdict weighs.
 //!
-//! A fact keeps what it rests on (the claim, the announcement, the counts), so that a reader can look it up. Its name and
-//! value are all that leaves; the rest is for the weight table. Values of facts never carry payload bytes.
+//! A fact keeps what it rests on (the claim, the announcement, the counts), so that a reader can look it up.
+//! Its name and value are all that leaves; the rest is for the weight table. Values of facts never carry
+//! payload bytes.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -53,8 +54,8 @@ impl Evidence {
     }
 }
 
-/// One checkable thing. [`Fact::name`] and [`Fact::value`] are what the output says; what each means and how to check
-/// it by hand stands in [`super::CATALOGUE`], in the same order.
+/// One checkable thing. [`Fact::name`] and [`Fact::value`] are what the output says; what each means and how
+/// to check it by hand stands in [`super::CATALOGUE`], in the same order.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fact {
     /// Payload was recognised.
@@ -69,12 +70,13 @@ pub enum Fact {
     OriginatorClaimExpects(Arc<Claim>),
     /// What is spoken usually lives on ports that were negotiated elsewhere, and no claim expects it here.
     NegotiatesPorts(App),
-    /// A former registration, a squatter or a suspicious tenant is claimed for the port; at most one of each kind.
+    /// A former registration, a squatter or a suspicious tenant is claimed for the port; at most one of each
+    /// kind.
     ClaimedBy {
         /// The claim.
         claim: Arc<Claim>,
-        /// True when the claim could explain the payload: both sides spoke, nothing was recognised, and we would not
-        /// recognise what the claim speaks.
+        /// True when the claim could explain the payload: both sides spoke, nothing was recognised, and we
+        /// would not recognise what the claim speaks.
         may_explain: bool,
     },
     /// IANA assigns the port to this service.
@@ -202,7 +204,8 @@ impl Fact {
         }
     }
 
-    /// Value in the output. Text may hold names from the wire, from claims or of processes: writers escape it.
+    /// Value in the output. Text may hold names from the wire, from claims or of processes: writers escape
+    /// it.
     #[must_use]
     pub fn value(&self) -> FactValue {
         match self {

@@ -1,12 +1,14 @@
 //! Plain values in, facts out, in catalogue order.
 //!
-//! The pipeline asks the other rooms and fills a [`Context`]; nothing here asks anybody. Each helper below answers one
-//! question about the flow and pushes at most a few facts; none of them knows what a fact is worth.
+//! The pipeline asks the other rooms and fills a [`Context`]; nothing here asks anybody. Each helper below
+//! answers one question about the flow and pushes at most a few facts; none of them knows what a fact is
+//! worth.
 
 use std::sync::Arc;
 
 use super::course::{Opening, is_cut, is_two_way, odd_flags, opening, refusal, unasked};
-use super::fact::{Evidence, Fact, LocalProcess, Tenant};
+use super::fact::{Evidence, Fact, LocalProcess};
+use super::tenant::{bears_the_name, best, expecting, is_silent, tenant};
 use crate::flow::{Basis, Flow, Knocks, Listener, Outcome, Reach, Sought};
 use crate::host::Process;
 use crate::payload::{Announcement, App, AppProto};
@@ -20,8 +22,9 @@ const FAN_IN_MIN: u32 = 5;
 /// Where the ranges in use today begin: Linux from 32768 on, the others from 49152 on.
 const MODERN_EPHEMERAL_MIN: u16 = 32768;
 
-/// Protocols whose servers get their ports from a mapper or a control connection: DCE/RPC endpoint mapper ([C706]),
-/// ONC RPC portmapper (RFC 1833), FTP data connections (RFC 959), media of SIP, RTSP and H.323 (RFC 3550, ITU-T T.38).
+/// Protocols whose servers get their ports from a mapper or a control connection: DCE/RPC endpoint mapper
+/// ([C706]), ONC RPC portmapper (RFC 1833), FTP data connections (RFC 959), media of SIP, RTSP and H.323 (RFC
+/// 3550, ITU-T T.38).
 const NEGOTIATING: [&str; 9] = ["dcerpc", "sunrpc", "nfs", "ftp-data", "rtp", "rtcp", "srtp", "t38", "h245"];
 
 /// What the other rooms know about a flow, as plain values. "The responder" is the flow's, direction settled.
@@ -113,7 +116,7 @@ fn add_speech(facts: &mut Vec<Fact>, flow: &Flow, app: AppProto, context: &Conte
         facts.push(Fact::ClaimExpects(claim));
         return;
     }
-    facts.push(Fact::NoClaimExpects(tenant(context)));
+    facts.push(Fact::NoClaimExpects(tenant(context.claims, context.status)));
     if is_guess(flow)
         && let Some(claim) = expecting(context.originator_claims, app.app)
     {
@@ -122,47 +125,6 @@ fn add_speech(facts: &mut Vec<Fact>, flow: &Flow, app: AppProto, context: &Conte
     if NEGOTIATING.contains(&app.app.name()) {
         facts.push(Fact::NegotiatesPorts(app.app));
     }
-}
-
-/// The claim that best accounts for this protocol: a registration before a squatter before a former registration, and
-/// a better source before a worse one. A suspicious claim never accounts for a protocol: that is for its bytes.
-fn expecting(claims: &[Arc<Claim>], app: App) -> Option<Arc<Claim>> {
-    let accounts = |claim: &Claim| {
-        claim.kind != ClaimKind::Suspicious && claim.speaks.iter().any(|speaks| speaks == app.name())
-    };
-    best(claims.iter().filter(|claim| accounts(claim)))
-}
-
-fn best<'a>(claims: impl Iterator<Item = &'a Arc<Claim>>) -> Option<Arc<Claim>> {
-    let worth = |claim: &Claim| {
-        let kind = match claim.kind {
-            ClaimKind::Registered => 3,
-            ClaimKind::Squatter => 2,
-            ClaimKind::FormerlyRegistered => 1,
-            ClaimKind::Suspicious => 0,
-        };
-        (!claim.dead, kind, claim.confidence)
-    };
-    // The first of equals: the order of the files, the same in every run.
-    claims.reduce(|best, next| if worth(next) > worth(best) { next } else { best }).cloned()
-}
-
-fn tenant(context: &Context<'_>) -> Tenant {
-    let mut registered =
-        context.claims.iter().filter(|claim| claim.kind == ClaimKind::Registered && !claim.dead);
-    if context.status != PortStatus::Active {
-        return Tenant::Absent;
-    }
-    match registered.next() {
-        None => Tenant::Absent,
-        Some(first) if is_silent(first) || registered.any(|claim| is_silent(claim)) => Tenant::Silent,
-        Some(_) => Tenant::Telling,
-    }
-}
-
-/// True when we would not recognise what the claim speaks: it does not say, or it names only protocols unknown to us.
-fn is_silent(claim: &Claim) -> bool {
-    claim.speaks.iter().all(|name| App::from_name(name).is_none())
 }
 
 fn add_claims(facts: &mut Vec<Fact>, flow: &Flow, app: AppProto, context: &Context<'_>) {
@@ -191,17 +153,6 @@ fn add_claims(facts: &mut Vec<Fact>, flow: &Flow, app: AppProto, context: &Conte
         let claim = context.claims.iter().find(|claim| bears_the_name(claim, process)).cloned();
         facts.push(Fact::LocalProcess(Box::new(LocalProcess { process: process.clone(), claim })));
     }
-}
-
-/// True when the process is called like the claim, or like the last part of its identifier (`miralix-om`).
-fn bears_the_name(claim: &Claim, process: &Process) -> bool {
-    let file = process.exe.as_deref().and_then(|path| path.rsplit('/').next()).unwrap_or("");
-    let last = claim.id.rsplit('/').next().unwrap_or("");
-    [claim.name.as_str(), last].into_iter().any(|name| {
-        !name.is_empty()
-            && name != "iana"
-            && (name.eq_ignore_ascii_case(&process.name) || name.eq_ignore_ascii_case(file))
-    })
 }
 
 fn add_course(facts: &mut Vec<Fact>, flow: &Flow, context: &Context<'_>) {
@@ -253,7 +204,8 @@ fn fan_out(reach: &Reach) -> Fact {
     let (hosts, ports) = (reach.hosts, reach.ports);
     let failed = reach.refused.saturating_add(reach.unanswered);
     let is_diagonal = hosts > 5 && ports > 5 && ports / 2 <= hosts && hosts / 2 <= ports;
-    // A scan of many ports on many hosts tries each pair; a peer-to-peer client tries each peer once or twice.
+    // A scan of many ports on many hosts tries each pair; a peer-to-peer client tries each peer once or
+    // twice.
     let scattered = is_diagonal && reach.attempts <= u64::from(hosts.max(ports)) * 3;
     Fact::FanOut { hosts, ports, ended: failed.saturating_add(reach.answered), failed, scattered }
 }
@@ -281,14 +233,15 @@ fn add_ports(facts: &mut Vec<Fact>, flow: &Flow, context: &Context<'_>) {
     }
 }
 
-/// True when neither the packets of the opening, nor an announcement, nor a known listener decided the direction.
+/// True when neither the packets of the opening, nor an announcement, nor a known listener decided the
+/// direction.
 fn is_guess(flow: &Flow) -> bool {
     matches!(flow.direction.basis, Basis::PortRange | Basis::FirstPacket)
 }
 
-/// Whose client port range the port lies in: RFC 6335 section 6 and Windows since Vista, macOS (49152-65535), Linux
-/// (`ip_local_port_range`, 32768-60999), FreeBSD (`net.inet.ip.portrange`, 10000-65535), Windows before Vista (1025-5000,
-/// Microsoft KB 929851).
+/// Whose client port range the port lies in: RFC 6335 section 6 and Windows since Vista, macOS (49152-65535),
+/// Linux (`ip_local_port_range`, 32768-60999), FreeBSD (`net.inet.ip.portrange`, 10000-65535), Windows before
+/// Vista (1025-5000, Microsoft KB 929851).
 const fn ephemeral_of(port: u16) -> Option<&'static str> {
     match port {
         1025..=5000 => Some("windows before vista 1025-5000"),
@@ -325,7 +278,7 @@ fn add_payload(facts: &mut Vec<Fact>, flow: &Flow, app: AppProto, context: &Cont
         facts.push(Fact::NoPayload);
     }
     if is_two_way(flow) && app.app == App::Unknown {
-        facts.push(Fact::PayloadUnrecognised(tenant(context)));
+        facts.push(Fact::PayloadUnrecognised(tenant(context.claims, context.status)));
     }
     if is_cut(flow.transport, &flow.head_orig, orig) || is_cut(flow.transport, &flow.head_resp, resp) {
         facts.push(Fact::TruncatedPayload);
@@ -355,8 +308,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::evidence::CATALOGUE;
     use crate::evidence::example::{claim, tcp, udp};
+    use crate::evidence::{CATALOGUE, Tenant};
     use crate::flow::{Head, IcmpNote};
     use crate::payload::{Meeting, Sides, Strength};
     use crate::time::Timestamp;
@@ -582,7 +535,7 @@ mod tests {
     fn tenants_by_status_and_speech() {
         let tenant_of = |status, speaks: &[&str]| {
             let claims = [claim(ClaimKind::Registered, "iana", speaks)];
-            tenant(&Context { claims: &claims, ..Context::bare(Outcome::Established, status) })
+            tenant(&claims, status)
         };
         assert_eq!(tenant_of(PortStatus::Active, &["http"]), Tenant::Telling);
         assert_eq!(tenant_of(PortStatus::Active, &[]), Tenant::Silent);

@@ -12,16 +12,17 @@ const ANSWER_MIN: f64 = 0.5;
 const LEAD_MIN: f64 = 0.2;
 /// Stories below this probability are not listed.
 const LISTED_MIN: f64 = 0.005;
-/// Log-odds below the leader's from which on a story's share (less than 1e-8) is taken as zero, unasked of `exp`.
+/// Log-odds below the leader's from which on a story's share (less than 1e-8) is taken as zero, unasked of
+/// `exp`.
 const NEGLIGIBLE: f64 = 18.5;
 
 const STORIES: usize = Story::ALL.len();
 
 /// Judges evidence. Pure and total: any evidence gives a verdict.
 ///
-/// `Undetermined` is the answer when it is the likeliest of the eleven, or when the likeliest story stays below 0.5 or
-/// leads the next one by less than 0.2. In the latter cases its probability is the chance that the best guess is wrong,
-/// and the stories share what remains in proportion.
+/// `Undetermined` is the answer when it is the likeliest of the eleven, or when the likeliest story stays
+/// below 0.5 or leads the next one by less than 0.2. In the latter cases its probability is the chance that
+/// the best guess is wrong, and the stories share what remains in proportion.
 #[must_use]
 pub fn judge(evidence: Evidence) -> Verdict {
     let mut sums = prior(&evidence);
@@ -335,7 +336,8 @@ mod tests {
             let verdict = judge(world.gather(flow.clone(), app));
             // Up to ten stories below 0.005 are left out, and eleven are rounded.
             prop_assert!((0.94..1.006).contains(&sum(&verdict)), "{:?}", verdict.stories);
-            prop_assert_eq!(verdict.stories[0], Ranked { story: verdict.story, probability: verdict.probability });
+            let Verdict { story, probability, .. } = verdict;
+            prop_assert_eq!(verdict.stories[0], Ranked { story, probability });
             prop_assert!(verdict.stories.windows(2).all(|pair| pair[0].probability >= pair[1].probability));
             prop_assert_eq!(verdict.weights.len(), verdict.evidence.facts.len());
             if verdict.story != Story::Undetermined {
@@ -377,7 +379,8 @@ mod tests {
             status in any_status(),
             originator_claims in any_claims(),
         ) {
-            let context = Context { claims: &claims, originator_claims: &originator_claims, ..dormant(Outcome::Opened) };
+            let bare = dormant(Outcome::Opened);
+            let context = Context { claims: &claims, originator_claims: &originator_claims, ..bare };
             for (flow, outcome) in [
                 (tcp(port, ""), Outcome::Unanswered),
                 (tcp(port, "ShA"), Outcome::Opened),

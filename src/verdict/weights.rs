@@ -1,8 +1,10 @@
-//! The weight table: how much a fact speaks for or against a story, in log-odds, with a reason beside each number.
+//! The weight table: how much a fact speaks for or against a story, in log-odds, with a reason beside each
+//! number.
 //!
-//! One unit multiplies the odds by 2.7, three by 20, five by 150. `Undetermined` is the zero of the scale: a story whose
-//! sum is 2 is about seven times as likely as "we do not know". Numbers say what a fact is worth in general; none of
-//! them was fitted to single captures. A row is small on purpose: what is not named is left as it was.
+//! One unit multiplies the odds by 2.7, three by 20, five by 150. `Undetermined` is the zero of the scale: a
+//! story whose sum is 2 is about seven times as likely as "we do not know". Numbers say what a fact is worth
+//! in general; none of them was fitted to single captures. A row is small on purpose: what is not named is
+//! left as it was.
 //!
 //! Invariants (tested): rows are sorted by effect, largest first; a row names a story once; no row but
 //! `MALWARE_BYTES` and the small `SUSPICIOUS` raises `SuspectedMalware`.
@@ -198,7 +200,8 @@ const EXPECTED_ON_THE_OTHER_SIDE: Row = &[
     (NonstandardPort, -3.5), // so it is not off its port
 ];
 
-/// DCE/RPC, ONC RPC, FTP data, RTP: their ports come from a mapper that may have been asked before the capture began.
+/// DCE/RPC, ONC RPC, FTP data, RTP: their ports come from a mapper that may have been asked before the
+/// capture began.
 const NEGOTIATES: Row = &[
     (NegotiatedPort, 6.5),   // this is how these protocols get their ports
     (NonstandardPort, -3.0), // no administrator put it here
@@ -208,10 +211,10 @@ fn of_claim(claim: &Claim, may_explain: bool) -> Row {
     match claim.kind {
         ClaimKind::Suspicious => SUSPICIOUS,
         ClaimKind::Squatter if !may_explain => &[(KnownSquatter, 0.5)], // on record, and no more
-        ClaimKind::Squatter if claim.confidence >= 75 => &[(KnownSquatter, 5.0)], // vendor's word, protocol of its own
-        ClaimKind::Squatter => &[(KnownSquatter, 3.0)],                           // port pages only
-        ClaimKind::FormerlyRegistered if may_explain => &[(KnownSquatter, 1.5)],  // some never moved
-        ClaimKind::FormerlyRegistered | ClaimKind::Registered => &[],             // gone; said elsewhere
+        ClaimKind::Squatter if claim.confidence >= 75 => &[(KnownSquatter, 5.0)], // a vendor's word
+        ClaimKind::Squatter => &[(KnownSquatter, 3.0)],                 // port pages only
+        ClaimKind::FormerlyRegistered if may_explain => &[(KnownSquatter, 1.5)], // some never moved
+        ClaimKind::FormerlyRegistered | ClaimKind::Registered => &[],   // gone; said elsewhere
     }
 }
 
@@ -303,7 +306,7 @@ fn of_retries(attempts: u16, datagrams: bool) -> Row {
     match (attempts, datagrams) {
         (_, true) => &[],                                // a stream looks the same
         (..=2, _) => &[(Misdirected, 0.5)],              // TCP repeats a lost SYN
-        (3.., _) => &[(Misdirected, 1.5), (Scan, -1.0)], // a program insists; a scanner has other places to try
+        (3.., _) => &[(Misdirected, 1.5), (Scan, -1.0)], // a program insists; scanners move on
     }
 }
 
@@ -322,8 +325,8 @@ fn of_knocks(attempts: u32, answered: u32, regular: bool) -> Row {
     }
 }
 
-/// Graded by the places tried and by the attempts that are known to have failed. While few have ended, their share
-/// stands for all the others.
+/// Graded by the places tried and by the attempts that are known to have failed. While few have ended, their
+/// share stands for all the others.
 fn of_fan_out(places: u32, ended: u64, failed: u64, scattered: bool) -> Row {
     let failed_percent = u128::from(failed) * 100 / u128::from(ended.max(1));
     match (places, failed, failed_percent) {
