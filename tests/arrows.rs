@@ -1,6 +1,6 @@
-//! The rooms and the arrows between them. The list below is the architecture: a room imports what stands there and
-//! nothing else. An arrow that is not listed fails, and so does a permission that nobody uses any more, because a
-//! list that allows too much stops being a picture of the crate.
+//! The rooms and the arrows between them. The list below is the architecture: a room imports what stands
+//! there and nothing else. An arrow that is not listed fails, and so does a permission that nobody uses any
+//! more, because a list that allows too much stops being a picture of the crate.
 //!
 //! Read are `use crate::x` and every `crate::x::` path in shipped code: tests may look anywhere.
 

@@ -1,5 +1,5 @@
-//! Bad input is normal input. Each case: what is said (what happened, where, what to do next), the exit code, and that
-//! everything readable was still reported. Nothing here may hang, and nothing unreadable may exit 0.
+//! Bad input is normal input. Each case: what is said (what happened, where, what to do next), the exit code,
+//! and that everything readable was still reported. Nothing here may hang, and nothing unreadable may exit 0.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -142,7 +142,8 @@ fn a_snaplen_that_lies() {
         let mut bytes = pcap::header(pcap::ETHERNET, snaplen);
         bytes.extend(frames.iter().flat_map(pcap::record));
         let run = replay(&room.put("lie.pcap", &bytes));
-        // The records are whole, whatever the header claims: they are read, and the lie is at most remarked on.
+        // The records are whole, whatever the header claims: they are read, and the lie is at most remarked
+        // on.
         assert!(matches!(run.code, Some(0 | 3)), "snaplen {snaplen}: {:?} {}", run.code, run.stderr);
         assert_eq!((read(&run), flows(&run)), (20, 2), "snaplen {snaplen}");
     }
@@ -266,7 +267,8 @@ fn an_interface_that_may_not_be_watched() {
     assert!(["cap_net_raw", "setcap", "sudo", "root"].iter().any(|way| said.contains(way)), "{said}");
 }
 
-/// A way to run the binary without rights: as the user nobody, by setpriv, with a copy that nobody may execute.
+/// A way to run the binary without rights: as the user nobody, by setpriv, with a copy that nobody may
+/// execute.
 struct Nobody {
     room: Room,
     binary: PathBuf,

@@ -1,5 +1,6 @@
-//! `captures/`: a folder is a test. The traffic is made anew and compared byte for byte, the real binary replays it,
-//! and what it says is compared line by line with `expect.jsonl`, all differences at once. `BLESS=1` rewrites the files.
+//! `captures/`: a folder is a test. The traffic is made anew and compared byte for byte, the real binary
+//! replays it, and what it says is compared line by line with `expect.jsonl`, all differences at once.
+//! `BLESS=1` rewrites the files.
 //!
 //! Blessing writes down what is; whether it is right is decided by the labels in `tests/scenarios` and by
 //! `never.jsonl`, and these are checked also while blessing.
@@ -165,8 +166,9 @@ fn readme(scenario: &Scenario) -> String {
     let kinds: Vec<_> = kinds.into_iter().collect();
     write!(
         text,
-        "\nMade by `tests/scenarios` ({}), reproducible byte for byte; `BLESS=1 cargo test captures` rewrites it. \
-         `expect.jsonl` is what\n`ghostport {options}--flows --ports -o eve:-` says in this folder; no line may match one of \
+        "\nMade by `tests/scenarios` ({}), reproducible byte for byte; `BLESS=1 cargo test` rewrites it. \
+         `expect.jsonl` is what\n`ghostport {options}--flows --ports -o eve:-` says in this folder; no \
+         line may match one of \
          `never.jsonl`.\n",
         kinds.join(", ")
     )
@@ -258,7 +260,8 @@ fn the_checks_can_fail() {
     assert_eq!(differences("a\nb\n", "a\nc\nd\n").len(), 2);
     let event = json!({
         "event_type": "flow", "proto": "TCP", "src_ip": "10.0.0.1", "src_port": 5, "dest_ip": "10.0.0.2",
-        "dest_port": 3007, "app_proto": "http", "ghostport": {"outcome": "opened", "verdict": {"story": "scan"}},
+        "dest_port": 3007, "app_proto": "http",
+        "ghostport": {"outcome": "opened", "verdict": {"story": "scan"}},
     });
     assert_eq!(forbidden(&[json!({"dest_port": 3007}), json!({"dest_port": 1})], &[event.clone()]).len(), 1);
     let label = |responder: &str, story: &'static str| Labelled {

@@ -1,4 +1,5 @@
-//! The command line on the real binary: help, versions, exit codes, pipes, signals, and the same bytes every time.
+//! The command line on the real binary: help, versions, exit codes, pipes, signals, and the same bytes every
+//! time.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};

@@ -1,5 +1,6 @@
-//! The same packets in every wrapping give the same lines: formats, compressions, rotated files, folders, globs, pipes.
-//! Wrappings are made on the fly from a scenario's frames; the compressors are the crates that the reader uses.
+//! The same packets in every wrapping give the same lines: formats, compressions, rotated files, folders,
+//! globs, pipes. Wrappings are made on the fly from a scenario's frames; the compressors are the crates that
+//! the reader uses.
 
 use std::fs;
 use std::io::Write;

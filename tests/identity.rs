@@ -1,6 +1,6 @@
-//! Over all shared captures: no panic, no hang, a legal exit code, `read = decoded + Σ skipped`, and the same bytes for
-//! one worker and for two. These captures come from the test suites of other packet tools and are no part of the
-//! project; where they are absent the test says so and does nothing.
+//! Over all shared captures: no panic, no hang, a legal exit code, `read = decoded + Σ skipped`, and the same
+//! bytes for one worker and for two. These captures come from the test suites of other packet tools and are
+//! no part of the project; where they are absent the test says so and does nothing.
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;

@@ -1,6 +1,7 @@
-//! Live capture for real: two network namespaces joined by a veth pair, a web server on 3007 in one, a client in the
-//! other, ghostport watching. Namespaces have names of their own per process and go away with the test, also when it
-//! fails. Without the right to make them, or without the tools, the test says so and does nothing.
+//! Live capture for real: two network namespaces joined by a veth pair, a web server on 3007 in one, a client
+//! in the other, ghostport watching. Namespaces have names of their own per process and go away with the
+//! test, also when it fails. Without the right to make them, or without the tools, the test says so and does
+//! nothing.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};

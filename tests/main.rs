@@ -1,7 +1,7 @@
 //! One integration binary: one link, one place to look. Each module says what it guards; `support` is shared.
 //!
-//! Tests that need something the machine may not have (network namespaces, the shared captures) say aloud on stderr
-//! that they skip and why; none is `#[ignore]`d, so nothing rots unseen.
+//! Tests that need something the machine may not have (network namespaces, the shared captures) say aloud on
+//! stderr that they skip and why; none is `#[ignore]`d, so nothing rots unseen.
 
 mod arrows;
 mod badinput;

@@ -1,4 +1,5 @@
-//! The README says what the program does: every option of `--help` stands in its table, and nothing else does.
+//! The README says what the program does: every option of `--help` stands in its table, and nothing else
+//! does.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -51,7 +52,7 @@ fn nothing_is_left_to_be_filled_in() {
 /// Words that begin with two hyphens.
 fn long_options(text: &str) -> BTreeSet<String> {
     text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'))
-        .filter(|word| word.starts_with("--") && word.len() > 3)
+        .filter(|word| word.starts_with("--") && word.len() > 2)
         .map(ToString::to_string)
         .collect()
 }

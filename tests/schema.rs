@@ -1,7 +1,7 @@
 //! Output is a contract: every line of every capture, against the schema that the binary itself hands out.
 //!
-//! The validator knows the part of JSON Schema (2020-12) that a schema of flat records needs. A keyword that it does
-//! not know fails the test instead of being passed over, so it cannot promise more than it checks.
+//! The validator knows the part of JSON Schema (2020-12) that a schema of flat records needs. A keyword that
+//! it does not know fails the test instead of being passed over, so it cannot promise more than it checks.
 
 use serde_json::Value;
 
@@ -269,7 +269,8 @@ fn check_range(keyword: &str, rule: &Value, value: &Value, path: &str, troubles:
     }
 }
 
-/// Anchored patterns of literals, classes and simple repetition, compiled by the one regular expression engine at hand.
+/// Anchored patterns of literals, classes and simple repetition, compiled by the one regular expression
+/// engine at hand.
 fn pattern_fits(pattern: &str, text: &str) -> bool {
     crate::support::pattern::fits(pattern, text)
 }

@@ -1,5 +1,5 @@
-//! The style that can be checked, checked (DESIGN section 8). Every check is a function from sources to complaints, so
-//! that the last test here can show that each of them is able to complain.
+//! The style that can be checked, checked (DESIGN section 8). Every check is a function from sources to
+//! complaints, so that the last test here can show that each of them is able to complain.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,7 +14,8 @@ const FUNCTION_LINES_MAX: usize = 70;
 const FILE_LINES_MAX: usize = 660;
 const CAPTURE_FOLDER_BYTES_MAX: u64 = 100 * 1024;
 
-/// Where the wall clock may be asked: live capture stamps, queues and timers. The data plane runs on packet time.
+/// Where the wall clock may be asked: live capture stamps, queues and timers. The data plane runs on packet
+/// time.
 const CLOCK_ALLOWED: [&str; 3] = ["src/capture/live", "src/sink", "src/pipeline"];
 
 /// Where something may be printed outside a sink.

@@ -1,5 +1,5 @@
-//! The matrix: each of the four seed ports with every story that can occur on it, in one capture per port. Every case
-//! has hosts of its own, so that what an endpoint did in one case is no evidence in another.
+//! The matrix: each of the four seed ports with every story that can occur on it, in one capture per port.
+//! Every case has hosts of its own, so that what an endpoint did in one case is no evidence in another.
 
 use serde_json::json;
 
@@ -46,7 +46,8 @@ impl Case {
             json!({"event_type": "alert", "dest_ip": format!("10.{}.2.20", self.net), "dest_port": port}),
         ];
         let proves = format!(
-            "Port {port} in every story that can occur on it: the number is the same everywhere, and what happens there \
+            "Port {port} in every story that can occur on it: the number is the same everywhere, and what \
+            happens there \
              decides. {}",
             remark(port)
         );
@@ -63,8 +64,9 @@ impl Case {
         format!("{}:{}", self.host(row, host), self.port)
     }
 
-    /// Only 3206's registration names a protocol that is published: IronMail's POP proxy. MetaSage, Lotus Mail Tracking
-    /// Agent and Universal Message Manager never published theirs, so no capture can prove them.
+    /// Only 3206's registration names a protocol that is published: IronMail's POP proxy. MetaSage, Lotus
+    /// Mail Tracking Agent and Universal Message Manager never published theirs, so no capture can prove
+    /// them.
     fn registered(&mut self) {
         if self.port != 3206 {
             return;
@@ -81,8 +83,8 @@ impl Case {
         );
     }
 
-    /// Only 3007 has squatters on record (Miralix OM Server, ViewGate and Talon recorders); none published a protocol,
-    /// so HTTP there may be counted as the squatter or as a protocol out of place.
+    /// Only 3007 has squatters on record (Miralix OM Server, ViewGate and Talon recorders); none published a
+    /// protocol, so HTTP there may be counted as the squatter or as a protocol out of place.
     fn squatter(&mut self) {
         if self.port != 3007 {
             return;
@@ -220,7 +222,8 @@ impl Case {
         let [a, b, c, d] =
             [24, 80, 33, 400].map(|length| [&[0xd7, 0x02][..], &random.bytes(length)].concat());
         self.tap.tcp(90_000, &from, &to).open().ask(&a).answer(&b).ask(&c).answer(&d).close();
-        // A squatter whose protocol nobody knows might explain unknown bytes on 3007: both answers are right there.
+        // A squatter whose protocol nobody knows might explain unknown bytes on 3007: both answers are right
+        // there.
         let stories: &[&str] = if self.port == 3007 {
             &["unidentified_listener", "known_squatter"]
         } else {
@@ -242,12 +245,14 @@ impl Case {
 const fn remark(port: u16) -> &'static str {
     match port {
         1207 => {
-            "No registered-service and no squatter case: MetaSage never published its protocol, and SoftWAR's handshake \
+            "No registered-service and no squatter case: MetaSage never published its protocol, and \
+            SoftWAR's handshake \
              is not documented; the malware case is NetBus, whose banner is."
         }
         3007 => "No registered-service case: the Lotus Mail Tracking Agent's protocol is not published.",
         3098 => {
-            "No registered-service case (Universal Message Manager published nothing) and no squatter case (none is on \
+            "No registered-service case (Universal Message Manager published nothing) and no squatter \
+            case (none is on \
              record)."
         }
         _ => "No squatter case: none is on record.",

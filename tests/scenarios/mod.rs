@@ -1,9 +1,10 @@
 //! What the folders in `captures/` are made from: who talks to whom, and what ghostport has to make of it.
 //!
-//! A scenario is the single source of its folder: `traffic.pcap`, `never.jsonl` and `README.md` follow from it byte for
-//! byte, and `BLESS=1 cargo test captures` writes them. `expect.jsonl` is what ghostport said when it was blessed. So
-//! that blessing can never make a wrong verdict right, every flow that matters is [`Labelled`] here, in code, with the
-//! story it must tell, and `tests/captures.rs` holds the output against these labels whatever the files say.
+//! A scenario is the single source of its folder: `traffic.pcap`, `never.jsonl` and `README.md` follow from
+//! it byte for byte, and `BLESS=1 cargo test captures` writes them. `expect.jsonl` is what ghostport said
+//! when it was blessed. So that blessing can never make a wrong verdict right, every flow that matters is
+//! [`Labelled`] here, in code, with the story it must tell, and `tests/captures.rs` holds the output against
+//! these labels whatever the files say.
 
 mod matrix;
 mod shapes;
@@ -48,7 +49,8 @@ pub(crate) struct Labelled {
     pub(crate) originator: String,
     /// Who was asked.
     pub(crate) responder: String,
-    /// Stories that are right. More than one only where the truth itself is open, with the reason in the scenario.
+    /// Stories that are right. More than one only where the truth itself is open, with the reason in the
+    /// scenario.
     pub(crate) stories: Vec<&'static str>,
     /// Outcomes that are right.
     pub(crate) outcomes: Vec<&'static str>,

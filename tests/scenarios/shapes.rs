@@ -1,4 +1,5 @@
-//! Shapes of input rather than stories: files that continue each other, other formats, tags, reused ports, time-outs.
+//! Shapes of input rather than stories: files that continue each other, other formats, tags, reused ports,
+//! time-outs.
 
 use serde_json::json;
 
@@ -45,7 +46,8 @@ fn pcapng_ipv6() -> Scenario {
     let files = vec![CaptureFile { name: "traffic.pcapng", format: Format::Pcapng, frames: tap.frames() }];
     Scenario {
         name: "pcapng-ipv6".into(),
-        proves: "pcapng and IPv6 give the same answers as pcap and IPv4, and an ICMPv6 error refuses the flow it quotes."
+        proves: "pcapng and IPv6 give the same answers as pcap and IPv4, and an ICMPv6 error refuses the \
+        flow it quotes."
             .into(),
         files,
         flows: vec![
@@ -54,7 +56,7 @@ fn pcapng_ipv6() -> Scenario {
                 .outcome(&["established"])
                 .app("ssh")
                 .alert(Alert::Must),
-            Labelled::udp("refused by ICMPv6", "[fd00:2::10]:50002", "[fd00:2::8]:3206").outcome(&["refused"]),
+            Labelled::udp("no by ICMPv6", "[fd00:2::10]:50002", "[fd00:2::8]:3206").outcome(&["refused"]),
         ],
         never: vec![json!({"event_type": "flow", "dest_ip": "fd00:2::10"})],
     }
@@ -92,7 +94,8 @@ fn reuse() -> Scenario {
             .outcome(&["established"])
             .app("http"),
     ];
-    let proves = "Reused ports make a new flow, and flows expire by the time that packets carry: a day passes in a \
+    let proves = "Reused ports make a new flow, and flows expire by the time that packets carry: a day \
+                  passes in a \
                   millisecond of replay.";
     let never = vec![
         json!({"event_type": "flow", "proto": "TCP", "flow": {"pkts_toserver": 7}}),

@@ -81,7 +81,8 @@ fn known_squatter() -> Scenario {
         ),
         label("HTTP on 9090, registered for websm, used by Prometheus", "10.1.0.20:50012", "10.1.1.31:9090"),
     ];
-    let proves = "A documented unofficial user of a port is recognised by what it speaks, not taken for the registrant.";
+    let proves = "A documented unofficial user of a port is recognised by what it speaks, not taken for \
+                  the registrant.";
     let never =
         vec![json!({"event_type": "flow", "ghostport": {"verdict": {"story": "registered_service"}}})];
     Scenario::new("known_squatter", proves, tap.frames(), flows, never)
@@ -136,7 +137,8 @@ fn negotiated_port() -> Scenario {
         .ask(&bind)
         .answer(&bound)
         .close();
-    // The same bytes to the same port of a host that announced nothing: a known protocol where it does not belong.
+    // The same bytes to the same port of a host that announced nothing: a known protocol where it does not
+    // belong.
     tap.tcp(1900, &format!("{client}:50033"), "10.1.1.11:1207").open().ask(&bind).answer(&bound).close();
     let flows = vec![
         Labelled::tcp("Outlook asks where the Exchange store is", "10.1.0.22:50031", "10.1.1.10:135")
@@ -153,7 +155,8 @@ fn negotiated_port() -> Scenario {
             .story(&["nonstandard_port"])
             .app("dcerpc"),
     ];
-    let proves = "The endpoint mapper's reply names 1207 as Exchange's port; the flow there is explained by it, with the \
+    let proves = "The endpoint mapper's reply names 1207 as Exchange's port; the flow there is explained \
+                  by it, with the \
                   frame that carried it. Without the announcement the same bytes are another story.";
     let never = vec![json!({"event_type": "flow", "ghostport": {"verdict": {"story": "suspected_malware"}}})];
     Scenario::new("negotiated_port", proves, tap.frames(), flows, never)
@@ -186,7 +189,8 @@ fn ephemeral_overlap() -> Scenario {
     let mut never: Vec<_> = [1207, 3007, 3098, 3206].map(no_alert_on).to_vec();
     never.push(json!({"event_type": "flow", "dest_ip": "10.1.0.23"}));
     never.push(json!({"event_type": "flow", "dest_ip": "10.1.0.24"}));
-    let proves = "A client's source port is not a service: these flows are about 443, 80 and 53, and no alert names the \
+    let proves = "A client's source port is not a service: these flows are about 443, 80 and 53, and no \
+                  alert names the \
                   client's number, even when the opening was not captured.";
     Scenario::new("ephemeral_overlap", proves, tap.frames(), flows, never)
 }
@@ -250,7 +254,8 @@ fn misdirected() -> Scenario {
         label(Labelled::tcp("retries into silence every minute", "10.1.0.27:50311", "10.1.1.42:3098"))
             .outcome(&["unanswered"]),
     ];
-    let proves = "Someone who keeps asking where nothing answers is misconfigured, not scanning: few originators, one \
+    let proves = "Someone who keeps asking where nothing answers is misconfigured, not scanning: few \
+                  originators, one \
                   place, a regular interval; refused by reset, by ICMP, or ignored.";
     let never = vec![json!({"event_type": "flow", "ghostport": {"verdict": {"story": "suspected_malware"}}})];
     Scenario::new("misdirected", proves, tap.frames(), flows, never)
@@ -296,9 +301,8 @@ fn suspected_malware() -> Scenario {
             .app("http"),
     ];
     let proves = "Malware is told by its handshake on any port; a port on a list is not malware.";
-    let never = vec![
-        json!({"event_type": "flow", "dest_ip": "10.1.1.51", "ghostport": {"verdict": {"story": "suspected_malware"}}}),
-    ];
+    let never =
+        vec![json!({"dest_ip": "10.1.1.51", "ghostport": {"verdict": {"story": "suspected_malware"}}})];
     Scenario::new("suspected_malware", proves, tap.frames(), flows, never)
 }
 
@@ -323,7 +327,8 @@ fn unidentified_listener() -> Scenario {
             .outcome(&["established"]),
         label(Labelled::udp("and on 3206/udp", "10.1.0.29:50052", "10.1.1.60:3206")).outcome(&["two_way"]),
     ];
-    let proves = "Something answers and speaks a language nobody knows: said so, and flagged, without inventing a name.";
+    let proves = "Something answers and speaks a language nobody knows: said so, and flagged, without \
+                  inventing a name.";
     let never =
         vec![json!({"event_type": "flow", "ghostport": {"verdict": {"story": "registered_service"}}})];
     Scenario::new("unidentified_listener", proves, tap.frames(), flows, never)

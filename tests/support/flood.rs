@@ -1,5 +1,5 @@
-//! Large made captures for measuring: many flows of small packets, a mix of sizes, a scan. Streamed to any writer, so
-//! that their size is bounded by the disk and not by memory. Also included by `benches/replay.rs`.
+//! Large made captures for measuring: many flows of small packets, a mix of sizes, a scan. Streamed to any
+//! writer, so that their size is bounded by the disk and not by memory. Also included by `benches/replay.rs`.
 //!
 //! Seeded: the same parameters give the same bytes.
 
@@ -9,7 +9,8 @@ use std::io::{self, Write};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(dead_code, reason = "the benchmark and the tests use different kinds")]
 pub(crate) enum Traffic {
-    /// Minimum frames: 60 bytes without checksum sequence, 64 on the wire; TCP acknowledgements, all flows in turn.
+    /// Minimum frames: 60 bytes without checksum sequence, 64 on the wire; TCP acknowledgements, all flows in
+    /// turn.
     Small,
     /// About 700 bytes a frame on average, both directions, as on an office uplink.
     Mixed,

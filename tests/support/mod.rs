@@ -1,4 +1,5 @@
-//! What several test modules share: the tree, the binary, Rust sources as text, packets, and the JSON they become.
+//! What several test modules share: the tree, the binary, Rust sources as text, packets, and the JSON they
+//! become.
 
 pub(crate) mod binary;
 pub(crate) mod flood;

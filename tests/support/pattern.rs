@@ -1,6 +1,6 @@
-//! The small part of regular expressions that a schema of records uses: literals, `.`, classes, `\d`, groups with
-//! alternatives, and the repetitions `?`, `*`, `+`, `{n}`, `{n,m}`; anchors at both ends. Anything else panics, so that a
-//! pattern is never silently believed to fit.
+//! The small part of regular expressions that a schema of records uses: literals, `.`, classes, `\d`, groups
+//! with alternatives, and the repetitions `?`, `*`, `+`, `{n}`, `{n,m}`; anchors at both ends. Anything else
+//! panics, so that a pattern is never silently believed to fit.
 
 /// True when `pattern` matches somewhere in `text` (everywhere, when it is anchored).
 pub(crate) fn fits(pattern: &str, text: &str) -> bool {

@@ -1,7 +1,9 @@
-//! A Rust source file as the style tests see it: the text, and the same text with everything that is not code blanked.
+//! A Rust source file as the style tests see it: the text, and the same text with everything that is not code
+//! blanked.
 //!
-//! Blanking keeps every line and column in its place, so a finding in `code` has the same position in `text`. This is
-//! no parser: it knows comments, literals, brackets and attributes, which is all that the style tests ask about.
+//! Blanking keeps every line and column in its place, so a finding in `code` has the same position in `text`.
+//! This is no parser: it knows comments, literals, brackets and attributes, which is all that the style tests
+//! ask about.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -238,7 +240,8 @@ fn blank(bytes: &mut [u8]) {
 
 #[test]
 fn comments_and_literals_are_blanked_in_place() {
-    let text = "let a = \"use crate::x\\\"\"; // crate::y\nlet b = r#\"crate::\"z\"#; /* /* crate */ */ 'q' 'a: loop";
+    let text = "let a = \"use crate::x\\\"\"; // crate::y\n\
+                let b = r#\"crate::\"z\"#; /* /* crate */ */ 'q' 'a: loop";
     let source = Source::new(Path::new("x.rs"), text);
     assert_eq!(source.code.len(), text.len());
     assert!(!source.code.contains("crate"), "{}", source.code);
@@ -248,7 +251,8 @@ fn comments_and_literals_are_blanked_in_place() {
 
 #[test]
 fn test_modules_are_not_shipped_and_functions_are_measured() {
-    let text = "fn a() {\n  b(|x: fn(u8)| {});\n}\n#[cfg(test)]\nmod tests {\n fn t() {}\n}\nfn c();\n#[cfg(test)]\nuse z;\nfn d() {}";
+    let text = "fn a() {\n  b(|x: fn(u8)| {});\n}\n#[cfg(test)]\nmod tests {\n fn t() {}\n}\n\
+                fn c();\n#[cfg(test)]\nuse z;\nfn d() {}";
     let source = Source::new(Path::new("x.rs"), text);
     let shipped = source.shipped_code();
     assert!(shipped.contains("fn a") && shipped.contains("fn d"));

@@ -5,7 +5,8 @@ pub(crate) fn http(host: &str, body: &str) -> [Vec<u8>; 2] {
     let ask =
         format!("GET /status HTTP/1.1\r\nHost: {host}\r\nUser-Agent: om-client/2.1\r\nAccept: */*\r\n\r\n");
     let answer = format!(
-        "HTTP/1.1 200 OK\r\nServer: om-server\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n{body}",
+        "HTTP/1.1 200 OK\r\nServer: om-server\r\nContent-Type: text/plain\r\n\
+         Content-Length: {}\r\n\r\n{body}",
         body.len()
     );
     [ask.into_bytes(), answer.into_bytes()]
@@ -146,7 +147,8 @@ pub(crate) type Interface = (&'static str, u16, u16);
 
 /// DCE/RPC (C706 chapter 12): bind to an interface, and the acknowledgement.
 pub(crate) fn rpc_bind(interface: Interface, port: u16) -> [Vec<u8>; 2] {
-    let mut ask = vec![0xd0, 0x16, 0xd0, 0x16, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0]; // sizes, group, one context
+    // Largest fragments, no group, one context with one transfer syntax.
+    let mut ask = vec![0xd0, 0x16, 0xd0, 0x16, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0];
     ask.extend(syntax(interface));
     ask.extend(syntax(NDR));
     let mut answer = vec![0xd0, 0x16, 0xd0, 0x16, 0x12, 0x34, 0, 0];
@@ -159,7 +161,8 @@ pub(crate) fn rpc_bind(interface: Interface, port: u16) -> [Vec<u8>; 2] {
     [pdu(11, &ask), pdu(12, &answer)]
 }
 
-/// The endpoint mapper is asked where an interface is, and says: at this address and port (C706 appendix I, L).
+/// The endpoint mapper is asked where an interface is, and says: at this address and port (C706 appendix I,
+/// L).
 pub(crate) fn ept_map(interface: Interface, addr: [u8; 4], port: u16) -> [Vec<u8>; 2] {
     let mut ask = vec![0; 4]; // allocation hint
     ask.extend([0, 0, 3, 0]); // context 0, operation 3: ept_map
@@ -267,8 +270,9 @@ pub(crate) fn ftp_numbers(addr: [u8; 4], port: u16) -> String {
     format!("{},{},{},{},{high},{low}", addr[0], addr[1], addr[2], addr[3])
 }
 
-/// NetBus 1.70, the remote-control trojan of 1998: its server speaks first and names itself; the client logs in.
-/// (The banner is what antivirus write-ups and scanners of the time, e.g. Snort's backdoor rules, look for.)
+/// NetBus 1.70, the remote-control trojan of 1998: its server speaks first and names itself; the client logs
+/// in. (The banner is what antivirus write-ups and scanners of the time, e.g. Snort's backdoor rules, look
+/// for.)
 pub(crate) fn netbus() -> [&'static [u8]; 3] {
     [b"NetBus 1.70 \r", b"GetInfo\r", b"Info;Program Path: C:\\WINDOWS\\Patch.exe|Restart persistent: Yes\r"]
 }

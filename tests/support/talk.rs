@@ -1,8 +1,9 @@
-//! Conversations as frames: a tap on a wire that hears made-up hosts talk. Handshakes, data with the right sequence
-//! numbers and checksums, closing and refusing, datagrams and the ICMP errors that quote them.
+//! Conversations as frames: a tap on a wire that hears made-up hosts talk. Handshakes, data with the right
+//! sequence numbers and checksums, closing and refusing, datagrams and the ICMP errors that quote them.
 //!
-//! Everything is reproducible byte for byte: times count from [`BASE_SECONDS`], initial sequence numbers and round-trip
-//! times come from a generator that is seeded with the endpoints, and nothing asks the machine for anything.
+//! Everything is reproducible byte for byte: times count from [`BASE_SECONDS`], initial sequence numbers and
+//! round-trip times come from a generator that is seeded with the endpoints, and nothing asks the machine for
+//! anything.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -231,7 +232,8 @@ impl Tcp<'_> {
             header.acknowledgment_number = self.next[who.other() as usize];
         }
         if header.syn {
-            header.set_options_raw(&[2, 4, 5, 180, 1, 3, 3, 7, 4, 2, 0, 0]).expect("fits"); // MSS, window scale, SACK
+            let options = [2, 4, 5, 180, 1, 3, 3, 7, 4, 2, 0, 0]; // segment size, window scale, SACK
+            header.set_options_raw(&options).expect("fits");
         }
         let mut bytes = Vec::new();
         let ip = self.line.ip(from.ip(), to.ip());

@@ -8,7 +8,8 @@ pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Every file below `folder` (relative to the root), sorted by path, given relative to the root. None if absent.
+/// Every file below `folder` (relative to the root), sorted by path, given relative to the root. None if
+/// absent.
 pub(crate) fn files(folder: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     walk(&root().join(folder), &mut found);
@@ -34,8 +35,8 @@ pub(crate) fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The real captures that are shared beside the project but not part of it: `GHOSTPORT_SHARED`, or `shared` beside the
-/// tree, or beside the main tree when this one is a git worktree. `None` where there are none.
+/// The real captures that are shared beside the project but not part of it: `GHOSTPORT_SHARED`, or `shared`
+/// beside the tree, or beside the main tree when this one is a git worktree. `None` where there are none.
 pub(crate) fn shared() -> Option<PathBuf> {
     let mut candidates = Vec::new();
     if let Some(named) = std::env::var_os("GHOSTPORT_SHARED") {
