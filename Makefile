@@ -12,11 +12,15 @@ help: ## What can be made
 
 demo: build ## Build, replay the captures of every story, and show the table and the findings
 	@echo; echo "== every story of captures/, as a table of ports and the findings below it"; echo
-	$(BINARY) --color always -o table:- $(foreach story,$(DEMO),-r captures/$(story)/traffic.pcap)
+	@$(call on_a_terminal,$(BINARY) $(foreach story,$(DEMO),-r captures/$(story)/traffic.pcap))
 	@echo; echo "== what is known about port 1207"; echo
 	$(BINARY) explain 1207/tcp
 	@echo; echo "== one alert, and why it was raised"; echo
 	$(BINARY) -q -r captures/suspected_malware/traffic.pcap -o eve:- | grep -m1 '"event_type":"alert"' | $(BINARY) why -
+
+# The table is for terminals; where there is none (a log, a pipe), `script` pretends.
+on_a_terminal = echo '$(1)'; if [ -t 1 ] || ! command -v script >/dev/null; then $(1); \
+                else COLUMNS=160 script -qec 'stty cols 160 2>/dev/null; $(1)' /dev/null </dev/null; fi
 
 # One folder per story; the order of the arguments does not matter, the packets' times do.
 DEMO := registered_service known_squatter nonstandard_port negotiated_port ephemeral_overlap scan misdirected \

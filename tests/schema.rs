@@ -97,8 +97,7 @@ fn check(root: &Value, schema: &Value, value: &Value, path: &str, troubles: &mut
             "items" | "minItems" | "maxItems" | "uniqueItems" | "prefixItems" => {
                 check_array(root, (keyword, rule), value, path, troubles);
             }
-            "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" | "minLength" | "maxLength"
-            | "pattern" => {
+            "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" | "minLength" | "maxLength" => {
                 check_range(keyword, rule, value, path, troubles);
             }
             unknown => troubles.push(format!("{path}: this validator does not know the keyword {unknown}")),
@@ -262,17 +261,11 @@ fn check_range(keyword: &str, rule: &Value, value: &Value, path: &str, troubles:
         "exclusiveMaximum" => number.is_none_or(|n| n < limit),
         "minLength" => length.is_none_or(|n| n >= limit),
         "maxLength" => length.is_none_or(|n| n <= limit),
-        _ => value.as_str().is_none_or(|text| pattern_fits(rule.as_str().unwrap_or(""), text)),
+        _ => false,
     };
     if !right {
         troubles.push(format!("{path}: {value} breaks {keyword} {rule}"));
     }
-}
-
-/// Anchored patterns of literals, classes and simple repetition, compiled by the one regular expression
-/// engine at hand.
-fn pattern_fits(pattern: &str, text: &str) -> bool {
-    crate::support::pattern::fits(pattern, text)
 }
 
 #[test]
@@ -283,7 +276,7 @@ fn the_validator_can_fail() {
         "properties": {
             "a": {"type": "integer", "minimum": 1, "maximum": 4},
             "b": {"type": "array", "items": {"$ref": "#/$defs/name"}, "maxItems": 2},
-            "c": {"oneOf": [{"const": 1}, {"type": "string", "pattern": "^[0-9]{2}-x$"}]},
+            "c": {"oneOf": [{"const": 1}, {"type": "string", "minLength": 3}]},
         },
         "$defs": {"name": {"enum": ["x", "y"]}},
     });
@@ -299,7 +292,7 @@ fn the_validator_can_fail() {
         json!({"a": 1, "b": ["z"]}),
         json!({"a": 1, "b": ["x", "x", "x"]}),
         json!({"a": 1, "c": 2}),
-        json!({"a": 1, "c": "1-x"}),
+        json!({"a": 1, "c": "1"}),
         json!([]),
     ] {
         assert_eq!(count(wrong.clone()), 1, "{wrong}");

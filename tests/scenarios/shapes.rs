@@ -76,7 +76,7 @@ fn gzip_vlan() -> Scenario {
         flows: vec![
             flow.story(&["nonstandard_port"]).outcome(&["established"]).app("tls").alert(Alert::Must),
         ],
-        never: vec![json!({"event_type": "stats", "stats": {"packets": {"decoded": 0}}})],
+        never: vec![json!({"event_type": "stats", "ghostport": {"packets": {"decoded": 0}}})],
     }
 }
 

@@ -4,7 +4,6 @@
 pub(crate) mod binary;
 pub(crate) mod flood;
 pub(crate) mod json;
-pub(crate) mod pattern;
 pub(crate) mod pcap;
 pub(crate) mod source;
 pub(crate) mod speech;
