@@ -77,7 +77,6 @@ fn expect_closing_stats((run, rest): (binary::Run, Vec<Value>)) {
     for counter in ["received", "dropped_kernel", "dropped_interface"] {
         assert!(capture[counter].is_u64(), "{counter} belongs into {stats}");
     }
-}");
 }
 
 /// Two namespaces and the wire between them.

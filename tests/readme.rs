@@ -46,7 +46,8 @@ fn every_story_and_every_exit_code_is_explained() {
 
 #[test]
 fn nothing_is_left_to_be_filled_in() {
-    let places: Vec<_> = readme().lines().filter(|line| line.contains("<!-- lead:")).map(String::from).collect();
+    let places: Vec<_> =
+        readme().lines().filter(|line| line.contains("<!-- lead:")).map(String::from).collect();
     assert!(places.is_empty(), "README.md waits for real output: {places:?}");
 }
 

@@ -56,7 +56,8 @@ fn a_part_matches_inside_and_not_otherwise() {
 fn the_identity_can_fail() {
     use serde_json::json;
     let skipped = json!({"icmp": 1, "not_ip": 2});
-    let with = |read: u64| json!({"ghostport": {"packets": {"read": read, "decoded": 3, "skipped": skipped}}});
+    let with =
+        |read: u64| json!({"ghostport": {"packets": {"read": read, "decoded": 3, "skipped": skipped}}});
     assert!(identity(&with(6)).is_ok());
     assert!(identity(&with(7)).is_err());
     assert!(identity(&json!({"event_type": "stats"})).is_err());
