@@ -9,9 +9,11 @@
 //!
 //! Invariants: nothing here reads a clock, looks at the meaning of payload, or grows without a configured bound.
 
+mod behaviour;
 mod event;
 mod record;
 
+pub use behaviour::{Knocks, Listener, Reach, Sought};
 pub use event::{Event, Heard, Keep, Opened, Order, Said, Slot};
 pub use record::{
     Basis, ConnState, Direction, EndReason, Flow, Head, History, IcmpNote, Outcome, Side, State, SynHint,
