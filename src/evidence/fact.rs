@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::flow::{Flow, Outcome};
+use crate::host::Process;
 use crate::payload::AppProto;
 use crate::registry::{Claim, PortStatus, Tags, Tier};
 
@@ -32,4 +33,30 @@ pub struct Evidence {
 pub enum Fact {
     /// Payload was recognised.
     Speaks(AppProto),
+}
+
+impl Evidence {
+    /// The local process that listens on the responder's port, when that was asked and found.
+    #[must_use]
+    pub fn process(&self) -> Option<&Process> {
+        None
+    }
+}
+
+impl Fact {
+    /// Name in output and catalogue.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Speaks(_) => "speaks",
+        }
+    }
+
+    /// Value in the output.
+    #[must_use]
+    pub fn value(&self) -> String {
+        match self {
+            Self::Speaks(spoken) => spoken.app.name().to_owned(),
+        }
+    }
 }

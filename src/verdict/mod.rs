@@ -29,3 +29,11 @@ pub struct Ranked {
     /// Its probability, 0 to 1, rounded to three decimals.
     pub probability: f64,
 }
+
+impl Verdict {
+    /// What an analyst does next, in one line. Safe to print and to paste into a shell.
+    #[must_use]
+    pub fn next_step(&self) -> String {
+        String::new()
+    }
+}
