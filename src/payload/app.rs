@@ -94,3 +94,16 @@ pub enum Strength {
     /// A long literal, or a structure with checked lengths on both sides.
     Strong,
 }
+
+impl Sides {
+    /// Name in the output.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Neither => "neither",
+            Self::Originator => "originator",
+            Self::Responder => "responder",
+            Self::Both => "both",
+        }
+    }
+}
