@@ -134,7 +134,8 @@ impl Index {
     }
 
     fn grow(&mut self) {
-        let old = std::mem::replace(&mut self.slots, empty(self.slots.len() * 2));
+        let twice = empty(self.slots.len() * 2);
+        let old = std::mem::replace(&mut self.slots, twice);
         for slot in old.iter().filter(|slot| slot.place != EMPTY) {
             self.put(*slot);
         }
