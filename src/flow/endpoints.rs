@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use super::distinct::Distinct;
 use super::key::low32;
-use super::{Flow, Opened, Outcome};
+use super::{Flow, Knocks, Listener, Opened, Outcome, Reach, Sought};
 use crate::time::Timestamp;
 use crate::wire::{Endpoint, Transport};
 
@@ -49,52 +49,6 @@ impl Default for EndpointsConfig {
     fn default() -> Self {
         Self { originators_max: 1 << 16, listeners_max: 1 << 18, sought_max: 1 << 16, seed: 0x676f_7374 }
     }
-}
-
-/// An endpoint that answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Listener {
-    /// When it did so first.
-    pub first: Timestamp,
-    /// How often it was said to have answered.
-    pub answers: u32,
-}
-
-/// How widely an originator asked in the last five to ten minutes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Reach {
-    /// Flows it opened.
-    pub attempts: u64,
-    /// Different hosts it asked; exact up to 12, about 9 % off beyond.
-    pub hosts: u32,
-    /// Different ports it asked for; likewise.
-    pub ports: u32,
-    /// Finished flows that were answered.
-    pub answered: u64,
-    /// Finished flows that were refused.
-    pub refused: u64,
-    /// Finished flows to which nothing came back.
-    pub unanswered: u64,
-}
-
-/// How often an originator asked one endpoint, as long as that is among its last eight targets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Knocks {
-    /// Flows it opened.
-    pub attempts: u32,
-    /// Of those, finished flows that were answered.
-    pub answered: u32,
-    /// True when the last intervals (three to eight) differ little: standard deviation at most a fifth of the mean.
-    pub regular: bool,
-    /// Their mean.
-    pub interval: Option<Duration>,
-}
-
-/// Who asked for an endpoint.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sought {
-    /// Different originators, without those who reach widely; exact up to 12, about 9 % off beyond.
-    pub originators: u32,
 }
 
 /// What endpoints did across flows.

@@ -9,6 +9,7 @@
 //!
 //! Invariants: nothing here reads a clock, looks at the meaning of payload, or grows without a configured bound.
 
+mod behaviour;
 mod birth;
 mod community;
 mod config;
@@ -35,8 +36,9 @@ mod script;
 #[cfg(test)]
 mod tests;
 
+pub use behaviour::{Knocks, Listener, Reach, Sought};
 pub use config::{Config, Counters, Timeouts};
-pub use endpoints::{Endpoints, EndpointsConfig, Knocks, Listener, Reach, Sought};
+pub use endpoints::{Endpoints, EndpointsConfig};
 pub use event::{Ears, Event, Keep, Opened, Order, Said};
 pub use record::{
     Basis, ConnState, Direction, EndReason, Flow, Head, History, IcmpNote, Outcome, Side, State, SynHint,

@@ -26,6 +26,30 @@ pub enum App {
     Dcerpc,
 }
 
+impl App {
+    /// Lower-case name, as Suricata and nDPI spell it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Http => "http",
+            Self::Tls => "tls",
+            Self::Ssh => "ssh",
+            Self::Dns => "dns",
+            Self::Smtp => "smtp",
+            Self::Ftp => "ftp",
+            Self::Smb => "smb",
+            Self::Dcerpc => "dcerpc",
+        }
+    }
+
+    /// True for the handshakes of malware.
+    #[must_use]
+    pub const fn is_malware(self) -> bool {
+        false
+    }
+}
+
 /// What the bytes say, which sides said it, and how strong that is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AppProto {

@@ -7,5 +7,7 @@
 //! Invariants: no panic on any input; no allocation in `recognise`; no input but the bytes.
 
 mod app;
+mod meeting;
 
 pub use app::{App, AppProto, Sides, Strength};
+pub use meeting::{Announcement, Meeting};

@@ -7,8 +7,22 @@
 //! Invariants: nothing here allocates on the common path, panics, or logs, on any input. Fragments are the one thing
 //! that needs memory across frames; it is bounded and runs by the packet clock.
 
+mod decoder;
+mod ether;
+mod fragment;
+mod icmp;
+mod ip;
+mod link;
 mod packet;
+mod radio;
+mod scratch;
 mod skip;
+mod span;
+mod transport;
+mod tunnel;
+mod udp_tunnel;
 
+pub use decoder::{Decoder, Limits};
 pub use packet::{Endpoint, Packet, Role, Tcp, TcpFlags, Transport, Vlan};
+pub use scratch::Scratch;
 pub use skip::{Skip, Skips};
