@@ -228,7 +228,10 @@ mod tests {
 
     #[test]
     fn option_kinds_stop_at_the_end_and_at_nonsense() {
-        assert_eq!(option_kinds(&[2, 4, 5, 180, 4, 2, 8, 10, 0, 0, 0, 0, 0, 0, 0, 0, 1, 3, 3, 7])[..], [2, 4, 8, 1, 3]);
+        assert_eq!(
+            option_kinds(&[2, 4, 5, 180, 4, 2, 8, 10, 0, 0, 0, 0, 0, 0, 0, 0, 1, 3, 3, 7])[..],
+            [2, 4, 8, 1, 3]
+        );
         assert_eq!(option_kinds(&[1, 0, 2, 4])[..], [1, 0]);
         assert_eq!(option_kinds(&[2, 0, 9])[..], [2]);
         assert_eq!(option_kinds(&[2, 1, 9])[..], [2]);

@@ -32,7 +32,13 @@ pub(super) struct Deadlines {
 impl Deadlines {
     pub(super) fn new(class: Class, timeout: Duration) -> Self {
         let nanos = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX).max(1);
-        Self { class, list: List::EMPTY, timeout, tick_bits: nanos.ilog2().min(TICK_BITS_MAX), due: Vec::new() }
+        Self {
+            class,
+            list: List::EMPTY,
+            timeout,
+            tick_bits: nanos.ilog2().min(TICK_BITS_MAX),
+            due: Vec::new(),
+        }
     }
 
     pub(super) fn timeout(&self) -> Duration {

@@ -113,7 +113,8 @@ mod tests {
             }
             assert_eq!((set.count(), set.is_many()), (12, false), "round {round}");
         }
-        for (upto, low, high) in [(13, 13, 17), (100, 80, 120), (1000, 750, 1250), (100_000, 75_000, 125_000)] {
+        for (upto, low, high) in [(13, 13, 17), (100, 80, 120), (1000, 750, 1250), (100_000, 75_000, 125_000)]
+        {
             (0..upto).for_each(|number| set.insert(hash(number)));
             assert!((low..=high).contains(&set.count()), "{upto}: {}", set.count());
         }

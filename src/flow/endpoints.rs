@@ -285,7 +285,8 @@ impl Target {
         let intervals = &self.intervals[..known];
         let total: u64 = intervals.iter().copied().map(u64::from).sum();
         let mean = total as f64 / known.max(1) as f64;
-        let spread = intervals.iter().map(|&i| (f64::from(i) - mean).powi(2)).sum::<f64>() / known.max(1) as f64;
+        let spread =
+            intervals.iter().map(|&i| (f64::from(i) - mean).powi(2)).sum::<f64>() / known.max(1) as f64;
         Knocks {
             attempts: self.attempts,
             answered: self.answered,

@@ -163,7 +163,7 @@ mod tests {
                 } else if !add && model.remove(&place) {
                     index.remove(tag, place);
                 }
-                for place in 0..300 {
+                for place in 0..300u32 {
                     let found = index.find((place / 8).wrapping_mul(0x0100_0001), |other| other == place);
                     prop_assert_eq!(found.is_some(), model.contains(&place));
                 }

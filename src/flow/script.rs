@@ -11,7 +11,13 @@ pub(super) fn end(text: &str) -> Endpoint {
 }
 
 /// A packet of `transport` at that many milliseconds, which is also its frame number.
-pub(super) fn packet<'a>(transport: Transport, ms: u64, from: &str, to: &str, payload: &'a [u8]) -> Packet<'a> {
+pub(super) fn packet<'a>(
+    transport: Transport,
+    ms: u64,
+    from: &str,
+    to: &str,
+    payload: &'a [u8],
+) -> Packet<'a> {
     let time = Timestamp::from_parts(1000, ms * 1_000_000);
     let len = u32::try_from(payload.len()).unwrap();
     Packet {
@@ -39,7 +45,15 @@ pub(super) fn syn(ms: u64, from: &str, to: &str) -> Packet<'static> {
 }
 
 /// A TCP packet with the flags named by their letters.
-pub(super) fn tcp<'a>(ms: u64, from: &str, to: &str, flags: &str, seq: u32, ack: u32, payload: &'a [u8]) -> Packet<'a> {
+pub(super) fn tcp<'a>(
+    ms: u64,
+    from: &str,
+    to: &str,
+    flags: &str,
+    seq: u32,
+    ack: u32,
+    payload: &'a [u8],
+) -> Packet<'a> {
     let bits = flags.bytes().fold(0, |bits, flag| {
         bits | match flag {
             b'S' => TcpFlags::SYN,

@@ -243,7 +243,13 @@ impl<N: Copy + Default> Shard<N> {
     }
 
     /// Counts a packet, keeps what is wanted of its payload, and asks when the flow is due.
-    fn follow(&mut self, at: u32, arrival: &Arrival<'_, '_>, ears: &mut impl Ears<N>, out: &mut Out<N>) -> u32 {
+    fn follow(
+        &mut self,
+        at: u32,
+        arrival: &Arrival<'_, '_>,
+        ears: &mut impl Ears<N>,
+        out: &mut Out<N>,
+    ) -> u32 {
         let (packet, sender) = (arrival.packet, arrival.sender);
         let track = self.tracks.get_mut(at);
         // Read before the packet moves it on: a later fragment's bytes belong there.
@@ -279,6 +285,9 @@ impl<N: Copy + Default> Shard<N> {
         if first {
             if self.heads.live() >= self.heads_max {
                 self.counters.heads_refused += 1;
+                if track.heads[1 - sender] == NIL {
+                    track.hearing = Hearing::Done;
+                }
                 return false;
             }
             track.heads[sender] = self.heads.insert(first_head(track, arrival));
@@ -389,7 +398,8 @@ impl<N: Copy + Default> Shard<N> {
             let fronts = fronts.filter_map(|class| shard.classes[class as usize].oldest());
             fronts.map(|at| (shard.tracks.get(at).active, shard.tracks.get(at).frame, at)).min()
         };
-        let young = self.young.front().map(|at| (self.embryos.get(at).time, self.embryos.get(at).frame(), at));
+        let young =
+            self.young.front().map(|at| (self.embryos.get(at).time, self.embryos.get(at).frame(), at));
         let unanswered = oldest(self, true);
         if let Some(first) = young
             && unanswered.is_none_or(|other| (first.0, first.1) <= (other.0, other.1))
@@ -468,7 +478,9 @@ fn refuses_or_none(packet: &Packet<'_>) -> bool {
 
 fn icmp_note(packet: &Packet<'_>) -> Option<IcmpNote> {
     match packet.role {
-        Role::IcmpError { from, v6, kind, code } => Some(IcmpNote { from, v6, kind, code, frame: packet.frame }),
+        Role::IcmpError { from, v6, kind, code } => {
+            Some(IcmpNote { from, v6, kind, code, frame: packet.frame })
+        }
         _ => None,
     }
 }
@@ -491,7 +503,7 @@ fn first_head<N: Copy + Default>(track: &Track<N>, arrival: &Arrival<'_, '_>) ->
     use super::letters::Letter;
     let (packet, sender) = (arrival.packet, arrival.sender);
     if packet.transport != Transport::Tcp {
-        return HeadBuffer::new(0, !matches!(packet.role, Role::LaterFragment { .. }));
+        return HeadBuffer::new(0, track.payload_sent(sender) == u64::from(packet.payload_len));
     }
     if track.letters.saw(sender, Letter::Syn) || track.letters.saw(sender, Letter::SynAck) {
         return HeadBuffer::new(track.isn[sender].wrapping_add(1), true);

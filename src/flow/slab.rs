@@ -58,11 +58,6 @@ impl<T: Copy, const BLOCK: usize> Slab<T, BLOCK> {
         &mut self.blocks[at as usize / BLOCK][at as usize % BLOCK]
     }
 
-    /// True when the number was ever given out.
-    pub(super) fn has(&self, at: u32) -> bool {
-        (at as usize) < self.used
-    }
-
     /// Where a record lies, for prefetching only.
     #[inline]
     pub(super) fn address(&self, at: u32) -> *const T {
@@ -166,6 +161,5 @@ mod tests {
         list.push_back(&mut slab, again);
         assert_eq!((again, slab.get(again).0), (9, 10));
         assert_eq!(told(list, &mut slab).last(), Some(&9));
-        assert!(slab.has(9) && !slab.has(10));
     }
 }

@@ -28,10 +28,8 @@ pub(super) fn follow<N: Copy + Default>(track: &mut Track<N>, sender: End, packe
     }
     notice_unseen(track, sender, packet);
     note_letters(track, sender, packet);
-    let len = packet.payload_len
-        + u32::from(flags.has(TcpFlags::SYN))
-        + u32::from(flags.has(TcpFlags::FIN));
-    let end = packet.tcp.seq.wrapping_add(len);
+    let controls = u32::from(flags.has(TcpFlags::SYN)) + u32::from(flags.has(TcpFlags::FIN));
+    let end = packet.tcp.seq.wrapping_add(packet.payload_len).wrapping_add(controls);
     let ahead = end.wrapping_sub(track.next[sender]).cast_signed();
     if !flags.has(TcpFlags::RST) && (!track.is_known(sender) || ahead > 0) {
         track.know(sender, end);
@@ -170,7 +168,11 @@ fn note_letters<N: Copy + Default>(track: &mut Track<N>, sender: End, packet: &P
         (len > 0, Letter::Data),
         // One byte just below is a keep-alive probe (RFC 9293 section 3.8.4).
         (
-            len > 0 && track.is_known(sender) && !track.is_silent(sender) && ahead < 0 && !(len == 1 && ahead == -1),
+            len > 0
+                && track.is_known(sender)
+                && !track.is_silent(sender)
+                && ahead < 0
+                && !(len == 1 && ahead == -1),
             Letter::Again,
         ),
         (

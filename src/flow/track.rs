@@ -213,6 +213,11 @@ impl<N: Copy + Default> Track<N> {
         self.packets[0] + self.packets[1]
     }
 
+    /// Payload bytes this end sent so far.
+    pub(super) fn payload_sent(&self, end: End) -> u64 {
+        self.payload[end]
+    }
+
     /// True when the last payload of this end began the datagram whose head is kept.
     pub(super) fn datagram_is_open(&self, end: End) -> bool {
         self.marks & DATAGRAM_OPEN[end] != 0
@@ -231,7 +236,9 @@ impl<N: Copy + Default> Track<N> {
             Transport::Udp => Class::UdpOneWay,
             Transport::Tcp if tcp::is_closed(&self.letters) => Class::Closed,
             // One direction of a living connection: the other way is not captured.
-            Transport::Tcp if both || self.packets() >= 4 && self.marks & UNSEEN_ACKED != 0 => Class::Established,
+            Transport::Tcp if both || self.packets() >= 4 && self.marks & UNSEEN_ACKED != 0 => {
+                Class::Established
+            }
             Transport::Tcp => Class::Opening,
         }
     }
