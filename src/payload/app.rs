@@ -40,7 +40,7 @@ macro_rules! protocols {
             /// Other spellings that [`App::from_name`] accepts.
             const fn aliases(self) -> &'static [&'static str] {
                 match self {
-                    Self::Unknown => &["failed", ""],
+                    Self::Unknown => &["failed"],
                     $(Self::$app => &[$($($alias),*)?],)*
                 }
             }

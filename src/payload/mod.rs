@@ -11,6 +11,7 @@ mod bytes;
 mod calls;
 mod crypto;
 mod mail;
+mod meeting;
 mod names;
 mod recognise;
 mod sign;
@@ -22,4 +23,5 @@ mod recognition_tests;
 mod samples;
 
 pub use app::{App, AppProto, Sides, Strength};
+pub use meeting::{Announcement, Meeting};
 pub use recognise::{Carrier, Heard, listen, recognise};

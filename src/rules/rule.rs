@@ -1,0 +1,49 @@
+//! A rule, and the alert it makes of a verdict.
+
+use std::sync::Arc;
+
+use crate::verdict::Verdict;
+
+/// How bad it would be, as in EVE: 1 is the worst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Severity {
+    /// 1
+    High = 1,
+    /// 2
+    Medium = 2,
+    /// 3
+    Low = 3,
+    /// 4
+    Informational = 4,
+}
+
+/// What identifies a rule in an alert. What it matches on is private to this room.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// Stable name such as `service-on-dormant-port`.
+    pub id: String,
+    /// EVE's `signature_id`, 1,000,000 to 1,999,999.
+    pub sid: u32,
+    /// EVE's `rev`.
+    pub rev: u32,
+    /// EVE's `signature`: one line, may contain `{port}`, `{transport}`, `{registered}`, `{app_proto}`, `{story}`.
+    pub title: String,
+    /// EVE's `category`: a classification description as in Suricata's classification.config.
+    pub category: String,
+    /// How bad.
+    pub severity: Severity,
+    /// MITRE ATT&CK technique identifiers, such as `T1571`.
+    pub techniques: Vec<String>,
+}
+
+/// A verdict that a rule wants somebody to see.
+#[derive(Clone, Debug)]
+pub struct Alert {
+    /// The rule.
+    pub rule: Arc<Rule>,
+    /// `title` with its placeholders filled in.
+    pub signature: String,
+    /// The verdict.
+    pub verdict: Arc<Verdict>,
+}
