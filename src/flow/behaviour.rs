@@ -13,14 +13,14 @@ pub struct Listener {
     pub answers: u32,
 }
 
-/// How far an originator reached, within the window of packet time.
+/// How far an originator reached, within the last five to ten minutes of packet time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reach {
     /// Flows it opened.
     pub attempts: u64,
-    /// Distinct hosts it asked.
+    /// Distinct hosts it asked; exact up to 12 per half window, about 9 % off beyond.
     pub hosts: u32,
-    /// Distinct ports it asked.
+    /// Distinct ports it asked; likewise.
     pub ports: u32,
     /// Flows that were answered.
     pub answered: u64,
@@ -30,22 +30,22 @@ pub struct Reach {
     pub unanswered: u64,
 }
 
-/// Earlier attempts of one originator at one responder.
+/// Earlier attempts of one originator at one responder, as long as that is among its last eight targets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Knocks {
     /// Flows.
     pub attempts: u32,
     /// Those that were answered.
     pub answered: u32,
-    /// True when they came at about the same interval.
+    /// True when the last three to eight intervals differ little: standard deviation at most a fifth of the mean.
     pub regular: bool,
-    /// The usual interval, when there is one.
+    /// The mean of those intervals, when there is one.
     pub interval: Option<Duration>,
 }
 
 /// Who sought a responder.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sought {
-    /// Distinct originators.
+    /// Distinct originators, without those who reach widely; exact up to 12, about 9 % off beyond.
     pub originators: u32,
 }

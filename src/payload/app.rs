@@ -43,6 +43,14 @@ impl App {
         }
     }
 
+    /// The protocol of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        const ALL: [App; 8] =
+            [App::Http, App::Tls, App::Ssh, App::Dns, App::Smtp, App::Ftp, App::Smb, App::Dcerpc];
+        ALL.into_iter().find(|app| app.name() == name)
+    }
+
     /// True for the handshakes of malware.
     #[must_use]
     pub const fn is_malware(self) -> bool {
@@ -85,4 +93,17 @@ pub enum Strength {
     Good,
     /// A long literal, or a structure with checked lengths on both sides.
     Strong,
+}
+
+impl Sides {
+    /// Name in the output.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Neither => "neither",
+            Self::Originator => "originator",
+            Self::Responder => "responder",
+            Self::Both => "both",
+        }
+    }
 }
