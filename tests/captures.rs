@@ -261,7 +261,10 @@ fn the_checks_can_fail() {
         "dest_port": 3007, "app_proto": "http",
         "ghostport": {"outcome": "opened", "verdict": {"story": "scan"}},
     });
-    assert_eq!(forbidden(&[json!({"dest_port": 3007}), json!({"dest_port": 1})], &[event.clone()]).len(), 1);
+    assert_eq!(
+        forbidden(&[json!({"dest_port": 3007}), json!({"dest_port": 1})], std::slice::from_ref(&event)).len(),
+        1
+    );
     let label = |responder: &str, story: &'static str| Labelled {
         what: "x",
         proto: "TCP",
@@ -273,9 +276,9 @@ fn the_checks_can_fail() {
         fact: None,
         alert: Alert::Never,
     };
-    assert!(wrong_label(&label("10.0.0.2:3007", "scan"), &[event.clone()]).is_empty());
-    assert_eq!(wrong_label(&label("10.0.0.2:3007", "misdirected"), &[event.clone()]).len(), 1);
-    assert_eq!(wrong_label(&label("10.0.0.2:3008", "scan"), &[event.clone()]).len(), 1);
+    assert!(wrong_label(&label("10.0.0.2:3007", "scan"), std::slice::from_ref(&event)).is_empty());
+    assert_eq!(wrong_label(&label("10.0.0.2:3007", "misdirected"), std::slice::from_ref(&event)).len(), 1);
+    assert_eq!(wrong_label(&label("10.0.0.2:3008", "scan"), std::slice::from_ref(&event)).len(), 1);
     let must = Labelled { alert: Alert::Must, fact: Some("speaks"), ..label("10.0.0.2:3007", "scan") };
     assert_eq!(wrong_label(&must, &[event]).len(), 2);
 }
