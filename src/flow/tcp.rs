@@ -168,6 +168,8 @@ fn note_letters<N: Copy + Default>(track: &mut Track<N>, sender: End, packet: &P
         (flags.has(TcpFlags::FIN | TcpFlags::RST), Letter::Inconsistent),
         (flags.has(TcpFlags::SYN) && !flags.has(TcpFlags::ACK), Letter::Syn),
         (flags.has(TcpFlags::SYN | TcpFlags::ACK), Letter::SynAck),
+        // Before its payload, which is only the sender's reason (RFC 9293 section 3.5.3).
+        (flags.has(TcpFlags::RST), Letter::Reset),
         (len > 0, Letter::Data),
         // One byte just below is a keep-alive probe (RFC 9293 section 3.8.4).
         (
@@ -184,7 +186,6 @@ fn note_letters<N: Copy + Default>(track: &mut Track<N>, sender: End, packet: &P
         ),
         (packet.tcp.window == 0 && !flags.any(TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST), Letter::Window),
         (flags.has(TcpFlags::FIN), Letter::Fin),
-        (flags.has(TcpFlags::RST), Letter::Reset),
     ];
     for (holds, letter) in letters {
         if holds {

@@ -97,10 +97,11 @@ fn states_histories_and_outcomes() {
         (">Ad >Ad", C::Oth, "D", O::OneWay),
         (">Ad <FA >FA", C::Sf, "DfF", O::Midstream),
         (">R", C::Oth, "R", O::Reset),
+        (">Rd", C::Oth, "RD", O::Reset),
         (">Ad <Ad >R", C::Rsto, "DdR", O::Midstream),
         (">SF <RA", C::Rej, "QSFr", O::Refused),
         (">SFA", C::Shr, "^qhf", O::OneWay),
-        (">FR", C::Oth, "IFR", O::OneWay),
+        (">FR", C::Oth, "IRF", O::OneWay),
     ] {
         let told = run(&script(steps));
         let flow = closed(&told)[0];
