@@ -1,7 +1,7 @@
 //! The catalogue: every fact by name, what it means, and how to check it by hand.
 //!
-//! `ghostport schema` prints it. The order is the order in which facts stand in a verdict: what is said, what is
-//! claimed, how it went, what else the originator did, what the capture does not show.
+//! `ghostport schema` prints it. The order is the order in which facts stand in a verdict: what is said, what
+//! is claimed, how it went, what else the originator did, what the capture does not show.
 
 /// Every fact: its name, what it means, and how to check it.
 pub const CATALOGUE: &[(&str, &str, &str)] = &[
@@ -72,7 +72,7 @@ pub const CATALOGUE: &[(&str, &str, &str)] = &[
     ("retries", "the originator repeated its opening within this flow", "count the SYNs or datagrams"),
     (
         "knocks",
-        "flows of the same originator to the same responder before this one",
+        "flows of this originator to this responder lately, and those that ended answered",
         "filter on both addresses and the port; compare the start times",
     ),
     (

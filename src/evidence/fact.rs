@@ -1,7 +1,8 @@
 //! A fact and its value: what the output says, and what the verdict weighs.
 //!
-//! A fact keeps what it rests on (the claim, the announcement, the counts), so that a reader can look it up. Its name and
-//! value are all that leaves; the rest is for the weight table. Values of facts never carry payload bytes.
+//! A fact keeps what it rests on (the claim, the announcement, the counts), so that a reader can look it up.
+//! Its name and value are all that leaves; the rest is for the weight table. Values of facts never carry
+//! payload bytes.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -53,8 +54,8 @@ impl Evidence {
     }
 }
 
-/// One checkable thing. [`Fact::name`] and [`Fact::value`] are what the output says; what each means and how to check
-/// it by hand stands in [`super::CATALOGUE`], in the same order.
+/// One checkable thing. [`Fact::name`] and [`Fact::value`] are what the output says; what each means and how
+/// to check it by hand stands in [`super::CATALOGUE`], in the same order.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fact {
     /// Payload was recognised.
@@ -64,19 +65,18 @@ pub enum Fact {
     /// A claim about the responder's port says that what is spoken is spoken there.
     ClaimExpects(Arc<Claim>),
     /// What is spoken was recognised, and no claim about the responder's port expects it.
-    NoClaimExpects {
-        /// True when a registered service is claimed whose protocol is not known to us: it might be this one.
-        silent: bool,
-    },
+    NoClaimExpects(Tenant),
     /// The direction is a guess, and what is spoken belongs to the *originator's* port.
     OriginatorClaimExpects(Arc<Claim>),
     /// What is spoken usually lives on ports that were negotiated elsewhere, and no claim expects it here.
     NegotiatesPorts(App),
-    /// A former registration, a squatter or a suspicious tenant is claimed for the port; at most one of each kind.
+    /// A former registration, a squatter or a suspicious tenant is claimed for the port; at most one of each
+    /// kind.
     ClaimedBy {
         /// The claim.
         claim: Arc<Claim>,
-        /// True when the claim could explain the payload: it does not say what it speaks, and nothing was recognised.
+        /// True when the claim could explain the payload: both sides spoke, nothing was recognised, and we
+        /// would not recognise what the claim speaks.
         may_explain: bool,
     },
     /// IANA assigns the port to this service.
@@ -107,7 +107,7 @@ pub enum Fact {
         /// True for datagrams: a stream that nobody has to answer looks the same.
         datagrams: bool,
     },
-    /// The same originator was at the same responder before.
+    /// The same originator asked the same responder several times lately, this flow included.
     Knocks(Knocks),
     /// The originator asked at many places.
     FanOut {
@@ -115,16 +115,16 @@ pub enum Fact {
         hosts: u32,
         /// Distinct ports.
         ports: u32,
-        /// Attempts that are known to have failed.
+        /// Attempts whose end is known.
+        ended: u64,
+        /// Attempts of these that were refused or stayed without an answer.
         failed: u64,
-        /// Share of failures among the attempts whose end is known, in percent.
-        failed_percent: u8,
         /// True when nearly every host was asked at a port of its own, as a peer-to-peer client does.
         scattered: bool,
     },
     /// Many originators asked this responder; distinct ones.
     FanIn(u32),
-    /// The responder has answered others before; answers seen.
+    /// The responder answered in other flows; how many answers were seen.
     ListenerKnown(u32),
     /// The originator's port lies where operating systems pick client ports.
     SourceInEphemeralRange(&'static str),
@@ -150,10 +150,7 @@ pub enum Fact {
     /// Neither side sent payload.
     NoPayload,
     /// Both sides sent payload that nobody here knows.
-    PayloadUnrecognised {
-        /// True when a live claim that does not say what it speaks could explain it.
-        explainable: bool,
-    },
+    PayloadUnrecognised(Tenant),
     /// Payload does not start at the beginning of the conversation, or was cut by the capture.
     TruncatedPayload,
     /// A combination of TCP control bits that no connection begins with.
@@ -172,7 +169,7 @@ impl Fact {
             Self::Speaks(_) => "speaks",
             Self::MalwareBytes(_) => "malware_bytes",
             Self::ClaimExpects(_) => "claim_expects",
-            Self::NoClaimExpects { .. } => "no_claim_expects",
+            Self::NoClaimExpects(_) => "no_claim_expects",
             Self::OriginatorClaimExpects(_) => "originator_claim_expects",
             Self::NegotiatesPorts(_) => "negotiates_ports",
             Self::ClaimedBy { .. } => "claimed_by",
@@ -199,7 +196,7 @@ impl Fact {
             Self::OneSidedCapture => "one_sided_capture",
             Self::AnswerWithoutRequest(_) => "answer_without_request",
             Self::NoPayload => "no_payload",
-            Self::PayloadUnrecognised { .. } => "payload_unrecognised",
+            Self::PayloadUnrecognised(_) => "payload_unrecognised",
             Self::TruncatedPayload => "truncated_payload",
             Self::OddFlags(_) => "odd_flags",
             Self::TunnelCarrier => "tunnel_carrier",
@@ -207,7 +204,8 @@ impl Fact {
         }
     }
 
-    /// Value in the output. Text may hold names from the wire, from claims or of processes: writers escape it.
+    /// Value in the output. Text may hold names from the wire, from claims or of processes: writers escape
+    /// it.
     #[must_use]
     pub fn value(&self) -> FactValue {
         match self {
@@ -225,8 +223,8 @@ impl Fact {
             Self::RefusedBy(refusal) => FactValue::Text(refusal.value()),
             Self::Retries { attempts, .. } => FactValue::Number(u64::from(*attempts)),
             Self::Knocks(knocks) => FactValue::Text(Cow::Owned(say_knocks(knocks))),
-            Self::FanOut { hosts, ports, failed_percent, .. } => FactValue::Text(Cow::Owned(format!(
-                "{hosts} hosts, {ports} ports, {failed_percent} % failed"
+            Self::FanOut { hosts, ports, ended, failed, .. } => FactValue::Text(Cow::Owned(format!(
+                "{hosts} hosts, {ports} ports, {failed} of {ended} failed"
             ))),
             Self::FanIn(count) | Self::ListenerKnown(count) => FactValue::Number(u64::from(*count)),
             Self::SourceInEphemeralRange(systems) | Self::ResponderPortEphemeral { systems, .. } => {
@@ -290,6 +288,17 @@ impl Refusal {
     }
 }
 
+/// What the registry knows about the service that should be on a port, when something else may be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tenant {
+    /// Nobody is registered, or the registration shows no sign of use.
+    Absent,
+    /// A service in use, whose protocol we would not recognise: what was heard may be it.
+    Silent,
+    /// A service in use, whose protocol we recognise as a rule: what was heard is probably not it.
+    Telling,
+}
+
 /// Answers that came without a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unasked {
@@ -335,8 +344,8 @@ fn say_knocks(knocks: &Knocks) -> String {
     let Knocks { attempts, answered, .. } = knocks;
     match knocks.interval {
         Some(interval) if knocks.regular => {
-            format!("{attempts} before, {answered} answered, every {:.1} s", interval.as_secs_f64())
+            format!("{attempts} times, {answered} answered, every {:.1} s", interval.as_secs_f64())
         }
-        _ => format!("{attempts} before, {answered} answered"),
+        _ => format!("{attempts} times, {answered} answered"),
     }
 }

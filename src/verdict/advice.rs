@@ -1,7 +1,7 @@
 //! What an analyst does next: one line per story, with the endpoints filled in.
 //!
-//! Invariants: only addresses, port numbers and our own words go into a line, never a name or a byte from the wire, a
-//! claim or a process.
+//! Invariants: only addresses, port numbers and our own words go into a line, never a name or a byte from the
+//! wire, a claim or a process.
 
 use super::{Story, Verdict};
 use crate::evidence::Fact;

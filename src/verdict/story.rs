@@ -120,4 +120,14 @@ mod tests {
             assert_eq!(Story::from_name(story.name()), Some(story));
         }
     }
+
+    #[test]
+    fn every_story_says_what_it_means() {
+        for story in Story::ALL {
+            assert!(story.title().len() <= 24, "{}: a table's column", story.title());
+            assert!(story.meaning().ends_with('.'), "{}", story.meaning());
+            let same = |other: &Story| other.title() == story.title() || other.meaning() == story.meaning();
+            assert_eq!(Story::ALL.iter().filter(|other| same(other)).count(), 1);
+        }
+    }
 }

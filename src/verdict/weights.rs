@@ -1,17 +1,19 @@
-//! The weight table: how much a fact speaks for or against a story, in log-odds, with a reason beside each number.
+//! The weight table: how much a fact speaks for or against a story, in log-odds, with a reason beside each
+//! number.
 //!
-//! One unit multiplies the odds by 2.7, three by 20, five by 150. `Undetermined` is the zero of the scale: a story whose
-//! sum is 2 is about seven times as likely as "we do not know". Numbers say what a fact is worth in general; none of
-//! them was fitted to single captures. A row is small on purpose: what is not named is left as it was.
+//! One unit multiplies the odds by 2.7, three by 20, five by 150. `Undetermined` is the zero of the scale: a
+//! story whose sum is 2 is about seven times as likely as "we do not know". Numbers say what a fact is worth
+//! in general; none of them was fitted to single captures. A row is small on purpose: what is not named is
+//! left as it was.
 //!
 //! Invariants (tested): rows are sorted by effect, largest first; a row names a story once; no row but
-//! `MALWARE_*` and the small `SUSPICIOUS` raises `SuspectedMalware`.
+//! `MALWARE_BYTES` and the small `SUSPICIOUS` raises `SuspectedMalware`.
 
 use super::Story::{
     self, Backscatter, EphemeralOverlap, KnownSquatter, Misdirected, NegotiatedPort, NonstandardPort,
     RegisteredService, Scan, SuspectedMalware, Undetermined, UnidentifiedListener,
 };
-use crate::evidence::{Fact, Unasked};
+use crate::evidence::{Fact, Tenant, Unasked};
 use crate::payload::{AppProto, Sides, Strength};
 use crate::registry::{Claim, ClaimKind, PortStatus, Tier};
 
@@ -26,10 +28,9 @@ pub(super) const BASE: Row = &[
     (KnownSquatter, -3.0),    // needs a claim
     (NegotiatedPort, -3.0),   // needs an announcement, which is a fact of its own
     (UnidentifiedListener, -2.5), // most of what talks is known to somebody
-    (NonstandardPort, -2.0), // LZR: well over 10 % of services are off their ports, but payload has to say it
-    (Scan, -2.0),            // common, but needs company
-    (Misdirected, -1.5),     // likewise; a little commoner inside networks
-    (RegisteredService, 0.0), // the status decides
+    (NonstandardPort, -2.0),  // most services stay off their ports (LZR, 2021), but payload has to say it
+    (Scan, -2.0),             // common, but needs company
+    (Misdirected, -1.5),      // likewise; a little commoner inside networks
 ];
 
 /// What the port's status adds.
@@ -70,13 +71,13 @@ pub(super) fn of(fact: &Fact) -> Row {
         Fact::LocalProcess(local) => local.claim.as_deref().map_or(&[], of_process),
         Fact::Retries { attempts, datagrams } => of_retries(*attempts, *datagrams),
         Fact::Knocks(knocks) => of_knocks(knocks.attempts, knocks.answered, knocks.regular),
-        Fact::FanOut { hosts, ports, failed, failed_percent, scattered } => {
-            of_fan_out(u64::from(*hosts.max(ports)).min(*failed), *failed_percent, *scattered)
+        Fact::FanOut { hosts, ports, ended, failed, scattered } => {
+            of_fan_out(*hosts.max(ports), *ended, *failed, *scattered)
         }
         Fact::Registered(claim) if claim.dead => DEAD,
         Fact::MalwareBytes(_) => MALWARE_BYTES,
-        Fact::NoClaimExpects { silent: true } => UNEXPECTED_BUT_SILENT,
-        Fact::NoClaimExpects { silent: false } => UNEXPECTED,
+        Fact::NoClaimExpects(Tenant::Silent) => UNEXPECTED_BUT_SILENT,
+        Fact::NoClaimExpects(Tenant::Absent | Tenant::Telling) => UNEXPECTED,
         Fact::OriginatorClaimExpects(_) => EXPECTED_ON_THE_OTHER_SIDE,
         Fact::NegotiatesPorts(_) => NEGOTIATES,
         Fact::AnnouncedBy(_) => ANNOUNCED,
@@ -103,8 +104,9 @@ pub(super) fn of(fact: &Fact) -> Row {
         Fact::AnswerWithoutRequest(Unasked::Rst) => UNASKED_RST,
         Fact::AnswerWithoutRequest(Unasked::SynAck | Unasked::Icmp) => UNASKED,
         Fact::NoPayload => NO_PAYLOAD,
-        Fact::PayloadUnrecognised { explainable: true } => UNRECOGNISED_BUT_EXPLAINABLE,
-        Fact::PayloadUnrecognised { explainable: false } => UNRECOGNISED,
+        Fact::PayloadUnrecognised(Tenant::Silent) => UNRECOGNISED_BUT_EXPLAINABLE,
+        Fact::PayloadUnrecognised(Tenant::Telling) => UNRECOGNISED_THOUGH_TELLING,
+        Fact::PayloadUnrecognised(Tenant::Absent) => UNRECOGNISED,
         Fact::TruncatedPayload => TRUNCATED,
         Fact::OddFlags(_) => ODD_FLAGS,
         Fact::TunnelCarrier => CARRIER,
@@ -128,12 +130,12 @@ fn of_speech(spoken: AppProto) -> Row {
 
 /// Two or three fixed bytes: one stream of noise in some thousands looks like this.
 const SPEAKS_WEAK: Row = &[
-    (UnidentifiedListener, -2.0), // probably identified
-    (Misdirected, -1.0),          // payload flows
-    (Scan, -1.0),                 // few probes speak a protocol
-    (NonstandardPort, 0.5),       // whatever the port, a known protocol is here
-    (RegisteredService, 0.5),     // likewise
-    (KnownSquatter, 0.5),         // likewise
+    (Misdirected, -1.0),         // payload flows
+    (Scan, -1.0),                // few probes speak a protocol
+    (NonstandardPort, -1.0),     // where nobody expects it, it may well be chance
+    (UnidentifiedListener, 1.0), // and then nobody knows what it is
+    (RegisteredService, 0.5),    // where it is expected, a little is enough
+    (KnownSquatter, 0.5),        // likewise
 ];
 
 /// A structure that rarely occurs by chance, or a strong one from one side only.
@@ -172,8 +174,8 @@ fn of_expectation(claim: &Claim) -> Row {
         ],
         ClaimKind::FormerlyRegistered => &[
             (KnownSquatter, 3.5),      // it stayed when the registration went
-            (NonstandardPort, 1.5),    // or somebody else speaks the same
             (RegisteredService, -2.0), // the registration is gone
+            (NonstandardPort, 1.5),    // or somebody else speaks the same
         ],
         ClaimKind::Suspicious => &[], // never an explanation: `malware_bytes` is
     }
@@ -198,7 +200,8 @@ const EXPECTED_ON_THE_OTHER_SIDE: Row = &[
     (NonstandardPort, -3.5), // so it is not off its port
 ];
 
-/// DCE/RPC, ONC RPC, FTP data, RTP: their ports come from a mapper that may have been asked before the capture began.
+/// DCE/RPC, ONC RPC, FTP data, RTP: their ports come from a mapper that may have been asked before the
+/// capture began.
 const NEGOTIATES: Row = &[
     (NegotiatedPort, 6.5),   // this is how these protocols get their ports
     (NonstandardPort, -3.0), // no administrator put it here
@@ -207,11 +210,11 @@ const NEGOTIATES: Row = &[
 fn of_claim(claim: &Claim, may_explain: bool) -> Row {
     match claim.kind {
         ClaimKind::Suspicious => SUSPICIOUS,
-        ClaimKind::Squatter if !may_explain => &[(KnownSquatter, 0.5)], // on record, but something else speaks
-        ClaimKind::Squatter if claim.confidence >= 75 => &[(KnownSquatter, 5.0)], // vendor's word, protocol of its own
-        ClaimKind::Squatter => &[(KnownSquatter, 3.0)],                           // port pages only
-        ClaimKind::FormerlyRegistered if may_explain => &[(KnownSquatter, 1.5)],  // some never moved
-        ClaimKind::FormerlyRegistered | ClaimKind::Registered => &[],             // gone; said elsewhere
+        ClaimKind::Squatter if !may_explain => &[(KnownSquatter, 0.5)], // on record, and no more
+        ClaimKind::Squatter if claim.confidence >= 75 => &[(KnownSquatter, 5.0)], // a vendor's word
+        ClaimKind::Squatter => &[(KnownSquatter, 3.0)],                 // port pages only
+        ClaimKind::FormerlyRegistered if may_explain => &[(KnownSquatter, 1.5)], // some never moved
+        ClaimKind::FormerlyRegistered | ClaimKind::Registered => &[],   // gone; said elsewhere
     }
 }
 
@@ -273,10 +276,10 @@ const ANSWERED: Row = &[
 ];
 
 const REFUSED: Row = &[
-    (UnidentifiedListener, -6.0), // nobody listens
-    (RegisteredService, -5.0),    // likewise
-    (KnownSquatter, -5.0),        // likewise
-    (NonstandardPort, -5.0),      // likewise
+    (RegisteredService, -7.0),    // nobody listens: whatever was asked, it is not served
+    (KnownSquatter, -7.0),        // likewise
+    (NonstandardPort, -7.0),      // likewise
+    (UnidentifiedListener, -7.0), // likewise
     (NegotiatedPort, -3.0),       // the meeting failed, at best
     (Misdirected, 3.0),           // wrong place, or the service is down
     (Scan, 1.0),                  // what most probes get
@@ -303,13 +306,13 @@ fn of_retries(attempts: u16, datagrams: bool) -> Row {
     match (attempts, datagrams) {
         (_, true) => &[],                                // a stream looks the same
         (..=2, _) => &[(Misdirected, 0.5)],              // TCP repeats a lost SYN
-        (3.., _) => &[(Misdirected, 1.5), (Scan, -1.0)], // a program insists; a scanner has other places to try
+        (3.., _) => &[(Misdirected, 1.5), (Scan, -1.0)], // a program insists; scanners move on
     }
 }
 
 fn of_knocks(attempts: u32, answered: u32, regular: bool) -> Row {
     match (answered, attempts) {
-        (0, ..=1) => &[(Misdirected, 0.5)], // twice is a retry
+        (0, ..=2) => &[(Misdirected, 0.5)], // twice is a retry
         (0, _) if regular => &[
             (Misdirected, 3.5), // a timer somewhere asks for what is gone
             (Scan, -2.0),       // scanners do not come back on the minute
@@ -322,20 +325,24 @@ fn of_knocks(attempts: u32, answered: u32, regular: bool) -> Row {
     }
 }
 
-fn of_fan_out(tried_in_vain: u64, failed_percent: u8, scattered: bool) -> Row {
-    match (tried_in_vain, failed_percent) {
-        (_, ..=50) => &[(Scan, -1.0)], // a busy client, resolver or monitor: most of it works
-        (100.., 70..) if !scattered => &[
+/// Graded by the places tried and by the attempts that are known to have failed. While few have ended, their
+/// share stands for all the others.
+fn of_fan_out(places: u32, ended: u64, failed: u64, scattered: bool) -> Row {
+    let failed_percent = u128::from(failed) * 100 / u128::from(ended.max(1));
+    match (places, failed, failed_percent) {
+        _ if ended < 5 => &[],          // too early to say
+        (.., ..=50) => &[(Scan, -1.0)], // a busy client, resolver or monitor: most of it works
+        // A peer-to-peer client whose peers are gone looks like this: each host on a port of its own.
+        (_, 5.., _) if scattered => &[(Scan, 1.5)],
+        (100.., 15.., 70..) => &[
             (Scan, 7.0),         // nobody asks a hundred places in vain by mistake
             (Misdirected, -1.0), // many targets
         ],
-        (15.., 60..) if !scattered => &[
+        (15.., 15.., 60..) | (15.., 5.., 80..) => &[
             (Scan, 4.5),         // a sweep, or a client with a very old address book
             (Misdirected, -0.5), // many targets
         ],
-        // A peer-to-peer client whose peers are gone looks like this: each host on a port of its own.
-        (15.., 60..) => &[(Scan, 1.5)],
-        (5.., _) => &[(Scan, 1.5)], // a few places in vain happen to browsers too
+        (_, 5.., _) => &[(Scan, 1.5)], // a few places in vain happen to browsers too
         _ => &[],
     }
 }
@@ -373,9 +380,10 @@ const ORIGINATOR_SERVES: Row = &[
 const FIRST_PACKET: Row = &[(EphemeralOverlap, 0.5)]; // for datagrams normal, for TCP a guess
 
 const NO_OPENING: Row = &[
-    (Undetermined, 1.0), // who opened, and how, is not known
-    (Misdirected, -1.0), // an attempt has an opening
-    (Scan, -0.5),        // most probes open; ACK and FIN probes do not
+    (UnidentifiedListener, -2.5), // from the middle, nearly everything is unrecognisable
+    (Undetermined, 1.0),          // who opened, and how, is not known
+    (Misdirected, -1.0),          // an attempt has an opening
+    (Scan, -0.5),                 // most probes open; ACK and FIN probes do not
 ];
 
 const ONE_SIDED: Row = &[
@@ -412,7 +420,7 @@ const NO_PAYLOAD: Row = &[
 ];
 
 const UNRECOGNISED: Row = &[
-    (UnidentifiedListener, 5.0), // something speaks, and nothing explains it
+    (UnidentifiedListener, 4.0), // something speaks, and nothing explains it
     (NonstandardPort, -3.0),     // no known protocol
     (RegisteredService, -1.0),   // known services are mostly recognised
 ];
@@ -421,6 +429,13 @@ const UNRECOGNISED_BUT_EXPLAINABLE: Row = &[
     (NonstandardPort, -3.0),     // no known protocol
     (UnidentifiedListener, 2.5), // it may be anybody
     (RegisteredService, 1.5),    // the port is in use, and we cannot read what it is for
+];
+
+/// Recognisers miss what is encrypted, padded or odd: one conversation in some ten or twenty.
+const UNRECOGNISED_THOUGH_TELLING: Row = &[
+    (UnidentifiedListener, 3.5), // what lives here would have been recognised
+    (NonstandardPort, -3.0),     // no known protocol
+    (RegisteredService, -0.5),   // or it is the service in a mood we do not know
 ];
 
 const TRUNCATED: Row = &[
@@ -435,8 +450,8 @@ const ODD_FLAGS: Row = &[
 
 const CARRIER: Row = &[
     (UnidentifiedListener, -4.0), // what is inside was decoded
-    (NonstandardPort, -1.0),      // tunnels are configured, not strayed
     (RegisteredService, 2.0),     // tunnels mostly run on their ports
+    (NonstandardPort, -1.0),      // tunnels are configured, not strayed
 ];
 
 const GROUP: Row = &[
@@ -444,3 +459,64 @@ const GROUP: Row = &[
     (Scan, -2.0),                 // discovery, not probing
     (UnidentifiedListener, -2.0), // groups do not listen, members do
 ];
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::evidence::example::{any_flow, any_world};
+
+    fn check(row: Row, may_accuse: bool) {
+        for (place, (story, weight)) in row.iter().enumerate() {
+            assert!(weight.is_finite() && *weight != 0.0, "{row:?}");
+            assert!(row[..place].iter().all(|(earlier, _)| earlier != story), "{story:?} twice in {row:?}");
+            assert!(*story != SuspectedMalware || *weight < 1.0 || may_accuse, "{row:?}");
+        }
+        assert!(
+            row.windows(2).all(|pair| pair[0].1.abs() >= pair[1].1.abs()),
+            "not sorted by effect: {row:?}"
+        );
+    }
+
+    #[test]
+    fn priors_are_sound() {
+        check(BASE, false);
+        for status in [PortStatus::Active, PortStatus::Dormant, PortStatus::Reserved] {
+            check(of_status(status), false);
+        }
+        for tier in [Tier::WellKnown, Tier::Registered, Tier::Dynamic] {
+            check(of_tier(tier), false);
+        }
+    }
+
+    #[test]
+    fn malware_bytes_alone_accuse() {
+        check(MALWARE_BYTES, true);
+        assert!(MALWARE_BYTES[0].0 == SuspectedMalware && SUSPICIOUS[0].1 < 1.0);
+    }
+
+    #[test]
+    fn retries_knocks_and_reach_grade() {
+        for row in [of_retries(2, false), of_retries(9, false), of_retries(9, true)] {
+            check(row, false);
+        }
+        for (attempts, answered, regular) in [(1, 0, false), (9, 0, false), (9, 0, true), (9, 1, true)] {
+            check(of_knocks(attempts, answered, regular), false);
+        }
+        let scan = |row: Row| row.iter().find(|(story, _)| *story == Scan).map_or(0.0, |(_, weight)| *weight);
+        let grades = [(20, 40, 20), (20, 4, 4), (8, 6, 6), (20, 6, 6), (100, 15, 15)];
+        let weights = grades.map(|(places, ended, failed)| scan(of_fan_out(places, ended, failed, false)));
+        assert!(weights.windows(2).all(|pair| pair[0] < pair[1]), "{weights:?}");
+        assert!(scan(of_fan_out(1000, 900, 900, true)) < scan(of_fan_out(20, 15, 15, false)));
+    }
+
+    proptest! {
+        #[test]
+        fn every_row_that_evidence_can_reach_is_sound(flow in any_flow(), (app, world) in any_world()) {
+            for fact in &world.gather(flow, app).facts {
+                check(of(fact), false);
+            }
+        }
+    }
+}

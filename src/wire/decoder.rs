@@ -1,10 +1,12 @@
 //! The decoder: one frame in, its packets or one reason out.
 //!
-//! A `Walk` goes through one frame, layer by layer, each layer in a file of its own (`link`, `radio`, `ether`, `ip`,
-//! `transport`, `icmp`, `tunnel`, `udp_tunnel`). Every step takes a [`Span`] and ends in a packet or in a [`Skip`];
-//! whatever re-enters a lower layer passes [`Walk::deeper`], so recursion is bounded whatever the bytes say.
+//! A `Walk` goes through one frame, layer by layer, each layer in a file of its own (`link`, `radio`, `ether`,
+//! `ip`, `transport`, `icmp`, `tunnel`, `udp_tunnel`). Every step takes a [`Span`] and ends in a packet or in a
+//! [`Skip`]; whatever re-enters a lower layer passes [`Walk::deeper`], so recursion is bounded whatever the
+//! bytes say.
 //!
-//! Invariants: an error leaves the list of packets as it was; a step that pushed a packet never fails afterwards.
+//! Invariants: an error leaves the list of packets as it was; a step that pushed a packet never fails
+//! afterwards.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -24,8 +26,8 @@ pub struct Limits {
     pub datagrams: usize,
     /// Bytes of fragments held back until their first fragment is there, over all datagrams.
     pub held_bytes: usize,
-    /// How long a fragmented datagram is remembered, by the packet clock. RFC 1122 section 3.3.2 asks hosts for 60 to
-    /// 120 seconds; common systems take 30.
+    /// How long a fragmented datagram is remembered, by the packet clock. RFC 1122 section 3.3.2 asks hosts
+    /// for 60 to 120 seconds; common systems take 30.
     pub lifetime: Duration,
 }
 
@@ -50,7 +52,13 @@ impl Decoder {
         Self { limits, fragments: Fragments::new(&limits) }
     }
 
-    /// Adds the packets of one frame to `packets`, outermost first. `clock` is the packet clock at this frame.
+    #[cfg(test)]
+    pub(super) fn fragments(&self) -> &Fragments {
+        &self.fragments
+    }
+
+    /// Adds the packets of one frame to `packets`, outermost first. `clock` is the packet clock at this
+    /// frame.
     ///
     /// # Errors
     /// The one reason why the frame gave no packet; `packets` is then as it was before.
@@ -90,9 +98,11 @@ pub(super) struct Net {
     pub(super) src: IpAddr,
     pub(super) dst: IpAddr,
     pub(super) ttl: u8,
-    /// True for the joined or first fragment of a datagram: it cannot be fragmented once more by the same header chain.
+    /// True for the joined or first fragment of a datagram: it cannot be fragmented once more by the same
+    /// header chain.
     pub(super) fragmented: bool,
-    /// True when the header promises more than there was on the wire: the packet was cut before it was captured.
+    /// True when the header promises more than there was on the wire: the packet was cut before it was
+    /// captured.
     pub(super) short: bool,
 }
 
@@ -107,7 +117,8 @@ pub(super) struct Walk<'a, 'w> {
     /// Length of `packets` before this frame.
     first: usize,
     pub(super) vlan: Vlan,
-    /// True inside the beginning of a datagram whose rest is still missing: what is too short then may become whole.
+    /// True inside the beginning of a datagram whose rest is still missing: what is too short then may become
+    /// whole.
     pub(super) in_fragment: bool,
     /// True inside a UDP tunnel whose outer datagram is fragmented.
     pub(super) carrier_in_fragment: bool,

@@ -8,7 +8,8 @@ use crate::wire::Skip;
 use crate::wire::decoder::Walk;
 use crate::wire::span::Span;
 
-/// EtherTypes (IEEE registry; IANA "IEEE 802 Numbers") and the GRE protocol types that share their number space.
+/// EtherTypes (IEEE registry; IANA "IEEE 802 Numbers") and the GRE protocol types that share their number
+/// space.
 pub(super) mod kind {
     pub(crate) const IPV4: u16 = 0x0800;
     pub(crate) const IPV6: u16 = 0x86dd;
@@ -141,7 +142,7 @@ impl<'a> Walk<'a, '_> {
 
     /// SNAP: an organisation and its protocol number.
     fn snap(&mut self, span: Span<'a>) -> Result<(), Skip> {
-        const BRIDGED_802: u32 = 0x0080_c2; // RFC 2684 section 5.2
+        const BRIDGED_802: u32 = 0x80c2; // RFC 2684 section 5.2
         let (Some(head), Some(protocol)) = (span.u32(0), span.u16(3)) else {
             return Err(Skip::LinkTruncated);
         };
@@ -189,4 +190,73 @@ fn macsec(span: Span<'_>) -> Result<(usize, usize), Skip> {
     }
     let length = if control & CHANNEL == 0 { 6 } else { 14 };
     Ok((length, length + 2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::samples::{TCP4, UDP6, behind, decode, ends, ethernet, tcp4, udp6};
+
+    fn tagged(tags: &[(u16, u16)], payload: &[u8]) -> Vec<u8> {
+        let mut inner = behind(&0x0800u16.to_be_bytes(), payload);
+        for (kind, id) in tags.iter().rev() {
+            inner = [&kind.to_be_bytes()[..], &id.to_be_bytes(), &inner].concat();
+        }
+        [&ethernet(0, &[])[..12], &inner].concat()
+    }
+
+    #[test]
+    fn tags_of_any_depth() {
+        let two = decode(1, &tagged(&[(0x88a8, 5), (0x8100, 0xe007)], &tcp4())).unwrap();
+        assert_eq!(two[0].vlan, [5, 7]);
+        let many: Vec<_> = (0..300).map(|id| (0x9100, id)).collect();
+        assert_eq!(decode(1, &tagged(&many, &tcp4())).unwrap()[0].vlan, [0, 1]);
+        assert_eq!(decode(1, &tagged(&many, &[])[..500]), Err(Skip::LinkTruncated));
+    }
+
+    #[test]
+    fn mpls_guesses_what_it_carries() {
+        let labels = [0, 1, 0, 64, 0, 2, 1, 64];
+        assert_eq!(ends(1, &ethernet(0x8847, &behind(&labels, &tcp4()))), [TCP4]);
+        assert_eq!(ends(1, &ethernet(0x8847, &behind(&labels, &udp6()))), [UDP6]);
+        let inner = ethernet(0x0800, &tcp4());
+        assert_eq!(ends(1, &ethernet(0x8847, &behind(&labels, &inner))), [TCP4]);
+        let word = behind(&[0, 0, 0, 9], &inner);
+        assert_eq!(ends(1, &ethernet(0x8847, &behind(&labels, &word))), [TCP4]);
+    }
+
+    #[test]
+    fn shims_before_ip() {
+        let snap = behind(&[0xaa, 0xaa, 3, 0, 0, 0, 8, 0], &tcp4());
+        let length = u16::try_from(snap.len()).unwrap();
+        let inner = ethernet(0x0800, &tcp4());
+        let shims: [(u16, Vec<u8>); 10] = [
+            (length, behind(&snap, &[0; 20])),
+            (length, behind(&[6, 6, 3], &tcp4())),
+            (0x8864, behind(&[0x11, 0, 0, 1, 0, 50, 0, 0x21], &tcp4())),
+            (0x8926, behind(&[0, 0, 0, 1, 8, 0], &tcp4())),
+            (0x893f, behind(&[0, 0, 0, 1, 0, 0, 8, 0], &tcp4())),
+            (0x8909, behind(&[1, 1, 0, 1, 0, 5, 8, 0], &tcp4())),
+            (0x88e5, behind(&[0x20, 0, 0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 8, 0], &tcp4())),
+            (0x88e7, behind(&[0, 0, 0, 1], &inner)),
+            (0x8903, behind(&[0, 1], &inner)),
+            (0x894f, behind(&[0, 2, 1, 1, 0, 0, 1, 255], &tcp4())),
+        ];
+        for (kind, payload) in shims {
+            let frame = ethernet(kind, &payload);
+            assert_eq!(ends(1, &frame), [TCP4], "type {kind:#06x}");
+            for length in 0..frame.len() {
+                let _ = decode(1, &frame[..length]);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_ip_says_so() {
+        assert_eq!(decode(1, &ethernet(0x0806, &[0; 28])), Err(Skip::NotIp));
+        assert_eq!(decode(1, &ethernet(0x8863, &[0; 28])), Err(Skip::LinkControl));
+        assert_eq!(decode(1, &ethernet(38, &[0x42, 0x42, 3, 0, 0])), Err(Skip::NotIp));
+        assert_eq!(decode(1, &ethernet(0x88e5, &[0x2c; 40])), Err(Skip::LinkControl));
+        assert_eq!(decode(1, &[0; 13]), Err(Skip::LinkTruncated));
+    }
 }

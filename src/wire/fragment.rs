@@ -1,12 +1,14 @@
 //! IP fragments: whose they are, and bounded reassembly of what can not be read piece by piece.
 //!
-//! In the common case nothing is copied. The first fragment holds the transport header, is decoded where it lies, and
-//! its ports are remembered for the later ones. Only while a datagram has no readable beginning (the first fragment is
-//! tiny or came late) are its bytes held back; as soon as the beginning can be read, it is joined in the [`Scratch`].
+//! In the common case nothing is copied. The first fragment holds the transport header, is decoded where it
+//! lies, and its ports are remembered for the later ones. Only while a datagram has no readable beginning
+//! (the first fragment is tiny or came late) are its bytes held back; as soon as the beginning can be read,
+//! it is joined in the [`Scratch`].
 //!
-//! Invariants: at most [`Limits::datagrams`] datagrams and [`Limits::held_bytes`] held bytes, the oldest go first; no
-//! datagram older than [`Limits::lifetime`] is used; no byte of a datagram is handed on twice as contiguous; an overlap
-//! never changes what came before (RFC 5722 forbids it for IPv6; no sane sender does it in IPv4).
+//! Invariants: at most [`Limits::datagrams`] datagrams and [`Limits::held_bytes`] held bytes, the oldest go
+//! first; no datagram older than [`Limits::lifetime`] is used; no byte of a datagram is handed on twice as
+//! contiguous; an overlap never changes what came before (RFC 5722 forbids it for IPv6; no sane sender does
+//! it in IPv4).
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -66,6 +68,9 @@ enum State {
     Refused(Skip),
 }
 
+/// Offset and bytes of a fragment that is held back.
+type Held = (u32, Box<[u8]>);
+
 #[derive(Debug)]
 struct Datagram {
     born: Timestamp,
@@ -76,7 +81,7 @@ struct Datagram {
     total: Option<u32>,
     seen: Ranges,
     /// Fragments held back, by offset. None of them overlap.
-    held: Vec<(u32, Box<[u8]>)>,
+    held: Vec<Held>,
 }
 
 impl Datagram {
@@ -94,7 +99,7 @@ impl Datagram {
     }
 
     /// Takes the held pieces that follow each other from `start` on, and where they end.
-    fn take_run(&mut self, start: u32) -> (Vec<(u32, Box<[u8]>)>, u32) {
+    fn take_run(&mut self, start: u32) -> (Vec<Held>, u32) {
         let first = self.held.partition_point(|(at, _)| *at < start);
         let mut end = start;
         let run = self.held[first..].iter().take_while(|(at, bytes)| {
@@ -131,7 +136,8 @@ impl Datagram {
 
 /// A datagram without its header; RFC 791 and RFC 8200 both count lengths in 16 bits.
 const MAX_DATAGRAM: u32 = 65_535;
-/// A beginning up to this long is tried again with every fragment that makes it longer; longer ones only when whole.
+/// A beginning up to this long is tried again with every fragment that makes it longer; longer ones only when
+/// whole.
 const TRY_AGAIN: u32 = 512;
 /// How long a datagram of which everything was seen answers for late copies of its fragments.
 const AFTERLIFE: Duration = Duration::from_secs(2);
@@ -246,8 +252,9 @@ impl Fragments {
         });
         let begun = !matches!(datagram.state, State::Waiting);
         let over = datagram.total.is_some_and(|total| datagram.prefix() == total);
-        if begun && (piece.at == 0 || (over && clock.since(datagram.born) > AFTERLIFE)) {
-            // The identification is used again, or the frame was captured twice: begin anew.
+        let age = clock.since(datagram.born);
+        if age > self.lifetime || (begun && (piece.at == 0 || (over && age > AFTERLIFE))) {
+            // Too old, or the identification is used again, or the frame was captured twice: begin anew.
             self.held -= datagram.held_bytes();
             *datagram = Datagram::new(clock);
         }
@@ -266,7 +273,8 @@ impl Fragments {
         while let Some(oldest) = self.ages.front() {
             let born = self.table.get(oldest).map_or(Timestamp::MIN, |datagram| datagram.born);
             let full = self.table.len() >= self.datagrams_max && !self.table.contains_key(key);
-            if clock.since(born) <= self.lifetime && !full && self.held + bytes <= self.held_max {
+            let fits = self.held == 0 || self.held + bytes <= self.held_max;
+            if clock.since(born) <= self.lifetime && !full && fits {
                 break;
             }
             if let Some(datagram) = self.ages.pop_front().and_then(|oldest| self.table.remove(&oldest)) {
@@ -275,7 +283,8 @@ impl Fragments {
         }
     }
 
-    /// Notes what came of the beginning of a datagram, and gives its fragments back when they are still needed.
+    /// Notes what came of the beginning of a datagram, and gives its fragments back when they are still
+    /// needed.
     fn begun(&mut self, key: &Key, outcome: Result<Owner, Skip>) {
         if let Some(datagram) = self.table.get_mut(key) {
             datagram.state = match outcome {
@@ -289,8 +298,11 @@ impl Fragments {
         }
     }
 
-    /// Takes the beginning back that could not be read yet.
+    /// Takes the beginning back that could not be read yet; without room for it the datagram is given up.
     fn wait_on(&mut self, key: &Key, span: Span<'_>) {
+        if self.held + span.bytes.len() > self.held_max {
+            return self.begun(key, Err(Skip::FragmentWithoutFirst));
+        }
         if let Some(datagram) = self.table.get_mut(key) {
             datagram.next = 0;
             datagram.hold(&Piece { at: 0, more: true, span });
@@ -420,3 +432,6 @@ fn is_short(skip: Skip) -> bool {
         Skip::TransportTruncated | Skip::IpTruncated | Skip::IpExtension | Skip::LinkTruncated | Skip::Tunnel
     )
 }
+
+#[cfg(test)]
+mod tests;

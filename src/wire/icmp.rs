@@ -1,7 +1,7 @@
 //! ICMP and ICMPv6 errors: whose packet they quote.
 //!
-//! An error belongs to the flow of the packet it quotes, so that a refused UDP question or a TCP connection behind a
-//! firewall is seen as refused. Everything else in ICMP has no ports and is skipped.
+//! An error belongs to the flow of the packet it quotes, so that a refused UDP question or a TCP connection
+//! behind a firewall is seen as refused. Everything else in ICMP has no ports and is skipped.
 
 use std::net::IpAddr;
 
@@ -11,8 +11,8 @@ use crate::wire::decoder::{Net, Walk};
 use crate::wire::span::Span;
 use crate::wire::{Role, Skip, Transport};
 
-/// RFC 792: destination unreachable, source quench, time exceeded, parameter problem. A redirect (5) quotes a packet
-/// too, but that packet went on its way.
+/// RFC 792: destination unreachable, source quench, time exceeded, parameter problem. A redirect (5) quotes a
+/// packet too, but that packet went on its way.
 const V4_ERRORS: [u8; 4] = [3, 4, 11, 12];
 /// RFC 4443: destination unreachable, packet too big, time exceeded, parameter problem.
 const V6_ERRORS: [u8; 4] = [1, 2, 3, 4];
@@ -75,4 +75,34 @@ fn quoted_v6(quote: Span<'_>) -> Option<Quoted> {
 fn ports_of(protocol: u8, rest: Span<'_>) -> Option<(Transport, (u16, u16))> {
     let transport = Transport::ALL.into_iter().find(|&transport| transport as u8 == protocol)?;
     Some((transport, (rest.u16(0)?, rest.u16(2)?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::samples::{TCP4, UDP6, behind, decode, ends, ipv4, ipv6, tcp4, udp6};
+
+    #[test]
+    fn errors_name_the_quoted_flow() {
+        let packet = ipv4(1, &behind(&[3, 1, 0, 0, 0, 0, 0, 0], &tcp4()[..28]));
+        assert_eq!(ends(101, &packet), [TCP4]);
+        let role = decode(101, &packet).unwrap()[0].role;
+        let from = "172.16.0.1".parse().unwrap();
+        assert_eq!(role, Role::IcmpError { from, v6: false, kind: 3, code: 1 });
+        let packet = ipv6(58, &behind(&[1, 4, 0, 0, 0, 0, 0, 0], &udp6()));
+        assert_eq!(ends(101, &packet), [UDP6]);
+        for length in 0..packet.len() {
+            let _ = decode(101, &packet[..length]);
+        }
+    }
+
+    #[test]
+    fn what_quotes_no_ports_is_skipped() {
+        let header = |kind: u8| [kind, 0, 0, 0, 0, 0, 0, 0];
+        assert_eq!(decode(101, &ipv4(1, &behind(&header(3), &tcp4()[..23]))), Err(Skip::Icmp));
+        assert_eq!(decode(101, &ipv4(1, &behind(&header(8), &tcp4()))), Err(Skip::Icmp));
+        assert_eq!(decode(101, &ipv4(1, &behind(&header(3), &ipv4(1, &[8; 8])))), Err(Skip::Icmp));
+        assert_eq!(decode(101, &ipv6(58, &[135, 0, 0, 0])), Err(Skip::Icmp));
+        assert_eq!(decode(101, &ipv4(1, &[])), Err(Skip::TransportTruncated));
+    }
 }

@@ -1,7 +1,7 @@
 //! IPv4 and IPv6: header, extension headers, and the way on to the transport, a tunnel, or the fragments.
 //!
-//! The addresses of a flow are those of the IP header, as everybody on the path saw them: routing headers and home
-//! address options are passed, not obeyed. Wireshark, Suricata and firewalls log the same.
+//! The addresses of a flow are those of the IP header, as everybody on the path saw them: routing headers and
+//! home address options are passed, not obeyed. Wireshark, Suricata and firewalls log the same.
 
 use etherparse::{
     IpAuthHeaderSlice, Ipv4HeaderSlice, Ipv6FragmentHeaderSlice, Ipv6HeaderSlice, Ipv6RawExtHeaderSlice, err,
@@ -68,7 +68,7 @@ impl<'a> Walk<'a, '_> {
             dst: header.destination_addr().into(),
             ttl: header.ttl(),
             fragmented: false,
-            short: rest.wire < length,
+            short: whole.wire < total,
         };
         let protocol = header.protocol().0;
         if header.is_fragmenting_payload() {
@@ -106,8 +106,8 @@ impl<'a> Walk<'a, '_> {
         self.above_ip(header.next_header().0, rest, &net)
     }
 
-    /// A packet of the length its header says. In a tunnel whose outer packet is fragmented the header knows better than
-    /// the fragment how long it is; otherwise the frame does.
+    /// A packet of the length its header says. In a tunnel whose outer packet is fragmented the header knows
+    /// better than the fragment how long it is; otherwise the frame does.
     #[inline]
     fn of_length(&self, span: Span<'a>, length: usize) -> Span<'a> {
         if length > span.wire && self.carrier_in_fragment {
@@ -202,4 +202,65 @@ const fn is_extension(protocol: u8) -> bool {
         protocol,
         HOP_BY_HOP | ROUTING | FRAGMENT | AUTHENTICATION | DESTINATION | MOBILITY | HIP | SHIM6
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::samples::{behind, decode, ends, ipv4, ipv6, tcp4, udp6};
+
+    const INNER: &str = "tcp [fe00::1]:1000 [fe00::2]:3007";
+
+    /// Headers before `next`: hop by hop, routing with a segment left, AH, an atomic fragment, destination
+    /// options.
+    fn chain(next: u8) -> Vec<u8> {
+        let mut route = [0u8; 24];
+        (route[0], route[1], route[3]) = (51, 2, 1);
+        let authentication = [&[44, 4, 0, 0][..], &[0; 20]].concat();
+        let rest = [&[60, 0, 0, 0, 0, 0, 0, 9][..], &[next, 0, 1, 4, 0, 0, 0, 0]].concat();
+        [&[43, 0, 1, 4, 0, 0, 0, 0][..], &route, &authentication, &rest].concat()
+    }
+
+    #[test]
+    fn extension_headers_are_passed() {
+        let segment = &tcp4()[20..];
+        let packet = ipv6(0, &behind(&chain(6), segment));
+        assert_eq!(ends(101, &packet), [INNER]);
+        for length in 0..packet.len() {
+            assert!(decode(101, &packet[..length]).is_err() || length >= packet.len() - segment.len() + 14);
+        }
+        assert_eq!(ends(101, &ipv4(51, &behind(&[6, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1], segment))).len(), 1);
+    }
+
+    #[test]
+    fn a_chain_ends_somewhere() {
+        let long: Vec<u8> = [60, 0, 1, 4, 0, 0, 0, 0].repeat(100);
+        assert_eq!(decode(101, &ipv6(60, &long)), Err(Skip::IpExtension));
+        assert_eq!(decode(101, &ipv6(60, &[6, 200, 0, 0, 0, 0, 0, 0])), Err(Skip::IpExtension));
+        assert_eq!(decode(101, &ipv6(59, &[])), Err(Skip::NoPorts));
+        assert_eq!(decode(101, &ipv4(50, &[0; 40])), Err(Skip::NoPorts));
+        assert_eq!(decode(101, &ipv4(136, &[0; 40])), Err(Skip::NoPorts));
+    }
+
+    #[test]
+    fn contradictions_are_malformed() {
+        let mut short = tcp4();
+        short[3] = 19;
+        assert_eq!(decode(101, &short), Err(Skip::IpMalformed));
+        assert_eq!(decode(228, &udp6()), Err(Skip::IpMalformed));
+        assert_eq!(decode(101, &[0x50; 60]), Err(Skip::IpMalformed));
+        assert_eq!(decode(101, &[]), Err(Skip::IpTruncated));
+    }
+
+    #[test]
+    fn ip_in_ip_gives_the_inner_packet() {
+        assert_eq!(ends(101, &ipv4(4, &tcp4())).len(), 1);
+        assert_eq!(ends(101, &ipv4(94, &tcp4())), ends(101, &tcp4()));
+        assert_eq!(ends(101, &ipv4(41, &udp6())), ends(101, &udp6()));
+        assert_eq!(ends(101, &ipv6(4, &tcp4())), ends(101, &tcp4()));
+        assert_eq!(ends(101, &ipv6(41, &udp6())), ends(101, &udp6()));
+        let nested = |depth: usize| (0..depth).fold(tcp4(), |inner, _| ipv4(4, &inner));
+        assert_eq!(ends(101, &nested(8)), ends(101, &tcp4()));
+        assert_eq!(decode(101, &nested(9)), Err(Skip::TooDeep));
+    }
 }

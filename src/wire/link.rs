@@ -1,11 +1,12 @@
 //! The link types of the tcpdump group's registry that lead to IP, by their LINKTYPE number.
 //!
-//! Those that real captures of IP have: everything else is [`Skip::LinkType`]. Header layouts are those of the
-//! registry's description pages (tcpdump.org/linktypes).
+//! Those that real captures of IP have: everything else is [`Skip::LinkType`]. Header layouts are those of
+//! the registry's description pages (tcpdump.org/linktypes).
 
 use crate::capture::LinkType;
 use crate::wire::Skip;
 use crate::wire::decoder::Walk;
+use crate::wire::ether::kind;
 use crate::wire::span::Span;
 
 /// Address families as the systems number them: IPv4 everywhere 2, IPv6 anything.
@@ -90,7 +91,11 @@ impl<'a> Walk<'a, '_> {
         match family {
             AF_INET => self.ipv4(rest),
             _ if AF_INET6.contains(&family) => self.ipv6(rest),
-            _ => Err(Skip::NotIp),
+            // Some systems put an EtherType where the family belongs.
+            _ => match span.u16(2) {
+                Some(kind) if kind::is_followed(kind) => self.ether_type(kind, rest),
+                _ => Err(Skip::NotIp),
+            },
         }
     }
 
@@ -157,7 +162,8 @@ impl<'a> Walk<'a, '_> {
         self.llc(span.after(14 + usize::from(route)).ok_or(Skip::LinkTruncated)?)
     }
 
-    /// ARCNET: the protocol stands at `at`. RFC 1051 has no more header; RFC 1201 has a split flag and a number.
+    /// ARCNET: the protocol stands at `at`. RFC 1051 has no more header; RFC 1201 has a split flag and a
+    /// number.
     fn arcnet(&mut self, span: Span<'a>, at: usize) -> Result<(), Skip> {
         const EXCEPTION: u8 = 0xff;
         const UNSPLIT: u8 = 0;
@@ -178,7 +184,8 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    /// Frame Relay: a two-byte address (Q.922), then NLPID behind an unnumbered control field, or Cisco's EtherType.
+    /// Frame Relay: a two-byte address (Q.922), then NLPID behind an unnumbered control field, or Cisco's
+    /// EtherType.
     fn frame_relay(&mut self, span: Span<'a>) -> Result<(), Skip> {
         const CONTROL: u8 = 3;
         let control = span.u8(2).ok_or(Skip::LinkTruncated)?;
@@ -206,7 +213,8 @@ impl<'a> Walk<'a, '_> {
         self.deeper(|walk| walk.link(LinkType(link), inner))
     }
 
-    /// Juniper Ethernet: a magic number, flags, extensions when a flag says so; without layer 2 when another says so.
+    /// Juniper Ethernet: a magic number, flags, extensions when a flag says so; without layer 2 when another
+    /// says so.
     fn juniper_ethernet(&mut self, span: Span<'a>) -> Result<(), Skip> {
         const MAGIC: u32 = 0x004d_4743;
         const EXTENSIONS: u8 = 0x80;
@@ -258,3 +266,125 @@ pub(super) const FOLLOWED: [u32; 47] = [
     127, 129, 138, 149, 163, 166, 178, 192, 204, 226, 228, 229, 239, 240, 241, 258, 274, 276, 281, 282, 284,
     285, 9999,
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::samples::{TCP4, UDP6, behind, decode, ends, ethernet, tcp4, udp6};
+    use proptest::prelude::*;
+
+    /// Every followed link type that can carry a bare header before IPv4.
+    fn framed() -> Vec<(u32, Vec<u8>)> {
+        let snap = [0xaa, 0xaa, 3, 0, 0, 0, 8, 0];
+        let llc = |header: &[u8]| [header, &snap].concat();
+        let tap = [&[12, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0][..], &ethernet(0x0800, &[])].concat();
+        vec![
+            (0, vec![2, 0, 0, 0]),
+            (0, vec![0, 0, 0, 2]),
+            (108, vec![0, 0, 0, 2]),
+            (0, vec![0x0f, 0, 8, 0]),
+            (1, ethernet(0x0800, &[])),
+            (6, llc(&[0x10, 0x40, 0, 0, 0, 0, 0, 1, 0x82, 0, 0, 0, 0, 2, 2, 0x30])),
+            (7, vec![1, 2, 0xf0]),
+            (129, vec![1, 2, 0, 0, 0xd4, 0, 0, 1]),
+            (8, vec![0; 16]),
+            (9, vec![0x21]),
+            (9, vec![0xff, 3, 0, 0x21]),
+            (50, vec![0x0f, 0, 8, 0]),
+            (51, vec![0x11, 0, 0, 1, 0, 48, 0, 0x21]),
+            (166, vec![1, 3, 0, 0x21]),
+            (204, vec![0, 0xff, 3, 0, 0x21]),
+            (10, llc(&[0x50, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 2])),
+            (12, vec![]),
+            (101, vec![]),
+            (228, vec![]),
+            (100, snap.to_vec()),
+            (106, vec![]),
+            (106, snap.to_vec()),
+            (104, vec![0x0f, 0, 8, 0]),
+            (105, llc(&[&[8, 1][..], &[0; 22]].concat())),
+            (105, llc(&[&[0x88, 3][..], &[0; 30]].concat())),
+            (127, llc(&[&[0, 0, 9, 0, 2, 0, 0, 0, 0, 8, 1][..], &[0; 22]].concat())),
+            (127, llc(&[&[0, 0, 9, 0, 2, 0, 0, 0, 0x20, 0x88, 1][..], &[0; 26]].concat())),
+            (119, llc(&[&[0, 0, 0, 0x44, 16, 0, 0, 0][..], &[0; 8], &[8, 1], &[0; 22]].concat())),
+            (163, llc(&[&[0x80, 0x21, 0x10, 1, 0, 0, 0, 8][..], &[8, 1], &[0; 22]].concat())),
+            (192, [&[0, 0, 8, 0, 1, 0, 0, 0][..], &ethernet(0x0800, &[])].concat()),
+            (107, vec![0x18, 0x41, 3, 0xcc]),
+            (107, vec![0x18, 0x41, 8, 0]),
+            (109, vec![0; 12]),
+            (113, vec![0, 0, 0, 1, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0, 8, 0]),
+            (276, vec![8, 0, 0, 0, 0, 0, 0, 2, 0, 1, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0]),
+            (117, [&[9, 2][..], &[0; 10]].concat()),
+            (122, llc(&[0; 16])),
+            (123, llc(&[2, 0, 0, 5])),
+            (138, [&[0; 16][..], &[8, 0]].concat()),
+            (149, tap.clone()),
+            (258, tap),
+            (178, behind(&[0x4d, 0x47, 0x43, 0x80, 0, 1, 9], &ethernet(0x0800, &[]))),
+            (226, vec![0; 24]),
+            (239, vec![2, 0, 0, 0, 8, 0, 1, 0, 0, 0, 0, 0, 52, 0, 9, 0]),
+            (281, [&ethernet(0, &[])[..12], &[0, 0, 0, 1, 8, 0]].concat()),
+        ]
+    }
+
+    #[test]
+    fn every_link_type_leads_to_ip() {
+        for (link, header) in framed() {
+            assert_eq!(ends(link, &behind(&header, &tcp4())), [TCP4], "link type {link}, {header:02x?}");
+        }
+        for family in AF_INET6 {
+            let family = u8::try_from(family).unwrap();
+            assert_eq!(ends(0, &behind(&[family, 0, 0, 0], &udp6())), [UDP6]);
+            assert_eq!(ends(0, &behind(&[0, 0, 0, family], &udp6())), [UDP6]);
+        }
+        assert_eq!(ends(101, &udp6()), [UDP6]);
+        assert_eq!(ends(229, &udp6()), [UDP6]);
+        assert_eq!(decode(147, &tcp4()), Err(Skip::LinkType));
+    }
+
+    #[test]
+    fn no_length_of_any_frame_panics() {
+        for (link, header) in framed() {
+            let frame = behind(&header, &tcp4());
+            for length in 0..frame.len() {
+                let _ = decode(link, &frame[..length]);
+            }
+        }
+    }
+
+    #[test]
+    fn control_frames_are_no_data() {
+        assert_eq!(decode(105, &[0x80; 40]), Err(Skip::LinkControl));
+        assert_eq!(decode(105, &[&[8, 0x41][..], &[0; 40]].concat()), Err(Skip::LinkControl));
+        assert_eq!(decode(104, &[0x0f, 0, 0x80, 0x35, 0]), Err(Skip::LinkControl));
+        assert_eq!(decode(113, &[0, 0, 3, 0x38, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 8, 0]), Err(Skip::LinkControl));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_hold_the_contract(
+            place in 0..FOLLOWED.len(),
+            bytes in prop::collection::vec(any::<u8>(), 0..200),
+        ) {
+            let _ = decode(FOLLOWED[place], &bytes);
+        }
+
+        #[test]
+        fn any_change_to_a_good_frame_holds_the_contract(
+            place in 0..44usize,
+            changes in prop::collection::vec((0..100usize, any::<u8>()), 0..8),
+            length in 0..100usize,
+        ) {
+            let framed = framed();
+            let (link, header) = &framed[place % framed.len()];
+            let mut frame = behind(header, &tcp4());
+            for (at, byte) in changes {
+                if let Some(old) = frame.get_mut(at) {
+                    *old = byte;
+                }
+            }
+            frame.truncate(length.max(20));
+            let _ = decode(*link, &frame);
+        }
+    }
+}

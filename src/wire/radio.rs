@@ -1,7 +1,7 @@
 //! IEEE 802.11 data frames and the headers that capture tools put before them.
 //!
-//! Only data in the clear leads to IP; management, control and encrypted frames are [`Skip::LinkControl`]. Of a frame
-//! that aggregates several (A-MSDU) the first is followed.
+//! Only data in the clear leads to IP; management, control and encrypted frames are [`Skip::LinkControl`]. Of
+//! a frame that aggregates several (A-MSDU) the first is followed.
 
 use crate::wire::Skip;
 use crate::wire::decoder::Walk;
@@ -61,7 +61,8 @@ impl<'a> Walk<'a, '_> {
         self.wifi(inner, padded)
     }
 
-    /// Prism: a message code and the length of the header, in the host's byte order; AVS may stand in its place.
+    /// Prism: a message code and the length of the header, in the host's byte order; AVS may stand in its
+    /// place.
     pub(super) fn prism(&mut self, span: Span<'a>) -> Result<(), Skip> {
         if span.u32(0).is_some_and(is_avs) {
             return self.avs(span);

@@ -1,7 +1,7 @@
 //! Bytes that were captured, beside the length they had on the wire.
 //!
-//! A capture may cut a packet (snaplen), a link may pad it (Ethernet) and a header may promise more than there is. Every
-//! layer therefore hands on both numbers: what can be read, and what the sender sent.
+//! A capture may cut a packet (snaplen), a link may pad it (Ethernet) and a header may promise more than
+//! there is. Every layer therefore hands on both numbers: what can be read, and what the sender sent.
 //!
 //! Invariant: `wire >= bytes.len()`.
 
@@ -38,7 +38,8 @@ impl<'a> Span<'a> {
         Self { bytes: self.bytes.get(n..).unwrap_or(&[]), wire: self.wire.saturating_sub(n) }
     }
 
-    /// The first `n` bytes of the wire, or all when there are fewer: what lies behind is padding, an FCS or a trailer.
+    /// The first `n` bytes of the wire, or all when there are fewer: what lies behind is padding, an FCS or a
+    /// trailer.
     #[inline]
     pub(super) fn first(self, n: usize) -> Self {
         Self { bytes: self.bytes.get(..n).unwrap_or(self.bytes), wire: self.wire.min(n) }

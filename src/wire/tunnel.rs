@@ -1,6 +1,8 @@
-//! Tunnels above IP that have no ports of their own: GRE in its dialects, and PPP as several tunnels carry it.
+//! Tunnels above IP that have no ports of their own: GRE in its dialects, and PPP as several tunnels carry
+//! it.
 //!
-//! What goes wrong inside is the reason why the frame is skipped; a tunnel of unknown content is [`Skip::Tunnel`].
+//! What goes wrong inside is the reason why the frame is skipped; a tunnel of unknown content is
+//! [`Skip::Tunnel`].
 
 use crate::wire::Skip;
 use crate::wire::decoder::Walk;
@@ -37,7 +39,8 @@ impl<'a> Walk<'a, '_> {
         }
         let numbered = has(gre::SEQUENCE) == 1;
         self.deeper(|walk| match protocol {
-            // ERSPAN type I has no header at all; type II says so with a sequence number (draft-foschiano-erspan).
+            // ERSPAN type I has no header at all; type II says so with a sequence number
+            // (draft-foschiano-erspan).
             kind::ERSPAN if numbered => walk.ethernet(inner.after(8).ok_or(Skip::Tunnel)?),
             kind::ERSPAN => walk.ethernet(inner),
             kind::ERSPAN_III => walk.erspan_iii(inner),
@@ -120,5 +123,56 @@ fn after_routes(mut span: Span<'_>) -> Result<Span<'_>, Skip> {
         if length == 0 {
             return Ok(span);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::samples::{TCP4, UDP6, behind, decode, ends, ethernet, ipv4, tcp4, udp6};
+
+    #[test]
+    fn every_dialect_of_gre() {
+        let inner = ethernet(0x0800, &tcp4());
+        let cases: [(&[u8], &[u8]); 12] = [
+            (&[0, 0, 8, 0], &tcp4()),
+            (&[0xb0, 0, 8, 0, 1, 2, 0, 0, 0, 0, 0, 7, 0, 0, 0, 1], &tcp4()),
+            (&[0x40, 0, 8, 0, 0, 0, 0, 0, 0, 2, 0, 4, 1, 2, 3, 4, 0, 0, 0, 0], &tcp4()),
+            (&[0, 0, 0x65, 0x58], &inner),
+            (&[0, 0, 0x88, 0xbe], &inner),
+            (&[0x10, 0, 0x88, 0xbe, 0, 0, 0, 1, 0x10, 0, 0, 0, 0, 0, 0, 0], &inner),
+            (&[0x10, 0, 0x22, 0xeb, 0, 0, 0, 1, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], &inner),
+            (
+                &[
+                    0x10, 0, 0x22, 0xeb, 0, 0, 0, 1, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 8, 1, 0, 0, 0, 0, 0, 0,
+                    0, 0,
+                ],
+                &tcp4(),
+            ),
+            (&[0x30, 1, 0x88, 0x0b, 0, 54, 0, 1, 0, 0, 0, 1, 0xff, 3, 0, 0x21], &tcp4()),
+            (&[0x30, 0x81, 0x88, 0x0b, 0, 54, 0, 1, 0, 0, 0, 1, 0, 0, 0, 2, 0x21], &tcp4()),
+            (&[0, 0, 0x88, 0x47, 0, 0, 1, 64], &tcp4()),
+            (&[0, 0, 0x88, 0x3e, 1, 0, 0, 0], &tcp4()),
+        ];
+        for (header, inner) in cases {
+            let packet = ipv4(47, &behind(header, inner));
+            assert_eq!(ends(101, &packet), [TCP4], "{header:02x?}");
+            for length in 0..packet.len() {
+                let _ = decode(101, &packet[..length]);
+            }
+        }
+        let twice = ipv4(47, &behind(&[0, 0, 8, 0], &ipv4(47, &behind(&[0, 0, 0x86, 0xdd], &udp6()))));
+        assert_eq!(ends(101, &twice), [UDP6]);
+        assert_eq!(ends(101, &ipv4(97, &behind(&[0x30, 0], &ethernet(0x0800, &tcp4())))), [TCP4]);
+        assert_eq!(ends(101, &ipv4(137, &behind(&[0, 0, 1, 64], &tcp4()))), [TCP4]);
+    }
+
+    #[test]
+    fn what_cannot_be_followed_says_why() {
+        assert_eq!(decode(101, &ipv4(47, &[0, 0, 0x12, 0x34, 1, 2, 3, 4])), Err(Skip::Tunnel));
+        assert_eq!(decode(101, &ipv4(47, &[0, 7, 8, 0, 1, 2, 3, 4])), Err(Skip::Tunnel));
+        assert_eq!(decode(101, &ipv4(47, &[0, 0, 8, 6, 0, 0])), Err(Skip::NotIp));
+        let acknowledged = [0x20, 0x81, 0x88, 0x0b, 0, 0, 0, 1, 0, 0, 0, 2];
+        assert_eq!(decode(101, &ipv4(47, &acknowledged)), Err(Skip::LinkControl));
     }
 }

@@ -1,10 +1,12 @@
 //! Tunnels above UDP: VXLAN, GENEVE, GTP-U, Teredo, L2TP.
 //!
-//! A port alone proves nothing, so a header must be right in every bit that is fixed and its inside must decode. On the
-//! documented port that is enough. On any other port only what cannot be chance is taken for a tunnel: an inner IPv4
-//! header whose checksum is right and whose length fits, or Teredo's own address prefix with the exact length.
+//! A port alone proves nothing, so a header must be right in every bit that is fixed and its inside must
+//! decode. On the documented port that is enough. On any other port only what cannot be chance is taken for a
+//! tunnel: an inner IPv4 header whose checksum is right and whose length fits, or Teredo's own address prefix
+//! with the exact length.
 //!
-//! Invariant: an error only says that this is no tunnel that can be followed; the outer datagram stands as it is.
+//! Invariant: an error only says that this is no tunnel that can be followed; the outer datagram stands as it
+//! is.
 
 use etherparse::{Ethernet2HeaderSlice, Ipv4HeaderSlice, Ipv6HeaderSlice};
 
@@ -77,7 +79,8 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    /// L2TP version 2 data messages (RFC 2661 section 3.1): PPP behind optional length, sequence numbers and offset.
+    /// L2TP version 2 data messages (RFC 2661 section 3.1): PPP behind optional length, sequence numbers and
+    /// offset.
     fn l2tp(&mut self, span: Span<'a>) -> Result<(), Skip> {
         const CONTROL: u16 = 0x8000;
         const LENGTH: u16 = 0x4000;
@@ -130,8 +133,8 @@ fn gtp(span: Span<'_>, in_fragment: bool) -> Option<Span<'_>> {
     Some(rest)
 }
 
-/// VXLAN (RFC 7348), with a group policy (draft-smith-vxlan-group-policy) or as VXLAN-GPE (draft-ietf-nvo3-vxlan-gpe):
-/// the EtherType of the inside, and the inside.
+/// VXLAN (RFC 7348), with a group policy (draft-smith-vxlan-group-policy) or as VXLAN-GPE
+/// (draft-ietf-nvo3-vxlan-gpe): the EtherType of the inside, and the inside.
 fn vxlan(span: Span<'_>) -> Option<(u16, Span<'_>)> {
     let [flags, a, b, next, _, _, _, reserved] = span.array(0)?;
     let inner = span.after(8)?;
@@ -153,7 +156,8 @@ fn geneve(span: Span<'_>) -> Option<(u16, Span<'_>)> {
     Some((u16::from_be_bytes([a, b]), span.after(8 + 4 * usize::from(version & 0x3f))?))
 }
 
-/// Teredo (RFC 4380 section 5.1.1): an authentication and an origin indication may come before the IPv6 packet.
+/// Teredo (RFC 4380 section 5.1.1): an authentication and an origin indication may come before the IPv6
+/// packet.
 fn teredo(span: Span<'_>, in_fragment: bool) -> Option<Span<'_>> {
     let mut span = span;
     if span.u16(0)? == 1 {
@@ -193,4 +197,109 @@ fn is_sound_ipv4(span: Span<'_>) -> bool {
 fn is_sound_ethernet(span: Span<'_>) -> bool {
     Ethernet2HeaderSlice::from_slice(span.bytes).is_ok_and(|header| header.ether_type().0 == kind::IPV4)
         && span.after(14).is_some_and(is_sound_ipv4)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::wire::samples::{TCP4, UDP6, behind, decode, ends, ethernet, tcp4, udp4, udp6};
+    use crate::wire::{Role, Transport};
+    use proptest::prelude::*;
+
+    const GTP: [u8; 8] = [0x30, 0xff, 0, 46, 0, 0, 0, 1];
+
+    fn teredo6() -> Vec<u8> {
+        let mut inner = udp6();
+        inner[8..12].copy_from_slice(&[0x20, 1, 0, 0]);
+        inner
+    }
+
+    fn tunnels() -> Vec<(u16, Vec<u8>, &'static str)> {
+        let inner = ethernet(0x0800, &tcp4());
+        let gtp_ext = [0x34, 0xff, 0, 54, 0, 0, 0, 1, 0, 0, 0, 0x85, 1, 0, 0, 0];
+        let teredo = "udp [2001::1]:2000 [fd00::2]:53";
+        let auth = [&[0, 1, 1, 2, 9, 8, 8][..], &[0; 9], &[0, 0, 1, 2, 3, 4, 5, 6]].concat();
+        vec![
+            (4789, behind(&[8, 0, 0, 0, 0, 0, 9, 0], &inner), TCP4),
+            (8472, behind(&[0x88, 0, 0, 5, 0, 0, 9, 0], &inner), TCP4),
+            (4790, behind(&[0x0c, 0, 0, 1, 0, 0, 9, 0], &tcp4()), TCP4),
+            (4790, behind(&[0x0c, 0, 0, 2, 0, 0, 9, 0], &udp6()), UDP6),
+            (6081, behind(&[0, 0, 0x65, 0x58, 0, 0, 9, 0], &inner), TCP4),
+            (6081, behind(&[1, 0x40, 0x86, 0xdd, 0, 0, 9, 0, 1, 2, 3, 0], &udp6()), UDP6),
+            (2152, behind(&GTP, &tcp4()), TCP4),
+            (2152, behind(&gtp_ext, &tcp4()), TCP4),
+            (3544, teredo6(), teredo),
+            (3544, behind(&auth, &teredo6()), teredo),
+            (1701, behind(&[0, 2, 0, 1, 0, 2, 0xff, 3, 0, 0x21], &tcp4()), TCP4),
+            (1701, behind(&[0x4a, 2, 0, 64, 0, 1, 0, 2, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0x21], &tcp4()), TCP4),
+            (50_000, behind(&GTP, &tcp4()), TCP4),
+            (50_000, behind(&[8, 0, 0, 0, 0, 0, 9, 0], &inner), TCP4),
+            (50_000, behind(&[0, 0, 0x65, 0x58, 0, 0, 9, 0], &inner), TCP4),
+            (50_000, teredo6(), teredo),
+        ]
+    }
+
+    #[test]
+    fn the_carrier_comes_first_and_then_the_inside() {
+        for (port, payload, inner) in tunnels() {
+            for ports in [(40_000, port), (port, 40_000)] {
+                let packet = udp4(ports, &payload);
+                let outer = format!("udp 192.0.2.1:{} 192.0.2.2:{}", ports.0, ports.1);
+                assert_eq!(
+                    ends(101, &packet),
+                    [outer.as_str(), inner],
+                    "port {port}, {:02x?}",
+                    &payload[..8]
+                );
+                let packets = decode(101, &packet).unwrap();
+                assert_eq!((packets[0].role, packets[1].role), (Role::Carrier, Role::Segment));
+                assert_eq!(packets[0].payload, payload);
+            }
+        }
+    }
+
+    #[test]
+    fn a_tunnel_cut_anywhere_is_at_least_its_outer_packet() {
+        for (port, payload, _) in tunnels() {
+            for length in 0..payload.len() {
+                let packets = decode(101, &udp4((40_000, port), &payload[..length])).unwrap();
+                assert_eq!(packets[0].transport, Transport::Udp);
+                assert_eq!(packets[0].role == Role::Carrier, packets.len() > 1);
+            }
+        }
+    }
+
+    #[test]
+    fn what_only_looks_like_a_tunnel_stays_a_datagram() {
+        let arp = ethernet(0x0806, &[0; 28]);
+        let mut bad_checksum = tcp4();
+        bad_checksum[10] ^= 1;
+        for (port, payload) in [
+            (4789, behind(&[8, 0, 0, 0, 0, 0, 9, 0], &arp)),
+            (4789, vec![0x12; 60]),
+            (2152, behind(&[0x32, 1, 0, 4], &[0; 40])),
+            (6081, behind(&[0, 0x80, 0x65, 0x58, 0, 0, 9, 0], &arp)),
+            (50_000, behind(&GTP, &bad_checksum)),
+            (50_000, udp6()),
+        ] {
+            let packets = decode(101, &udp4((40_000, port), &payload)).unwrap();
+            assert_eq!((packets.len(), packets[0].role), (1, Role::Segment), "port {port}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_change_to_a_tunnel_holds_the_contract(
+            place in 0..16usize,
+            changes in prop::collection::vec((0..130usize, any::<u8>()), 0..6),
+        ) {
+            let (port, payload, _) = tunnels().swap_remove(place);
+            let mut packet = udp4((40_000, port), &payload);
+            for (at, byte) in changes {
+                if let Some(old) = packet.get_mut(at) {
+                    *old = byte;
+                }
+            }
+            let _ = decode(101, &packet);
+        }
+    }
 }
