@@ -55,7 +55,6 @@ pub struct Flow {
     pub ended: Option<EndReason>,
 }
 
-
 /// How we know who the originator is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Direction {
