@@ -290,7 +290,7 @@ pub(super) const SAMPLES: &[Sample] = &[
     ),
     stream(
         App::Rdp,
-        b"\x03\0\0\x2b\x26\xe0\0\0\0\0\0Cookie: mstshash=joe\r\n\x01\0\x08\0\x03\0\0\0",
+        b"\x03\0\0\x29\x24\xe0\0\0\0\0\0Cookie: mstshash=joe\r\n\x01\0\x08\0\x03\0\0\0",
         b"\x03\0\0\x13\x0e\xd0\0\0\x12\x34\0\x02\x1f\x08\0\x02\0\0\0",
     ),
     stream(App::Tpkt, b"\x03\0\0\x0b\x06\xe0\0\0\0\0\0", b"\x03\0\0\x0b\x06\xd0\0\0\x12\x34\0"),

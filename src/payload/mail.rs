@@ -6,7 +6,7 @@
 use super::app::Strength::{Good, Strong, Weak};
 use super::bytes::{contains, contains_nocase, decimal, line, reply, starts_nocase, word};
 use super::recognise::Carrier;
-use super::sign::{Sign, answers, asks, either};
+use super::sign::{Role, Sign, answers, asks, either, shared};
 
 /// SMTP and LMTP: RFC 5321 sections 4.1.1 (commands) and 4.2 (replies), RFC 2033.
 pub(super) fn smtp(bytes: &[u8], _: Carrier) -> Option<Sign> {
@@ -35,7 +35,7 @@ pub(super) fn smtp(bytes: &[u8], _: Carrier) -> Option<Sign> {
         Some(b"MAIL") if starts_nocase(rest, b"FROM:") => asks(Strong),
         Some(b"RCPT") if starts_nocase(rest, b"TO:") => asks(Strong),
         Some(b"AUTH") if starts_nocase(rest, b"LOGIN") || starts_nocase(rest, b"PLAIN") => asks(Weak),
-        Some(b"QUIT" | b"NOOP" | b"HELP") if rest.is_empty() && ended => asks(Weak),
+        Some(b"QUIT" | b"NOOP" | b"HELP" | b"RSET") if rest.is_empty() && ended => shared(Role::Asks),
         _ if starts_nocase(line, b"STARTTLS") && ended => asks(Weak),
         _ => None,
     }
@@ -60,11 +60,11 @@ pub(super) fn ftp(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let (verb, rest) = word(line);
     let alone = rest.is_empty() && ended;
     match verb.to_upper_4() {
-        Some(b"USER") if !rest.is_empty() && !rest.contains(&b' ') => asks(Weak),
-        Some(b"PASS") if !rest.is_empty() => asks(Weak),
+        Some(b"USER") if ended && !rest.is_empty() && !rest.contains(&b' ') => asks(Weak),
+        Some(b"PASS") if ended && !rest.is_empty() && !rest.contains(&b' ') => asks(Weak),
         Some(b"AUTH") if [&b"TLS"[..], b"SSL", b"GSSAPI", b"TLS-C"].contains(&rest) => asks(Good),
         Some(b"EPRT") if rest.starts_with(b"|") => asks(Strong),
-        Some(b"QUIT" | b"NOOP" | b"HELP") if alone => asks(Weak),
+        Some(b"QUIT" | b"NOOP" | b"HELP") if alone => shared(Role::Asks),
         Some(b"FEAT" | b"SYST" | b"PASV" | b"EPSV") if alone => asks(Good),
         _ if starts_nocase(line, b"PORT ") && rest.split(|b| *b == b',').count() == 6 => asks(Strong),
         _ => None,
@@ -87,11 +87,11 @@ pub(super) fn pop3(bytes: &[u8], _: Carrier) -> Option<Sign> {
     }
     let (verb, rest) = word(line);
     match verb.to_upper_4() {
-        Some(b"USER" | b"PASS") if !rest.is_empty() && !rest.contains(&b' ') => asks(Weak),
+        Some(b"USER" | b"PASS") if ended && !rest.is_empty() && !rest.contains(&b' ') => asks(Weak),
         Some(b"CAPA" | b"STLS" | b"UIDL") if rest.is_empty() && ended => asks(Good),
         Some(b"APOP") if rest.contains(&b' ') => asks(Good),
-        Some(b"QUIT" | b"NOOP" | b"STAT" | b"LIST") if rest.is_empty() && ended => asks(Weak),
-        Some(b"AUTH") if ended => asks(Weak),
+        Some(b"QUIT" | b"NOOP" | b"STAT" | b"LIST") if rest.is_empty() && ended => shared(Role::Asks),
+        Some(b"AUTH") if ended => shared(Role::Asks),
         _ => None,
     }
 }
@@ -199,9 +199,10 @@ trait Verb {
 impl Verb for [u8] {
     /// The known four-letter command that this word spells in any case.
     fn to_upper_4(&self) -> Option<&'static [u8; 4]> {
-        const VERBS: [&[u8; 4]; 22] = [
+        const VERBS: [&[u8; 4]; 23] = [
             b"EHLO", b"LHLO", b"HELO", b"MAIL", b"RCPT", b"AUTH", b"QUIT", b"NOOP", b"HELP", b"USER", b"PASS", b"EPRT",
             b"FEAT", b"SYST", b"PASV", b"EPSV", b"CAPA", b"STLS", b"UIDL", b"APOP", b"STAT", b"LIST",
+            b"RSET",
         ];
         VERBS.into_iter().find(|verb| self.eq_ignore_ascii_case(*verb))
     }

@@ -141,10 +141,11 @@ fn dns_sign(message: &[u8], carrier: Carrier) -> Option<Sign> {
         let refused = response && code != 0 && message.len() == 12;
         return refused.then(|| answers(Weak)).flatten();
     }
+    let cut = says(if message.len() >= 256 { Good } else { Weak });
     let mut end = 12;
     for _ in 0..counts[0] {
-        let Some(name_end) = dns_name(message, end)? else { return says(Good) };
-        let Some(class) = be16(message, name_end + 2) else { return says(Weak) };
+        let Some(name_end) = dns_name(message, end)? else { return cut };
+        let Some(class) = be16(message, name_end + 2) else { return cut };
         if !dns_type(be16(message, name_end)?) || !matches!(class & 0x7fff, 1 | 3 | 4 | 254 | 255) {
             return None;
         }

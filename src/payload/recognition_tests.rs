@@ -43,7 +43,11 @@ fn no_sample_is_another_protocol() {
             let alone = recognise(sample.carrier, side, b"").app;
             assert!(alone == App::Unknown || kin(alone, sample.app), "{alone:?} from {sample:?}");
         }
+        let clear = |side| recognise(sample.carrier, side, b"").app != App::Unknown;
         for other in samples().filter(|o| o.carrier == sample.carrier) {
+            if !clear(sample.asks) || !clear(other.answers) {
+                continue; // a line that several protocols share may go with any of them
+            }
             let mixed = recognise(sample.carrier, sample.asks, other.answers).app;
             let known = mixed == App::Unknown || kin(mixed, sample.app) || kin(mixed, other.app);
             assert!(known, "{mixed:?} from {sample:?} and {other:?}");
@@ -138,7 +142,7 @@ proptest! {
         }
         let mut orig = orig;
         orig.insert(0, first);
-        recognise(Carrier::Stream, &orig, &resp);
+        let _ = recognise(Carrier::Stream, &orig, &resp);
     }
 
     /// Samples with a few bytes changed: the paths behind the first checks.
@@ -153,8 +157,8 @@ proptest! {
             damaged[place] = byte;
             damaged.truncate(cut.index(damaged.len()) + 1);
         }
-        recognise(sample.carrier, &damaged, sample.answers);
-        recognise(sample.carrier, sample.answers, &damaged);
+        let _ = recognise(sample.carrier, &damaged, sample.answers);
+        let _ = recognise(sample.carrier, sample.answers, &damaged);
     }
 }
 

@@ -10,11 +10,11 @@ use super::sign::{Sign, answers, asks};
 
 /// HTTP/1.x: RFC 9112 sections 3 (request line) and 4 (status line). HTTP/0.9 knew `GET target` alone.
 pub(super) fn http(bytes: &[u8], _: Carrier) -> Option<Sign> {
-    if let Some(rest) = bytes.strip_prefix(b"HTTP/1.").or_else(|| bytes.strip_prefix(b"HTTP/2")) {
+    if let Some(rest) = bytes.strip_prefix(b"HTTP/1.") {
         return if status_follows(rest) { answers(Strong) } else { answers(Good) };
     }
     let start = Start::of(bytes)?;
-    if start.version.starts_with(b"HTTP/") && start.version.get(5).is_some_and(u8::is_ascii_digit) {
+    if start.version.starts_with(b"HTTP/1.") || start.version.starts_with(b"HTTP/0.") {
         return asks(Strong);
     }
     let target = start.target;
