@@ -152,7 +152,8 @@ fn negotiated_port() -> Scenario {
             .fact("announced_by")
             .alert(Alert::Never),
         Labelled::tcp("the same on a host that announced nothing", "10.1.0.22:50033", "10.1.1.11:1207")
-            // Exchange is on record as a past user of 1207, so both answers are right here; negotiated is not.
+            // Exchange is on record as a past user of 1207, so both answers are right here; negotiated is
+            // not.
             .story(&["nonstandard_port", "known_squatter"])
             .app("dcerpc"),
     ];
