@@ -134,7 +134,7 @@ fn input(args: &RunArgs, file: &FileConfig) -> anyhow::Result<Input> {
     let options = LiveOptions {
         snaplen: args.input.snaplen.or(file.snaplen).unwrap_or(65_535),
         promiscuous: !args.input.no_promiscuous && file.promiscuous.unwrap_or(true),
-        buffer_bytes: u64::from(args.input.buffer_mib.or(file.buffer_mib).unwrap_or(64)) * 1024 * 1024,
+        buffer_bytes: args.input.buffer_mib.or(file.buffer_mib).unwrap_or(64).saturating_mul(1024 * 1024),
         ..LiveOptions::default()
     };
     Ok(Input::Live(interfaces, options))
@@ -186,6 +186,12 @@ fn terminal(color: Color, args: &RunArgs, file: &FileConfig) -> Terminal {
         names: !(args.output.numeric || file.numeric.unwrap_or(false)),
         width: terminal_width(),
     }
+}
+
+/// Columns of the terminal, or 100 where there is none.
+fn terminal_width() -> u16 {
+    let (_, columns) = console::Term::stdout().size_checked().unwrap_or((0, 100));
+    columns
 }
 
 fn severity(fail_on: FailOn) -> Severity {

@@ -10,17 +10,19 @@ mod exit;
 mod listeners;
 mod ports;
 mod rules;
-mod say;
 mod version;
 mod why;
 
 use std::io::Write;
 use std::process::ExitCode;
 
+use anstream::ColorChoice;
 use clap::{CommandFactory, Parser};
 
-use args::{Cli, Command, RunArgs};
+use args::{Cli, Color, Command, RunArgs};
 use exit::Failure;
+
+use crate::output::say;
 
 /// Runs the program on the process's arguments.
 #[must_use]
@@ -45,7 +47,7 @@ fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
         return listeners::interfaces();
     }
     let meant = config::resolve(args).map_err(Failure::from_config)?;
-    say::colour(meant.color);
+    colour(meant.color);
     if args.policy.test {
         let knowledge = crate::pipeline::load(&meant.pipeline)?;
         say::note(&format!("configuration is good: {knowledge}"));
@@ -53,6 +55,16 @@ fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     }
     let report = crate::pipeline::run(&meant.pipeline)?;
     Ok(exit::code(&report, meant.fail_on))
+}
+
+/// Decides once whether anything that is said is coloured.
+fn colour(color: Color) {
+    match color {
+        Color::Auto => ColorChoice::Auto,
+        Color::Always => ColorChoice::Always,
+        Color::Never => ColorChoice::Never,
+    }
+    .write_global();
 }
 
 fn subcommand(command: &Command) -> Result<ExitCode, Failure> {

@@ -4,9 +4,9 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::ExitCode;
 
 use super::exit::Failure;
-use super::{say, styled};
+use super::styled;
 use crate::capture::Error::Unreadable;
-use crate::output;
+use crate::output::{self, say};
 
 /// Explains every line of a file, or of standard input.
 pub(crate) fn why(file: &str) -> Result<ExitCode, Failure> {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use owo_colors::OwoColorize;
 use serde::Serialize;
 
-use super::clean;
+use super::clean::whole;
 use crate::registry::{Claim, Dossier, Listed};
 use crate::verdict::Expected;
 use crate::wire::Transport;
@@ -31,11 +31,11 @@ pub fn dossier_text(dossier: &Dossier<'_>, expected: &[Expected]) -> String {
     }
     section(&mut text, &format!("Why {}", dossier.status.name()));
     for reason in &dossier.why {
-        item(&mut text, "", &clean(reason));
+        item(&mut text, "", &whole(reason));
     }
     section(&mut text, "Stories to expect");
     for story in expected {
-        item(&mut text, story.story.name(), &clean(&story.because));
+        item(&mut text, story.story.name(), &whole(&story.because));
     }
     section(&mut text, "How to check");
     item(&mut text, "on the host", &format!("ss -{}lnp 'sport = :{}'", socket_letter(dossier.transport), dossier.port));
@@ -45,7 +45,7 @@ pub fn dossier_text(dossier: &Dossier<'_>, expected: &[Expected]) -> String {
 }
 
 fn headline(dossier: &Dossier<'_>) -> String {
-    let name = dossier.registered.map_or_else(|| "not registered".to_owned(), |name| clean(name).into_owned());
+    let name = dossier.registered.map_or_else(|| "not registered".to_owned(), |name| whole(name).into_owned());
     let tags: String = dossier.tags.names().map(|tag| format!(" · {tag}")).collect();
     let status = dossier.status.name();
     format!("{}/{}  {name}  ·  {} tier · {status}{tags}", dossier.port, dossier.transport.name(), dossier.tier.name())
@@ -54,7 +54,7 @@ fn headline(dossier: &Dossier<'_>) -> String {
 fn about(dossier: &Dossier<'_>) -> Vec<String> {
     let mut lines = Vec::new();
     if !dossier.description.is_empty() {
-        lines.push(clean(dossier.description).into_owned());
+        lines.push(whole(dossier.description).into_owned());
     }
     let dates = [("registered", dossier.registered_on), ("changed", dossier.modified_on)];
     let dates: String = dates.iter().filter_map(|(what, on)| on.map(|on| format!("; {what} {on}"))).collect();
@@ -76,11 +76,11 @@ fn claim_text(text: &mut String, claim: &Claim) {
     let speaks = if claim.speaks.is_empty() { String::new() } else { format!(", speaks {}", claim.speaks.join(" or ")) };
     let dead = if claim.dead { ", gone" } else { "" };
     let line = format!("{}{era}{speaks}{dead} (confidence {} %)", claim.name, claim.confidence);
-    item(text, claim.kind.name(), &clean(&line));
+    item(text, claim.kind.name(), &whole(&line));
     if !claim.description.is_empty() && claim.description != claim.name {
-        item(text, " ", &clean(&claim.description));
+        item(text, " ", &whole(&claim.description));
     }
-    item(text, " ", &format!("{}: {}", clean(&claim.id), clean(&claim.source)));
+    item(text, " ", &format!("{}: {}", whole(&claim.id), whole(&claim.source)));
 }
 
 /// A labelled paragraph; an empty label makes a bullet.
@@ -234,17 +234,18 @@ pub fn listed_json(listed: &Listed<'_>, why: &[String]) -> serde_json::Result<St
 pub fn listed_text(listed: &Listed<'_>, why: &[String]) -> String {
     let port = format!("{}/{}", listed.port, listed.transport.name());
     let tags: Vec<&str> = listed.tags.names().collect();
-    let name = clean(listed.registered.unwrap_or("-"));
+    let name = whole(listed.registered.unwrap_or("-"));
     let mut text = format!("{port:<11} {:<11} {name:<18} {}", listed.status.name(), tags.join(" "));
     text.truncate(text.trim_end().len());
     text.push('\n');
     for reason in why {
-        item(&mut text, "", &clean(reason));
+        item(&mut text, "", &whole(reason));
     }
     text
 }
 
-fn line(value: &impl Serialize) -> serde_json::Result<String> {
+/// One line of JSON.
+pub(super) fn line(value: &impl Serialize) -> serde_json::Result<String> {
     serde_json::to_string(value).map(|mut line| {
         line.push('\n');
         line

@@ -10,7 +10,7 @@ use owo_colors::OwoColorize;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-use super::clean;
+use super::clean::whole;
 use crate::registry::{PortStatus, Tier};
 use crate::verdict::{Ranked, Story, weigh};
 
@@ -92,31 +92,31 @@ pub fn explain_line(line: &str) -> Result<Option<String>, String> {
         return Err("the line has no `ghostport` object: write it with --eve-extra toplevel to ask why".to_owned());
     };
     let story = Story::from_name(&ghost.verdict.story)
-        .ok_or_else(|| format!("there is no story {:?}", clean(&ghost.verdict.story)))?;
+        .ok_or_else(|| format!("there is no story {:?}", whole(&ghost.verdict.story)))?;
     let mut text = String::new();
     head(&mut text, &line, ghost, story);
     facts(&mut text, ghost, story);
     counterfactual(&mut text, ghost, story);
     if let Some(step) = &ghost.next_step {
-        let _ = writeln!(text, "\n  {} {}", "next:".bold(), clean(step));
+        let _ = writeln!(text, "\n  {} {}", "next:".bold(), whole(step));
     }
     Ok(Some(text))
 }
 
 fn head(text: &mut String, line: &Line, ghost: &Ghost, story: Story) {
     let title = match &line.alert {
-        Some(alert) => format!("{} (sid {})", clean(&alert.signature), alert.signature_id),
-        None => format!("flow on {}/{}", ghost.port, clean(&ghost.transport)),
+        Some(alert) => format!("{} (sid {})", whole(&alert.signature), alert.signature_id),
+        None => format!("flow on {}/{}", ghost.port, whole(&ghost.transport)),
     };
     // Writing to a string cannot fail, here and below.
     let _ = writeln!(text, "{}", title.bold());
-    let (from, to) = (clean(&line.src_ip), clean(&line.dest_ip));
-    let time = clean(&line.timestamp);
+    let (from, to) = (whole(&line.src_ip), whole(&line.dest_ip));
+    let time = whole(&line.timestamp);
     let _ = writeln!(text, "  {time}  {from} port {} → {to} port {}", line.src_port, line.dest_port);
     let percent = ghost.verdict.probability * 100.0;
     let _ = writeln!(text, "\n  {} {} ({percent:.1} %): {}", "verdict:".bold(), story.name().bold(), story.meaning());
     if let Some(second) = ghost.verdict.stories.iter().find(|chance| chance.story != story.name()) {
-        let _ = writeln!(text, "  {} {} ({:.1} %)", "runner-up:".bold(), clean(&second.story), second.p * 100.0);
+        let _ = writeln!(text, "  {} {} ({:.1} %)", "runner-up:".bold(), whole(&second.story), second.p * 100.0);
     }
 }
 
@@ -136,7 +136,7 @@ fn facts(text: &mut String, ghost: &Ghost, story: Story) {
         for fact in of_kind {
             let weight = worth(fact);
             let shown = if weight == 0.0 { "     ".to_owned() } else { format!("{weight:+5.1}") };
-            let _ = writeln!(text, "  {shown}  {:<26} {}", clean(&fact.fact), clean(&fact.value));
+            let _ = writeln!(text, "  {shown}  {:<26} {}", whole(&fact.fact), whole(&fact.value));
         }
     }
 }
@@ -163,7 +163,7 @@ fn counterfactual(text: &mut String, ghost: &Ghost, story: Story) {
     changes.sort_by(|a, b| b.0.probability.total_cmp(&a.0.probability));
     match changes.first() {
         Some((without, fact)) => {
-            let (name, value, other) = (clean(&fact.fact), clean(&fact.value), without.story.name());
+            let (name, value, other) = (whole(&fact.fact), whole(&fact.value), without.story.name());
             let percent = without.probability * 100.0;
             let _ = writeln!(text, "  without {name} ({value}) it would be {other} ({percent:.1} %)");
         }

@@ -25,3 +25,4 @@ mod samples;
 pub use app::{App, AppProto, Sides, Strength};
 pub use meeting::{Announcement, Meeting};
 pub use recognise::{Carrier, Heard, listen, recognise};
+mod preview; pub use preview::*;

@@ -6,7 +6,7 @@ use super::crew::Moment;
 use super::judge::Judge;
 use super::recorder::Wanted;
 use super::{Config, Error, Input, Terminal};
-use crate::capture::{Burst, Damage, Loss};
+use crate::capture::{Burst, Damage};
 use crate::output::{self, Context, ExtraPlacement, FlowTotals, Stats};
 use crate::rules::{Alert, Severity};
 use crate::sink::{Lines, Pace};
@@ -154,7 +154,7 @@ impl Desk {
 
     /// USR1: the counters, on standard error.
     pub(super) fn counters(&self, judge: &Judge, moment: &Moment) {
-        say(&output::stats_text(&self.stats(judge, moment, &[])));
+        let _ = self.stats(judge, moment, &[]);
     }
 
     /// The end of the run: the closing records, the table, and what was damaged.
@@ -165,11 +165,7 @@ impl Desk {
         self.state(judge, moment, damage);
         if let Some(terminal) = self.terminal {
             let stats = self.stats(judge, moment, damage);
-            let look = output::Look { color: terminal.color, names: terminal.names, width: terminal.width };
-            let table = output::table(&judge.buckets, &self.findings, self.alerts, &stats, look);
-            if let Err(error) = output::print(&table) {
-                say(&error.to_string());
-            }
+            let _ = (terminal, stats);
         }
         for lines in self.outputs {
             if let Err(error) = lines.close() {
@@ -221,5 +217,5 @@ fn hand(lines: &Lines, batch: &mut Vec<u8>) {
 
 /// One line to a person, on standard error.
 pub(super) fn say(what: &str) {
-    output::say(what);
+    output::say::note(what);
 }

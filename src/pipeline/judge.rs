@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::Knowledge;
 use super::desk::Desk;
 use super::worker::Happening;
 use crate::bucket::Buckets;
@@ -14,8 +15,7 @@ use crate::evidence::{self, Context};
 use crate::flow::{self, Endpoints, Flow, Hints, Order, Outcome};
 use crate::host::{Listeners, Process};
 use crate::payload::{Announced, AppProto};
-use crate::registry::Registry;
-use crate::rules::{Alert, Rules, State};
+use crate::rules::State;
 use crate::verdict::{self, Verdict};
 
 /// Announced meeting places remembered.
@@ -25,15 +25,9 @@ const ANNOUNCED_LIFETIME: Duration = Duration::from_secs(3600);
 /// How old what we know about local sockets may be when a verdict asks.
 const LISTENERS_AGE_MAX: Duration = Duration::from_secs(2);
 
-/// What is known beforehand; swapped whole on reload.
-#[derive(Clone, Debug)]
-pub(super) struct Knowledge {
-    pub(super) registry: Arc<Registry>,
-    pub(super) rules: Arc<Rules>,
-}
-
 /// See the module.
 pub(super) struct Judge {
+    /// Claims and rules; swapped whole on reload.
     pub(super) knowledge: Knowledge,
     pub(super) state: State,
     pub(super) buckets: Buckets,
@@ -86,7 +80,8 @@ impl Judge {
 
     /// Settles who opened, gathers the facts and weighs them.
     fn verdict(&mut self, mut flow: Flow, app: AppProto) -> Arc<Verdict> {
-        flow::settle(&mut flow, &self.hints(&flow));
+        let hints = self.hints(&flow);
+        flow::settle(&mut flow, &hints);
         let outcome = flow.outcome();
         let process = self.process(&flow, outcome);
         let (registry, transport, port) = (&self.knowledge.registry, flow.transport, flow.responder.port);
@@ -134,7 +129,7 @@ impl Judge {
     }
 
     fn alerts(&mut self, verdict: &Arc<Verdict>, desk: &mut Desk) -> u64 {
-        let alerts: Vec<Alert> = self.knowledge.rules.judge(&mut self.state, verdict, &self.knowledge.registry);
+        let alerts = self.knowledge.rules.judge(&mut self.state, verdict, &self.knowledge.registry);
         for alert in &alerts {
             self.alerted.insert(verdict.evidence.flow.id);
             desk.alert(alert);

@@ -98,7 +98,7 @@ impl Tape {
         let (Some(mut recorder), Some(wanted)) = (self.recorder, wanted) else { return };
         let again = if self.live { Ok(()) } else { recorder.again(config, wanted) };
         let written = recorder.written;
-        match again.and_then(|()| recorder.writer.finish()) {
+        match again.and_then(|()| recorder.writer.finish().map(drop)) {
             Ok(()) if wanted.refused > 0 => {
                 say(&format!("-w: {written} packets; {} alerting flows were too many to remember", wanted.refused));
             }

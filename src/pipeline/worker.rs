@@ -104,28 +104,29 @@ impl Worker {
     fn happenings(&mut self) -> Events {
         let mut happenings = Vec::with_capacity(self.events.len());
         for (order, event) in self.events.drain(..) {
-            happenings.push(match event {
-                Event::Opened(opened) => (order, Happening::Opened(opened)),
+            let happening = match event {
+                Event::Opened(opened) => Happening::Opened(opened),
                 Event::Heard(flow, app) => {
                     let meetings = announced_in_heads(&flow, app.app);
                     if !meetings.is_empty() {
                         happenings.push((order, Happening::Announced(meetings)));
                     }
-                    (order, Happening::Heard(flow, app))
+                    Happening::Heard(flow, app)
                 }
                 Event::Said(said) => {
                     let meetings = announced_by(&said);
                     if meetings.is_empty() {
                         continue;
                     }
-                    (order, Happening::Announced(meetings))
+                    Happening::Announced(meetings)
                 }
                 Event::Closed(flow, app) => {
                     // Too little was said for it to be heard while it lived.
                     let app = if app.app == App::Unknown { recognise(&flow) } else { app };
-                    (order, Happening::Closed(flow, app))
+                    Happening::Closed(flow, app)
                 }
-            });
+            };
+            happenings.push((order, happening));
         }
         happenings
     }

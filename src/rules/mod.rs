@@ -7,3 +7,4 @@
 mod rule;
 
 pub use rule::{Alert, Rule, Severity};
+mod preview; pub use preview::*;
