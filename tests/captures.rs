@@ -165,9 +165,8 @@ fn readme(scenario: &Scenario) -> String {
     write!(
         text,
         "\nMade by `tests/scenarios` ({}), reproducible byte for byte; `BLESS=1 cargo test` rewrites it. \
-         `expect.jsonl` is what\n`ghostport {options}--flows --ports -o eve:-` says in this folder; no \
-         line may match one of \
-         `never.jsonl`.\n",
+         `expect.jsonl` is what\n`ghostport {options}--flows --ports -o eve:-` says in this folder; no line \
+         may match one of `never.jsonl`.\n",
         kinds.join(", ")
     )
     .expect("writes to memory");

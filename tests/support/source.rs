@@ -75,7 +75,8 @@ impl Source {
     }
 }
 
-/// The sources that are compiled into the library or the binary: all but the files of `#[cfg(test)] mod name;`.
+/// The sources that are compiled into the library or the binary: all but the files of `#[cfg(test)] mod
+/// name;`.
 pub(crate) fn shipped() -> Vec<Source> {
     let sources: Vec<_> = tree::rust_files("src").iter().map(|path| Source::read(path)).collect();
     let tests: Vec<_> = sources.iter().flat_map(test_modules).collect();
