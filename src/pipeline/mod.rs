@@ -168,9 +168,7 @@ pub fn run(config: &Config) -> Result<Report, Error> {
     let workers = config.workers.max(1);
     let workers = (0..workers).map(|index| Worker::new(&config.flow, index, workers)).collect();
     let ended = crew::run(&mut *source, workers, &control.stop, &mut |burst, events, moment| {
-        for (order, happening) in events {
-            judge.hear(order, happening, &mut desk);
-        }
+        judge.hear_all(events, &mut desk);
         for command in control.commands.try_iter() {
             match command {
                 Command::Reload => reload(config, &mut judge, &mut desk),
