@@ -7,4 +7,3 @@
 mod rule;
 
 pub use rule::{Alert, Rule, Severity};
-mod preview; pub use preview::*;
