@@ -20,7 +20,7 @@ demo: build ## Build, replay the captures of every story, and show the table and
 
 # The table is for terminals; where there is none (a log, a pipe), `script` pretends.
 on_a_terminal = echo '$(1)'; if [ -t 1 ] || ! command -v script >/dev/null; then $(1); \
-                else COLUMNS=160 script -qec 'stty cols 160 2>/dev/null; $(1)' /dev/null </dev/null; fi
+                else COLUMNS=160 script -qec 'stty rows 50 cols 160 2>/dev/null; $(1)' /dev/null </dev/null; fi
 
 # One folder per story; the order of the arguments does not matter, the packets' times do.
 DEMO := registered_service known_squatter nonstandard_port negotiated_port ephemeral_overlap scan misdirected \

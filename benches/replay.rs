@@ -5,6 +5,12 @@
 //! installed: it only copies, so it says how much of the time is reading. `GHOSTPORT_BENCH_PACKETS` and
 //! `GHOSTPORT_BENCH_FLOWS` change the size (default 1,000,000 packets, 100,000 flows).
 
+#![allow(
+    clippy::expect_used,
+    missing_docs,
+    reason = "a benchmark that cannot go on stops; its macros write no docs"
+)]
+
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;

@@ -6,8 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::support::source::{Source, is_word};
-use crate::support::tree;
+use crate::support::source::{self, Source, is_word};
 
 /// The road, left to right. A room may import only from rooms to its left.
 const ROAD: [&str; 15] = [
@@ -24,9 +23,9 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("payload", &["time", "wire"]), // the words of a meeting place: transport, endpoint, when
     ("registry", &["wire"]),        // Transport
     ("host", &["wire"]),            // Transport, Endpoint
-    ("evidence", &["time", "wire", "flow", "payload", "registry", "host"]),
-    ("verdict", &["wire", "flow", "payload", "registry", "evidence"]),
-    ("bucket", &["time", "wire", "flow", "payload", "verdict"]),
+    ("evidence", &["wire", "flow", "payload", "registry", "host"]),
+    ("verdict", &["wire", "payload", "registry", "evidence"]),
+    ("bucket", &["time", "wire", "flow", "payload", "registry", "verdict"]),
     ("rules", &["time", "wire", "flow", "payload", "registry", "verdict"]),
     (
         "output",
@@ -36,16 +35,13 @@ const ARROWS: [(&str, &[&str]); 15] = [
     (
         "pipeline",
         &[
-            "time", "capture", "wire", "flow", "payload", "registry", "host", "evidence", "verdict",
-            "bucket", "rules", "output", "sink",
+            "time", "capture", "wire", "flow", "payload", "registry", "host", "verdict", "bucket", "rules",
+            "output", "sink",
         ],
     ),
     (
         "cli",
-        &[
-            "time", "capture", "wire", "flow", "registry", "host", "verdict", "rules", "output", "sink",
-            "pipeline",
-        ],
+        &["capture", "wire", "flow", "registry", "host", "verdict", "rules", "output", "sink", "pipeline"],
     ),
 ];
 
@@ -89,7 +85,7 @@ fn the_binary_uses_the_library_and_declares_nothing() {
 
 /// Sources of all rooms.
 fn sources() -> Vec<Source> {
-    tree::rust_files("src").iter().map(|path| Source::read(path)).collect()
+    source::shipped()
 }
 
 /// room → room it imports → the places that do so.
@@ -211,14 +207,11 @@ fn root_troubles(lib: &Source) -> Vec<String> {
 
 #[test]
 fn the_checks_can_fail() {
-    let source = |path: &str, text: &str| Source::new(path.as_ref(), text);
+    let made = |path: &str, text: &str| Source::new(path.as_ref(), text);
     let sources = [
-        source(
-            "src/wire/mod.rs",
-            "use crate::{time::Timestamp, flow::{Flow, Key}};\nuse crate::wire::Packet;",
-        ),
-        source("src/flow/a.rs", "fn f() -> crate::cli::X { \"crate::sink::Y\" } // crate::host::Z"),
-        source("src/flow/b.rs", "#[cfg(test)]\nmod tests { use crate::pipeline::Run; }"),
+        made("src/wire/mod.rs", "use crate::{time::Timestamp, flow::{Flow, Key}};\nuse crate::wire::Packet;"),
+        made("src/flow/a.rs", "fn f() -> crate::cli::X { \"crate::sink::Y\" } // crate::host::Z"),
+        made("src/flow/b.rs", "#[cfg(test)]\nmod tests { use crate::pipeline::Run; }"),
     ];
     let found = arrows(&sources);
     let troubles = compare(&found, &[("wire", &["time", "capture"]), ("flow", &[])]);
@@ -227,8 +220,5 @@ fn the_checks_can_fail() {
     assert!(troubles[1].starts_with("wire → flow is not in the list"));
     assert!(troubles[2].starts_with("wire → capture is allowed and not used"));
     assert_eq!(pointing_right(&[("wire", &["flow"]), ("flow", &["wire"])]).len(), 1);
-    assert_eq!(
-        root_troubles(&source("src/lib.rs", "pub mod time;\npub use time::Timestamp;\n#![x]")).len(),
-        1
-    );
+    assert_eq!(root_troubles(&made("src/lib.rs", "pub mod time;\npub use time::Timestamp;\n#![x]")).len(), 1);
 }

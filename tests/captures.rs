@@ -165,9 +165,8 @@ fn readme(scenario: &Scenario) -> String {
     write!(
         text,
         "\nMade by `tests/scenarios` ({}), reproducible byte for byte; `BLESS=1 cargo test` rewrites it. \
-         `expect.jsonl` is what\n`ghostport {options}--flows --ports -o eve:-` says in this folder; no \
-         line may match one of \
-         `never.jsonl`.\n",
+         `expect.jsonl` is what\n`ghostport {options}--flows --ports -o eve:-` says in this folder; no line \
+         may match one of `never.jsonl`.\n",
         kinds.join(", ")
     )
     .expect("writes to memory");
@@ -261,7 +260,10 @@ fn the_checks_can_fail() {
         "dest_port": 3007, "app_proto": "http",
         "ghostport": {"outcome": "opened", "verdict": {"story": "scan"}},
     });
-    assert_eq!(forbidden(&[json!({"dest_port": 3007}), json!({"dest_port": 1})], &[event.clone()]).len(), 1);
+    assert_eq!(
+        forbidden(&[json!({"dest_port": 3007}), json!({"dest_port": 1})], std::slice::from_ref(&event)).len(),
+        1
+    );
     let label = |responder: &str, story: &'static str| Labelled {
         what: "x",
         proto: "TCP",
@@ -273,9 +275,9 @@ fn the_checks_can_fail() {
         fact: None,
         alert: Alert::Never,
     };
-    assert!(wrong_label(&label("10.0.0.2:3007", "scan"), &[event.clone()]).is_empty());
-    assert_eq!(wrong_label(&label("10.0.0.2:3007", "misdirected"), &[event.clone()]).len(), 1);
-    assert_eq!(wrong_label(&label("10.0.0.2:3008", "scan"), &[event.clone()]).len(), 1);
+    assert!(wrong_label(&label("10.0.0.2:3007", "scan"), std::slice::from_ref(&event)).is_empty());
+    assert_eq!(wrong_label(&label("10.0.0.2:3007", "misdirected"), std::slice::from_ref(&event)).len(), 1);
+    assert_eq!(wrong_label(&label("10.0.0.2:3008", "scan"), std::slice::from_ref(&event)).len(), 1);
     let must = Labelled { alert: Alert::Must, fact: Some("speaks"), ..label("10.0.0.2:3007", "scan") };
     assert_eq!(wrong_label(&must, &[event]).len(), 2);
 }

@@ -66,6 +66,23 @@ fn any_and_several_interfaces_are_watched_and_term_ends() {
     }
 }
 
+#[test]
+fn namespaces_and_their_servers_come_and_go() {
+    let link = match Link::new("c") {
+        Ok(link) => link,
+        Err(why) => return skip_aloud("namespaces_and_their_servers_come_and_go", &why),
+    };
+    let names = [link.server.clone(), link.client.clone()];
+    let server = link.web_server(3098);
+    link.ask(3098);
+    assert!(!link.is_capturing());
+    drop(server);
+    drop(link);
+    let left = Command::new("ip").args(["netns", "list"]).output().expect("ip runs");
+    let left = String::from_utf8_lossy(&left.stdout).into_owned();
+    assert!(names.iter().all(|name| !left.contains(name)), "{left}");
+}
+
 /// Exit 0, a closing record whose counters add up, and what the kernel dropped.
 fn expect_closing_stats((run, rest): (binary::Run, Vec<Value>)) {
     run.expect_code(0);

@@ -3,6 +3,13 @@
 //! Tests that need something the machine may not have (network namespaces, the shared captures) say aloud on
 //! stderr that they skip and why; none is `#[ignore]`d, so nothing rots unseen.
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test that cannot go on stops, and one that is skipped says so"
+)]
+
 mod arrows;
 mod badinput;
 mod captures;

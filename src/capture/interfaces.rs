@@ -3,6 +3,7 @@
 //! libpcap says what went wrong in words only (the pcap crate drops its status codes), so the kind of error is read from
 //! the words, and from whether the interface is in the list.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use super::Error;
@@ -18,6 +19,16 @@ pub struct Interface {
     pub up: bool,
     /// Its addresses, as the system lists them.
     pub addresses: Vec<IpAddr>,
+}
+
+/// One line: name, state, addresses, description. The description is the system's, not a stranger's.
+impl fmt::Display for Interface {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let addresses: Vec<String> = self.addresses.iter().map(IpAddr::to_string).collect();
+        let (name, state) = (&self.name, if self.up { "up" } else { "down" });
+        let rest = [addresses.join(" "), self.description.clone()].join("  ");
+        write!(f, "{}", format!("{name:<16} {state:<5} {rest}").trim_end())
+    }
 }
 
 /// Lists the interfaces, the likeliest first, as libpcap orders them.

@@ -37,7 +37,8 @@ pub struct Knocks {
     pub attempts: u32,
     /// Those that were answered.
     pub answered: u32,
-    /// True when the last three to eight intervals differ little: standard deviation at most a fifth of the mean.
+    /// True when the last three to eight intervals differ little: standard deviation at most a fifth of the
+    /// mean.
     pub regular: bool,
     /// The mean of those intervals, when there is one.
     pub interval: Option<Duration>,

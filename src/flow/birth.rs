@@ -1,9 +1,10 @@
-//! What is known of a flow from its first packet: the compact half-open record, and the values many flows share.
+//! What is known of a flow from its first packet: the compact half-open record, and the values many flows
+//! share.
 //!
-//! A scan or a flood is millions of flows that are one SYN and nothing else. Such a flow is one cache line ([`Embryo`])
-//! until its second packet. That fits because what SYNs of one sender have in common (window, options, VLAN, ...) is
-//! kept once, as a [`Profile`], and counted by its users; the table of profiles can therefore never outgrow the table of
-//! flows.
+//! A scan or a flood is millions of flows that are one SYN and nothing else. Such a flow is one cache line
+//! ([`Embryo`]) until its second packet. That fits because what SYNs of one sender have in common (window,
+//! options, VLAN, ...) is kept once, as a [`Profile`], and counted by its users; the table of profiles can
+//! therefore never outgrow the table of flows.
 //!
 //! Invariant: an embryo's time is the packet clock at its SYN (a SYN from the past gets a full record).
 
@@ -80,8 +81,8 @@ pub(super) fn is_opening(packet: &Packet<'_>) -> bool {
         && !flags.any(TcpFlags::ACK | TcpFlags::RST | TcpFlags::FIN)
 }
 
-/// TCP option kinds in order (RFC 9293 section 3.1): up to the end-of-list mark, the first cut or impossible length, or
-/// the twelfth.
+/// TCP option kinds in order (RFC 9293 section 3.1): up to the end-of-list mark, the first cut or impossible
+/// length, or the twelfth.
 fn option_kinds(mut bytes: &[u8]) -> ArrayVec<u8, OPTIONS_MAX> {
     const END: u8 = 0;
     const NOTHING: u8 = 1;

@@ -1,5 +1,5 @@
-//! Community ID, version 1 (specification by Corelight, github.com/corelight/community-id-spec): a flow's name that
-//! Zeek, Suricata and others agree on.
+//! Community ID, version 1 (specification by Corelight, github.com/corelight/community-id-spec): a flow's
+//! name that Zeek, Suricata and others agree on.
 
 use base64::Engine;
 use sha1::{Digest, Sha1};

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-/// How long a flow lives after its last packet, by what is known of it. Any duration is legal; zero means that a flow
-/// ends as soon as the packet clock has moved on.
+/// How long a flow lives after its last packet, by what is known of it. Any duration is legal; zero means
+/// that a flow ends as soon as the packet clock has moved on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// TCP of which only one side was heard: an opening without an answer, a stray segment. Default 30 s: a SYN is
-    /// retried after 1, 2, 4, 8, 16 s (RFC 6298 section 5.7), so all but the last pause fit.
+    /// TCP of which only one side was heard: an opening without an answer, a stray segment. Default 30 s: a
+    /// SYN is retried after 1, 2, 4, 8, 16 s (RFC 6298 section 5.7), so all but the last pause fit.
     pub tcp_opening: Duration,
     /// TCP of which both sides were heard. Default 10 min.
     pub tcp_established: Duration,
@@ -37,10 +37,11 @@ impl Default for Timeouts {
 /// Bounds and times of all tables of a run. Every worker gets the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Flows tracked at the same time, over all workers; rounded up to a multiple of [`super::SHARDS`]. Default 2^21.
+    /// Flows tracked at the same time, over all workers; rounded up to a multiple of [`super::SHARDS`].
+    /// Default 2^21.
     pub flows_max: usize,
-    /// Heads (up to 512 payload bytes of one side) held at the same time; rounded up likewise. At the bound, new flows
-    /// go without. Default 2^17, which is 66 MB.
+    /// Heads (up to 512 payload bytes of one side) held at the same time; rounded up likewise. At the bound,
+    /// new flows go without. Default 2^17, which is 66 MB.
     pub heads_max: usize,
     /// Seed of the hash that places flows. Output below the caps does not depend on it.
     pub seed: u64,

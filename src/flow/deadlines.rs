@@ -1,11 +1,13 @@
 //! When the flows of one timeout class end: a list in order of last use, and the few that come due next.
 //!
-//! Moving a flow to the back of its list on every packet would touch three records instead of one. So the packet clock
-//! is cut into ticks of up to a second, and a flow moves only with its first packet in a tick. When a tick comes due, its
-//! flows (nearly all of which will end now) are put in order of their exact deadlines.
+//! Moving a flow to the back of its list on every packet would touch three records instead of one. So the
+//! packet clock is cut into ticks of up to a second, and a flow moves only with its first packet in a tick.
+//! When a tick comes due, its flows (nearly all of which will end now) are put in order of their exact
+//! deadlines.
 //!
-//! Invariants: the list is in order of ticks; where a flow stands depends on packets only, never on when somebody asked
-//! what has expired; a tick is not longer than the timeout, so no flow of the running tick is ever due.
+//! Invariants: the list is in order of ticks; where a flow stands depends on packets only, never on when
+//! somebody asked what has expired; a tick is not longer than the timeout, so no flow of the running tick is
+//! ever due.
 
 use super::slab::{List, Slab};
 use super::track::{Class, Track};
@@ -24,8 +26,8 @@ pub(super) struct Deadlines {
     list: List,
     timeout: Duration,
     tick_bits: u32,
-    /// Flows of the oldest tick and their deadlines, the next one last. An entry counts only when its flow still has
-    /// that deadline.
+    /// Flows of the oldest tick and their deadlines, the next one last. An entry counts only when its flow
+    /// still has that deadline.
     due: Vec<(Timestamp, u32)>,
 }
 
@@ -64,7 +66,8 @@ impl Deadlines {
         self.list.front()
     }
 
-    /// A flow whose deadline lies before `clock`, and that deadline. It must be unlinked before the next call.
+    /// A flow whose deadline lies before `clock`, and that deadline. It must be unlinked before the next
+    /// call.
     pub(super) fn next_due<N: Copy>(
         &mut self,
         tracks: &mut Slab<Track<N>, TRACKS>,

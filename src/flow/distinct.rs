@@ -1,7 +1,9 @@
-//! How many different things were seen, in bounded memory: exactly while they are few, by a sketch afterwards.
+//! How many different things were seen, in bounded memory: exactly while they are few, by a sketch
+//! afterwards.
 //!
-//! The sketch is HyperLogLog (Flajolet et al. 2007) with 128 registers: 128 bytes, allocated only when needed, about 9 %
-//! standard error; its authors' linear counting covers the range where most registers are still empty.
+//! The sketch is HyperLogLog (Flajolet et al. 2007) with 128 registers: 128 bytes, allocated only when
+//! needed, about 9 % standard error; its authors' linear counting covers the range where most registers are
+//! still empty.
 
 use arrayvec::ArrayVec;
 

@@ -1,11 +1,13 @@
-//! What an endpoint did across flows: who answers, who probes how widely, who keeps asking where nothing answers.
+//! What an endpoint did across flows: who answers, who probes how widely, who keeps asking where nothing
+//! answers.
 //!
-//! Fed by one thread in the order of the run and asked from anywhere. Every map has a configured bound and forgets the
-//! entry that came first when it is full, so memory is bounded and what is forgotten does not depend on hash order.
-//! Reach is kept for the last five to ten minutes of packet time, in two halves.
+//! Fed by one thread in the order of the run and asked from anywhere. Every map has a configured bound and
+//! forgets the entry that came first when it is full, so memory is bounded and what is forgotten does not
+//! depend on hash order. Reach is kept for the last five to ten minutes of packet time, in two halves.
 //!
-//! An originator that reaches widely (more than 12 hosts or ports in a half) does not count among those who seek an
-//! endpoint: a scan seeks nobody in particular, and so it costs one map look-up a flow instead of two entries.
+//! An originator that reaches widely (more than 12 hosts or ports in a half) does not count among those who
+//! seek an endpoint: a scan seeks nobody in particular, and so it costs one map look-up a flow instead of two
+//! entries.
 
 use dashmap::DashMap;
 use foldhash::fast::FixedState;

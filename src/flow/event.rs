@@ -4,13 +4,14 @@ use super::record::Flow;
 use crate::time::Timestamp;
 use crate::wire::{Endpoint, Transport};
 
-/// The place of an event in the run. Sorting the events of all workers by it gives the same sequence for any number of
-/// workers, because nothing in it depends on how flows were shared out.
+/// The place of an event in the run. Sorting the events of all workers by it gives the same sequence for any
+/// number of workers, because nothing in it depends on how flows were shared out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Order {
     /// The packet clock at which it happened: of the packet, or the deadline that passed.
     pub clock: Timestamp,
-    /// 0: caused by a packet; 1: caused by a deadline (after all packets of that very time); 2: the end of the input.
+    /// 0: caused by a packet; 1: caused by a deadline (after all packets of that very time); 2: the end of
+    /// the input.
     pub rank: u8,
     /// Rank 0: the frame; otherwise the flow's first frame.
     pub frame: u64,
@@ -18,7 +19,8 @@ pub struct Order {
     pub layer: u8,
 }
 
-/// One thing that happened to one flow. `N` is the note the caller keeps on a flow; the table never looks inside.
+/// One thing that happened to one flow. `N` is the note the caller keeps on a flow; the table never looks
+/// inside.
 #[derive(Debug)]
 pub enum Event<N> {
     /// The first packet of a flow.
@@ -43,7 +45,8 @@ pub struct Opened {
     pub responder: Endpoint,
     /// Time of the packet.
     pub time: Timestamp,
-    /// True when the packet was a request (SYN or datagram), false when it was an answer (SYN-ACK, RST) or midstream.
+    /// True when the packet was a request (SYN or datagram), false when it was an answer (SYN-ACK, RST) or
+    /// midstream.
     pub asks: bool,
 }
 
@@ -73,7 +76,8 @@ impl<N> Said<N> {
     pub const BYTES_MAX: usize = 2048;
 }
 
-/// Whoever understands payload: asked the moment a flow is due, so that the answer counts from its next packet on.
+/// Whoever understands payload: asked the moment a flow is due, so that the answer counts from its next
+/// packet on.
 pub trait Ears<N> {
     /// Looks at the flow's heads; the note is kept on the flow and handed back with its later events.
     fn hear(&mut self, flow: &Flow) -> (N, Keep);
@@ -86,6 +90,7 @@ pub enum Keep {
     Release,
     /// Not decided: keep the bytes, gather more, ask again.
     Listen,
-    /// It is decided, but what it says from its next payload packet on is wanted ([`Event::Said`]); the kept bytes go.
+    /// It is decided, but what it says from its next payload packet on is wanted ([`Event::Said`]); the kept
+    /// bytes go.
     Tap,
 }

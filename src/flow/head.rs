@@ -1,10 +1,12 @@
 //! The first payload bytes of one side, put together in a fixed buffer.
 //!
-//! TCP bytes land at their distance from the first byte of the stream, so a segment that overtook another waits where it
-//! belongs until the hole before it is filled. One such island is remembered; a second one apart from it is not kept
-//! (and comes back if it is retransmitted). Bytes that are there already are never doubled.
+//! TCP bytes land at their distance from the first byte of the stream, so a segment that overtook another
+//! waits where it belongs until the hole before it is filled. One such island is remembered; a second one
+//! apart from it is not kept (and comes back if it is retransmitted). Bytes that are there already are never
+//! doubled.
 //!
-//! Invariants: `len <= 512`, `len < island.0 < island.1 <= 512` or there is no island; `bytes[..len]` is contiguous.
+//! Invariants: `len <= 512`, `len < island.0 < island.1 <= 512` or there is no island; `bytes[..len]` is
+//! contiguous.
 
 use super::{HEAD_BYTES_MAX, Head};
 

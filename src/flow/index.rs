@@ -1,11 +1,11 @@
 //! From a key's tag to the place of its flow: open addressing with linear probing.
 //!
-//! Eight bytes a slot: the low half of the hash and the place. The tag alone is enough to grow and to delete (by
-//! shifting the run behind the hole back), so neither touches a flow record; and a slot's address follows from the tag,
-//! so it can be prefetched.
+//! Eight bytes a slot: the low half of the hash and the place. The tag alone is enough to grow and to delete
+//! (by shifting the run behind the hole back), so neither touches a flow record; and a slot's address follows
+//! from the tag, so it can be prefetched.
 //!
-//! Invariants: at most three quarters of the slots are used; every entry can be reached from its home slot without
-//! crossing an empty one.
+//! Invariants: at most three quarters of the slots are used; every entry can be reached from its home slot
+//! without crossing an empty one.
 
 const EMPTY: u32 = u32::MAX;
 const SLOTS_MIN: usize = 64;

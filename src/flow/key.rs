@@ -1,7 +1,8 @@
 //! What makes two packets belong to one flow, and the hash that places it.
 //!
-//! The two ends are kept in the order of their addresses and ports, so that both directions give the same key. IPv4
-//! addresses sit in the low word; the family is part of `kind`, so a mapped address stays apart from its IPv4 twin.
+//! The two ends are kept in the order of their addresses and ports, so that both directions give the same
+//! key. IPv4 addresses sit in the low word; the family is part of `kind`, so a mapped address stays apart
+//! from its IPv4 twin.
 //!
 //! Invariant: the shard and the tag of a key depend on the key and the seed only.
 

@@ -1,7 +1,7 @@
 //! Zeek's history letters of one flow, each once per side, in the order of their first appearance.
 //!
-//! Zeek repeats C, G, T and W at powers of ten; only the first is kept here. The letters are kept by end of the key, so
-//! turning a flow round costs nothing.
+//! Zeek repeats C, G, T and W at powers of ten; only the first is kept here. The letters are kept by end of
+//! the key, so turning a flow round costs nothing.
 //!
 //! Invariant: a letter that was seen has exactly one code among the first `count()` codes.
 

@@ -1,13 +1,16 @@
 //! Packets → flows: who opened, who answered, how it went, and the first bytes each side said.
 //!
-//! A [`Table`] belongs to one worker and holds the flows of its shards. The number of shards is fixed and a flow's shard
-//! depends only on its addresses and ports, so what happens inside a shard (order, expiry, eviction) is the same for any
-//! number of workers. What a table has to say leaves as [`Event`]s that carry their place in the one order of the run
-//! ([`Order`]), so that events of several workers merge into the same sequence every time.
+//! A [`Table`] belongs to one worker and holds the flows of its shards. The number of shards is fixed and a
+//! flow's shard depends only on its addresses and ports, so what happens inside a shard (order, expiry,
+//! eviction) is the same for any number of workers. What a table has to say leaves as [`Event`]s that carry
+//! their place in the one order of the run ([`Order`]), so that events of several workers merge into the same
+//! sequence every time.
 //!
-//! [`Endpoints`] remembers what an endpoint did across flows (who answers, who probes); it is fed in that order.
+//! [`Endpoints`] remembers what an endpoint did across flows (who answers, who probes); it is fed in that
+//! order.
 //!
-//! Invariants: nothing here reads a clock, looks at the meaning of payload, or grows without a configured bound.
+//! Invariants: nothing here reads a clock, looks at the meaning of payload, or grows without a configured
+//! bound.
 
 mod behaviour;
 mod birth;

@@ -1,7 +1,9 @@
-//! Who opened, when neither SYN nor SYN-ACK says so: announced, then listener, then the port ranges, then who spoke first.
+//! Who opened, when neither SYN nor SYN-ACK says so: announced, then listener, then the port ranges, then who
+//! spoke first.
 //!
-//! With TCP that began before the capture, the first packet seen is as likely an answer as a question, so weak hints
-//! decide. A datagram that comes first nearly always asks: only strong hints turn a UDP or SCTP flow round.
+//! With TCP that began before the capture, the first packet seen is as likely an answer as a question, so
+//! weak hints decide. A datagram that comes first nearly always asks: only strong hints turn a UDP or SCTP
+//! flow round.
 
 use super::{Basis, Direction, Flow};
 use crate::wire::Transport;
@@ -59,7 +61,8 @@ enum Tier {
     WellKnown,
     /// 1024 to 32767: most services without a system port; old systems' client ports too.
     Registered,
-    /// 32768 and up: where today's systems take client ports from (Linux: 32768 to 60999; RFC 6335: 49152 to 65535).
+    /// 32768 and up: where today's systems take client ports from (Linux: 32768 to 60999; RFC 6335: 49152 to
+    /// 65535).
     Ephemeral,
 }
 

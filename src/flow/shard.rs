@@ -1,11 +1,12 @@
 //! One shard: its flows, and what packets and time do to them.
 //!
-//! Before a packet is folded in, every flow of the shard whose deadline lies before the packet clock is ended. So the
-//! state a packet meets depends on the packets before it only, not on how often [`Shard::expire`] was called or on which
-//! other shards the worker owns; with it the events, evictions and pools are the same for any number of workers.
+//! Before a packet is folded in, every flow of the shard whose deadline lies before the packet clock is
+//! ended. So the state a packet meets depends on the packets before it only, not on how often
+//! [`Shard::expire`] was called or on which other shards the worker owns; with it the events, evictions and
+//! pools are the same for any number of workers.
 //!
-//! Invariants: flows, heads and ICMP notes stay within their bounds; `next_due` is never later than the earliest
-//! deadline; a place with the top bit set names an embryo, others a full record.
+//! Invariants: flows, heads and ICMP notes stay within their bounds; `next_due` is never later than the
+//! earliest deadline; a place with the top bit set names an embryo, others a full record.
 
 use super::birth::{Embryo, Profile, Profiles};
 use super::config::{Config, Counters};
@@ -112,7 +113,7 @@ impl<N: Copy + Default> Shard<N> {
         if self.clock > self.next_due {
             self.expire(self.clock, out);
         }
-        let Some(mut at) = self.locate(arrival) else {
+        let Some(at) = self.locate(arrival) else {
             return self.open(arrival, ears, out);
         };
         if tcp::begins_anew(self.tracks.get(at), arrival.sender, arrival.packet, self.clock) {
@@ -123,7 +124,7 @@ impl<N: Copy + Default> Shard<N> {
         if matches!(arrival.packet.role, Role::IcmpError { .. }) {
             self.note_icmp(at, arrival.packet);
         } else {
-            at = self.follow(at, arrival, ears, out);
+            self.follow(at, arrival, ears, out);
         }
         self.touch(at);
     }
@@ -196,7 +197,8 @@ impl<N: Copy + Default> Shard<N> {
         let at = self.tracks.insert(Track::grown(&embryo, self.profiles.get(embryo.profile())));
         self.index.replace(arrival.tag, place, at);
         self.classes[Class::Opening as usize].push(&mut self.tracks, at);
-        // It stands at the back with an old time for a moment; `touch` moves it at the end of this very packet.
+        // It stands at the back with an old time for a moment; `touch` moves it at the end of this very
+        // packet.
         Some(at)
     }
 
@@ -243,20 +245,14 @@ impl<N: Copy + Default> Shard<N> {
     }
 
     /// Counts a packet, keeps what is wanted of its payload, and asks when the flow is due.
-    fn follow(
-        &mut self,
-        at: u32,
-        arrival: &Arrival<'_, '_>,
-        ears: &mut impl Ears<N>,
-        out: &mut Out<N>,
-    ) -> u32 {
+    fn follow(&mut self, at: u32, arrival: &Arrival<'_, '_>, ears: &mut impl Ears<N>, out: &mut Out<N>) {
         let (packet, sender) = (arrival.packet, arrival.sender);
         let track = self.tracks.get_mut(at);
         // Read before the packet moves it on: a later fragment's bytes belong there.
         let expected = track.next[sender];
         track.count(sender, packet);
         if packet.payload.is_empty() {
-            return at;
+            return;
         }
         match track.hearing {
             Hearing::Done => {}
@@ -268,7 +264,6 @@ impl<N: Copy + Default> Shard<N> {
                 }
             }
         }
-        at
     }
 
     /// Adds payload to the sender's head; true when it is the first of that side.
@@ -309,8 +304,8 @@ impl<N: Copy + Default> Shard<N> {
         first
     }
 
-    /// Due: the second side spoke for the first time, four more payload packets came, or a side without an answer has
-    /// filled its head.
+    /// Due: the second side spoke for the first time, four more payload packets came, or a side without an
+    /// answer has filled its head.
     fn is_due(&self, at: u32, sender: End, first: bool) -> bool {
         let track = self.tracks.get(at);
         let [mine, other] = [track.heads[sender], track.heads[1 - sender]];
@@ -373,8 +368,9 @@ impl<N: Copy + Default> Shard<N> {
 
     /// The flow was used now: moves it to where it belongs.
     fn touch(&mut self, at: u32) {
+        let now = self.clock;
         let track = self.tracks.get_mut(at);
-        let (class, now) = (track.classify(), self.clock);
+        let class = track.classify();
         let stays = class == track.class && self.classes[class as usize].same_tick(track.active, now);
         let was = std::mem::replace(&mut track.class, class);
         track.active = now;
@@ -470,8 +466,9 @@ fn due_order(deadline: Timestamp, frame: u64, layer: u8) -> Order {
     Order { clock: deadline, rank: 1, frame, layer }
 }
 
-/// An ICMP error about a flow that nobody saw is worth a flow of its own when it refuses: a packet went out under that
-/// sender's address and was not captured, or somebody else forged it (backscatter). Such a flow has no packets.
+/// An ICMP error about a flow that nobody saw is worth a flow of its own when it refuses: a packet went out
+/// under that sender's address and was not captured, or somebody else forged it (backscatter). Such a flow
+/// has no packets.
 fn refuses_or_none(packet: &Packet<'_>) -> bool {
     icmp_note(packet).is_none_or(|note| note.refuses())
 }

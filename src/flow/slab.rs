@@ -1,7 +1,8 @@
 //! Fixed-size records in blocks, named by number; and the lists that run through them.
 //!
-//! Blocks are never moved or copied when the slab grows, so growth costs no pause and no second copy of everything.
-//! Freed places are used again, last freed first. Memory is never given back: the bound is the caller's cap.
+//! Blocks are never moved or copied when the slab grows, so growth costs no pause and no second copy of
+//! everything. Freed places are used again, last freed first. Memory is never given back: the bound is the
+//! caller's cap.
 //!
 //! Invariant: a number given out by `insert` stays valid until `remove`.
 

@@ -1,4 +1,5 @@
-//! What TCP packets do to a flow: Zeek's letters, sequence numbers, who opened, and when a new connection begins.
+//! What TCP packets do to a flow: Zeek's letters, sequence numbers, who opened, and when a new connection
+//! begins.
 //!
 //! The states are those of Zeek's `conn.log` documentation and are read off the letters, not kept.
 
@@ -11,8 +12,9 @@ use crate::time::Timestamp;
 use crate::wire::{Packet, Role, TcpFlags};
 use std::time::Duration;
 
-/// A SYN with a new sequence number on a quiet open connection begins a new one after this long. Sooner, it is more
-/// likely to be an answer's echo or a blind guess (RFC 5961 section 4 makes a living peer challenge it).
+/// A SYN with a new sequence number on a quiet open connection begins a new one after this long. Sooner, it
+/// is more likely to be an answer's echo or a blind guess (RFC 5961 section 4 makes a living peer challenge
+/// it).
 const REUSE_AFTER: Duration = Duration::from_secs(10);
 /// A SYN so far below what its sender already sent, within the first packets, was only overtaken.
 const OVERTAKEN_MAX: u32 = 65_536;
@@ -71,7 +73,8 @@ pub(super) fn is_closed(letters: &Letters) -> bool {
     letters.saw(0, Letter::Reset) || letters.saw(1, Letter::Reset) || both(Letter::Fin)
 }
 
-/// Zeek's `conn_state`. Where the documentation names a SYN or SYN-ACK, one must have been seen; the rest is `OTH`.
+/// Zeek's `conn_state`. Where the documentation names a SYN or SYN-ACK, one must have been seen; the rest is
+/// `OTH`.
 pub(super) fn conn_state(letters: &Letters, orig: End) -> ConnState {
     let resp = 1 - orig;
     let syn = letters.saw(orig, Letter::Syn);
@@ -165,6 +168,8 @@ fn note_letters<N: Copy + Default>(track: &mut Track<N>, sender: End, packet: &P
         (flags.has(TcpFlags::FIN | TcpFlags::RST), Letter::Inconsistent),
         (flags.has(TcpFlags::SYN) && !flags.has(TcpFlags::ACK), Letter::Syn),
         (flags.has(TcpFlags::SYN | TcpFlags::ACK), Letter::SynAck),
+        // Before its payload, which is only the sender's reason (RFC 9293 section 3.5.3).
+        (flags.has(TcpFlags::RST), Letter::Reset),
         (len > 0, Letter::Data),
         // One byte just below is a keep-alive probe (RFC 9293 section 3.8.4).
         (
@@ -181,7 +186,6 @@ fn note_letters<N: Copy + Default>(track: &mut Track<N>, sender: End, packet: &P
         ),
         (packet.tcp.window == 0 && !flags.any(TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST), Letter::Window),
         (flags.has(TcpFlags::FIN), Letter::Fin),
-        (flags.has(TcpFlags::RST), Letter::Reset),
     ];
     for (holds, letter) in letters {
         if holds {

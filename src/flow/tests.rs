@@ -1,4 +1,5 @@
-//! The whole table on small scripts: states and outcomes, reuse, expiry, caps, heads, and the one order of the run.
+//! The whole table on small scripts: states and outcomes, reuse, expiry, caps, heads, and the one order of
+//! the run.
 
 use super::script::{end, syn, tcp, udp};
 use super::*;
@@ -96,10 +97,11 @@ fn states_histories_and_outcomes() {
         (">Ad >Ad", C::Oth, "D", O::OneWay),
         (">Ad <FA >FA", C::Sf, "DfF", O::Midstream),
         (">R", C::Oth, "R", O::Reset),
+        (">Rd", C::Oth, "RD", O::Reset),
         (">Ad <Ad >R", C::Rsto, "DdR", O::Midstream),
         (">SF <RA", C::Rej, "QSFr", O::Refused),
         (">SFA", C::Shr, "^qhf", O::OneWay),
-        (">FR", C::Oth, "IFR", O::OneWay),
+        (">FR", C::Oth, "IRF", O::OneWay),
     ] {
         let told = run(&script(steps));
         let flow = closed(&told)[0];
@@ -388,13 +390,16 @@ fn the_opening_syn_leaves_a_hint_and_everything_is_counted() {
     assert_eq!(ids[0], ids[1]);
 }
 
+/// Pause in ms, transport, host, port, backwards, TCP flags, sequence number, payload length.
+type Step = (u64, u8, u8, u8, u8, u8, u32, usize);
+
 /// A random packet among few endpoints, so that flows are met again, answered, reused and evicted.
-fn any_packet() -> impl Strategy<Value = (u64, u8, u8, u8, u8, u8, u32, usize)> {
+fn any_packet() -> impl Strategy<Value = Step> {
     let gap = prop_oneof![8 => 0u64..50, 3 => 50u64..3000, 1 => 3000u64..90_000];
     (gap, 0u8..3, 0u8..12, 0u8..6, any::<bool>().prop_map(u8::from), 0u8..64, 0u32..4, 0usize..9)
 }
 
-fn build(steps: &[(u64, u8, u8, u8, u8, u8, u32, usize)]) -> Vec<Packet<'static>> {
+fn build(steps: &[Step]) -> Vec<Packet<'static>> {
     let mut ms = 0;
     let each = steps.iter().zip(1u64..);
     each.map(|(&(gap, transport, host, port, back, flags, seq, len), frame)| {

@@ -1,11 +1,12 @@
 //! The full record of a flow: what every packet changes, and the snapshot that is handed on.
 //!
-//! Both sides are kept by end of the key (0 lower, 1 higher), and one mark says which of them is the originator, so a
-//! late SYN or SYN-ACK turns the flow round by flipping a bit.
+//! Both sides are kept by end of the key (0 lower, 1 higher), and one mark says which of them is the
+//! originator, so a late SYN or SYN-ACK turns the flow round by flipping a bit.
 //!
-//! Invariant: fixed size, at most 200 bytes with a note of up to 8 (a test holds it); what packets touch comes first.
+//! Invariant: fixed size, at most 200 bytes with a note of up to 8 (a test holds it); what packets touch
+//! comes first.
 
-use super::birth::{Profile, is_opening};
+use super::birth::Profile;
 use super::key::{End, Key, flow_id};
 use super::letters::{Letter, Letters};
 use super::slab::{Linked, Links, NIL};
@@ -314,10 +315,9 @@ impl<N: Copy> Linked for Track<N> {
 
 /// True when the packet asks for something, false when it is an answer or midstream.
 pub(super) fn asks(packet: &Packet<'_>) -> bool {
+    let flags = packet.tcp.flags;
     !matches!(packet.role, Role::IcmpError { .. })
-        && (packet.transport != Transport::Tcp
-            || is_opening(packet)
-            || packet.tcp.flags.has(TcpFlags::SYN) && !packet.tcp.flags.has(TcpFlags::ACK))
+        && (packet.transport != Transport::Tcp || flags.has(TcpFlags::SYN) && !flags.has(TcpFlags::ACK))
 }
 
 #[cfg(test)]

@@ -47,7 +47,11 @@ pub fn listen(carrier: Carrier, orig: &[u8], resp: &[u8]) -> Heard {
     for candidate in candidates(&ours, &theirs, silent) {
         match best.map(|b| candidate.rank().cmp(&b.rank())) {
             None | Some(std::cmp::Ordering::Greater) => (best, tied) = (Some(candidate), false),
-            Some(std::cmp::Ordering::Equal) => tied |= best.is_some_and(|b| b.app != candidate.app),
+            Some(std::cmp::Ordering::Equal) => match best {
+                Some(b) if candidate.app.family() == Some(b.app) => best = Some(candidate),
+                Some(b) => tied |= b.app != candidate.app && b.app.family() != Some(candidate.app),
+                None => {}
+            },
             Some(std::cmp::Ordering::Less) => {}
         }
     }
@@ -132,9 +136,10 @@ fn agree((app_o, o): (App, Sign), (app_r, r): (App, Sign)) -> Option<Candidate> 
     Some(Candidate { app, sides: Sides::Both, strength, asks })
 }
 
-/// Only one side says so. A weak sign does not outweigh another side that spoke and was not understood.
+/// Only one side says so. A weak sign does not outweigh another side that spoke and was not understood; words that many
+/// share say nothing alone.
 fn alone((app, sign): (App, Sign), sides: Sides, other_silent: bool) -> Option<Candidate> {
-    if sign.strength == Strength::Weak && !other_silent {
+    if sign.shared || sign.strength == Strength::Weak && !other_silent {
         return None;
     }
     let other = if sides == Sides::Originator { Sides::Responder } else { Sides::Originator };

@@ -4,8 +4,7 @@ use super::samples::Sample;
 use super::{App, AppProto, Carrier, Sides, Strength, calls, crypto, listen, mail, names, recognise, web};
 use proptest::prelude::*;
 
-const FAMILIES: &[&[Sample]] =
-    &[web::SAMPLES, mail::SAMPLES, crypto::SAMPLES, names::SAMPLES, calls::SAMPLES];
+const FAMILIES: &[&[Sample]] = &[web::SAMPLES, mail::SAMPLES, crypto::SAMPLES, names::SAMPLES, calls::SAMPLES];
 
 fn samples() -> impl Iterator<Item = &'static Sample> {
     FAMILIES.iter().copied().flatten()
@@ -44,7 +43,11 @@ fn no_sample_is_another_protocol() {
             let alone = recognise(sample.carrier, side, b"").app;
             assert!(alone == App::Unknown || kin(alone, sample.app), "{alone:?} from {sample:?}");
         }
+        let clear = |side| recognise(sample.carrier, side, b"").app != App::Unknown;
         for other in samples().filter(|o| o.carrier == sample.carrier) {
+            if !clear(sample.asks) || !clear(other.answers) {
+                continue; // a line that several protocols share may go with any of them
+            }
             let mixed = recognise(sample.carrier, sample.asks, other.answers).app;
             let known = mixed == App::Unknown || kin(mixed, sample.app) || kin(mixed, other.app);
             assert!(known, "{mixed:?} from {sample:?} and {other:?}");
@@ -59,9 +62,7 @@ fn any_cut_is_safe_and_never_another_protocol() {
         for side in [sample.asks, sample.answers] {
             for len in 0..=side.len() {
                 let found = recognise(sample.carrier, &side[..len], b"");
-                let safe = found.app == App::Unknown
-                    || kin(found.app, sample.app)
-                    || found.strength == Strength::Weak;
+                let safe = found.app == App::Unknown || kin(found.app, sample.app) || found.strength == Strength::Weak;
                 assert!(safe, "{found:?} from the first {len} of {sample:?}");
             }
         }
@@ -87,8 +88,8 @@ impl Noise {
     /// A payload: mostly uniform bytes, some digits, letters, words, and runs of one byte.
     fn payload(&mut self, number: u64) -> Vec<u8> {
         const WORDS: [&str; 16] = [
-            "the", "port", "is", "open", "and", "nobody", "knows", "why", "user", "pass", "list", "get",
-            "of", "a", "to", "help",
+            "the", "port", "is", "open", "and", "nobody", "knows", "why", "user", "pass", "list", "get", "of", "a", "to",
+            "help",
         ];
         let len = match number % 4 {
             0 => 1 + self.below(16),
@@ -141,7 +142,7 @@ proptest! {
         }
         let mut orig = orig;
         orig.insert(0, first);
-        recognise(Carrier::Stream, &orig, &resp);
+        let _ = recognise(Carrier::Stream, &orig, &resp);
     }
 
     /// Samples with a few bytes changed: the paths behind the first checks.
@@ -156,8 +157,8 @@ proptest! {
             damaged[place] = byte;
             damaged.truncate(cut.index(damaged.len()) + 1);
         }
-        recognise(sample.carrier, &damaged, sample.answers);
-        recognise(sample.carrier, sample.answers, &damaged);
+        let _ = recognise(sample.carrier, &damaged, sample.answers);
+        let _ = recognise(sample.carrier, sample.answers, &damaged);
     }
 }
 

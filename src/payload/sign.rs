@@ -27,21 +27,29 @@ pub(super) struct Sign {
     pub strength: Strength,
     /// What the speaker does.
     pub role: Role,
+    /// True for words that many protocols share (`QUIT`, a single `S`): they support what the other side says, and are
+    /// nothing alone.
+    pub shared: bool,
 }
 
 /// A request of this strength.
 pub(super) const fn asks(strength: Strength) -> Option<Sign> {
-    Some(Sign { strength, role: Role::Asks })
+    Some(Sign { strength, role: Role::Asks, shared: false })
 }
 
 /// A reply of this strength.
 pub(super) const fn answers(strength: Strength) -> Option<Sign> {
-    Some(Sign { strength, role: Role::Answers })
+    Some(Sign { strength, role: Role::Answers, shared: false })
 }
 
 /// Something that either side may say.
 pub(super) const fn either(strength: Strength) -> Option<Sign> {
-    Some(Sign { strength, role: Role::Either })
+    Some(Sign { strength, role: Role::Either, shared: false })
+}
+
+/// Words that support the other side's and are nothing alone.
+pub(super) const fn shared(role: Role) -> Option<Sign> {
+    Some(Sign { strength: Strength::Weak, role, shared: true })
 }
 
 /// A recogniser.

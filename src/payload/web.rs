@@ -10,22 +10,19 @@ use super::sign::{Sign, answers, asks};
 
 /// HTTP/1.x: RFC 9112 sections 3 (request line) and 4 (status line). HTTP/0.9 knew `GET target` alone.
 pub(super) fn http(bytes: &[u8], _: Carrier) -> Option<Sign> {
-    if let Some(rest) = bytes.strip_prefix(b"HTTP/1.").or_else(|| bytes.strip_prefix(b"HTTP/2")) {
+    if let Some(rest) = bytes.strip_prefix(b"HTTP/1.") {
         return if status_follows(rest) { answers(Strong) } else { answers(Good) };
     }
     let start = Start::of(bytes)?;
-    if start.version.starts_with(b"HTTP/") && start.version.get(5).is_some_and(u8::is_ascii_digit) {
+    if start.version.starts_with(b"HTTP/1.") || start.version.starts_with(b"HTTP/0.") {
         return asks(Strong);
     }
     let target = start.target;
-    let plausible =
-        target.starts_with(b"/") || target.starts_with(b"http://") || target.starts_with(b"https://");
+    let plausible = target.starts_with(b"/") || target.starts_with(b"http://") || target.starts_with(b"https://");
     match start.method {
         _ if !plausible || !start.version.is_empty() && start.ended => None,
         b"GET" => asks(Good),
-        b"POST" | b"HEAD" | b"PUT" | b"DELETE" | b"OPTIONS" | b"PATCH" | b"PROPFIND" if !start.ended => {
-            asks(Good)
-        }
+        b"POST" | b"HEAD" | b"PUT" | b"DELETE" | b"OPTIONS" | b"PATCH" | b"PROPFIND" if !start.ended => asks(Good),
         _ => None,
     }
 }
@@ -118,9 +115,7 @@ pub(super) fn megaco(bytes: &[u8], _: Carrier) -> Option<Sign> {
     if !(version && sender) {
         return None;
     }
-    let reply = contains(rest, b"Reply=")
-        || contains(rest, b" P = ")
-        || contains(rest, b"P=") && !contains(rest, b"T=");
+    let reply = contains(rest, b"Reply=") || contains(rest, b" P = ") || contains(rest, b"P=") && !contains(rest, b"T=");
     if reply { answers(Strong) } else { asks(Strong) }
 }
 
@@ -146,8 +141,7 @@ impl<'a> Start<'a> {
         }
         let (line, ended) = line(&bytes[method_len + 1..]);
         let cut = line.iter().rposition(|b| *b == b' ');
-        let (target, version) =
-            cut.map_or((line, &line[line.len()..]), |cut| (&line[..cut], &line[cut + 1..]));
+        let (target, version) = cut.map_or((line, &line[line.len()..]), |cut| (&line[..cut], &line[cut + 1..]));
         Some(Self { method, target, version, ended })
     }
 }
@@ -165,9 +159,9 @@ fn after_blank_lines(bytes: &[u8]) -> &[u8] {
 }
 
 #[cfg(test)]
-use super::App;
-#[cfg(test)]
 use super::samples::{Sample, datagram, stream};
+#[cfg(test)]
+use super::App;
 
 #[cfg(test)]
 pub(super) const SAMPLES: &[Sample] = &[

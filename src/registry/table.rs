@@ -84,6 +84,13 @@ impl Registry {
         Self::build(&places)
     }
 
+    /// Number of claims.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "it is never empty")]
+    pub fn len(&self) -> usize {
+        self.cells.iter().map(|cells| cells.claims.len()).sum()
+    }
+
     /// All claims about a port, IANA's first; empty when nobody claims anything.
     #[must_use]
     pub fn on(&self, transport: Transport, port: u16) -> &[Arc<Claim>] {

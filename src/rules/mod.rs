@@ -12,9 +12,8 @@ mod state;
 mod subject;
 mod word;
 
-pub use crate::registry::Error;
 pub use file::Policy;
 pub use rule::{Alert, Rule, Severity};
-pub use set::{Rules, TestReport};
+pub use set::{Error, Rules, TestReport};
 pub use state::{Counters, State};
 pub use word::Way;

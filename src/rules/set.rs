@@ -9,7 +9,7 @@ use super::rule::{Alert, Rule};
 use super::state::{Spoken, State};
 use super::subject::Subject;
 use super::word::Net;
-use crate::registry::{Diagnostic, Error, Level, Place, Registry};
+use crate::registry::{self, Diagnostic, Level, Place, Registry};
 use crate::verdict::Verdict;
 
 /// The rules that are compiled in, so that the binary works alone.
@@ -35,6 +35,17 @@ pub struct Rules {
     suppress: Vec<Suppress>,
     expected: Vec<Expected>,
     internal: Vec<Net>,
+}
+
+/// Rule files that cannot be used, and everything that is wrong with them, each with `file:line:column`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(transparent)]
+pub struct Error(#[from] pub registry::Error);
+
+impl Error {
+    fn of(said: Vec<Diagnostic>) -> Self {
+        Self(registry::Error(said))
+    }
 }
 
 /// What came of the rules' own cases.
@@ -63,7 +74,7 @@ impl Rules {
         let mut said = Vec::new();
         let texts = read(only.unwrap_or_default().iter().chain(add), &mut said);
         if !said.is_empty() {
-            return Err(Error(said));
+            return Err(Error::of(said));
         }
         Self::of(&places(&texts, only.is_none()))
     }
@@ -204,7 +215,7 @@ impl Rules {
         let mut said = Vec::new();
         let rules = Self::assemble(places, &mut said);
         said.retain(|diagnostic| diagnostic.level == Level::Error);
-        if said.is_empty() { Ok(rules) } else { Err(Error(said)) }
+        if said.is_empty() { Ok(rules) } else { Err(Error::of(said)) }
     }
 
     fn assemble(places: &[Place<'_>], said: &mut Vec<Diagnostic>) -> Self {
@@ -327,7 +338,7 @@ fn read<'a>(files: impl Iterator<Item = &'a PathBuf>, said: &mut Vec<Diagnostic>
     let mut texts = Vec::new();
     for path in files {
         let file = Path::display(path).to_string();
-        match crate::registry::read_text(path) {
+        match registry::read_text(path) {
             Ok(text) => texts.push((file, text)),
             Err(what) => said.push(Diagnostic::whole(&file, what)),
         }

@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use super::weights;
 use super::{Ranked, Story, Verdict};
 use crate::evidence::Evidence;
+use crate::registry::{PortStatus, Tier};
 
 /// A story below this probability is not an answer.
 const ANSWER_MIN: f64 = 0.5;
@@ -43,11 +44,27 @@ pub fn judge(evidence: Evidence) -> Verdict {
 /// Log-odds of every story before any fact, in the order of [`Story::ALL`]; `Undetermined` is 0.
 #[must_use]
 pub fn prior(evidence: &Evidence) -> [f64; STORIES] {
+    prior_of(evidence.status, evidence.tier)
+}
+
+fn prior_of(status: PortStatus, tier: Tier) -> [f64; STORIES] {
     let mut sums = [0.0; STORIES];
     add(&mut sums, weights::BASE);
-    add(&mut sums, weights::of_status(evidence.status));
-    add(&mut sums, weights::of_tier(evidence.tier));
+    add(&mut sums, weights::of_status(status));
+    add(&mut sums, weights::of_tier(tier));
     sums
+}
+
+/// The same arithmetic over weights that are given: all stories, the answer first. What an alert line carries is enough to
+/// call it, so a verdict can be checked, and asked what would change it, without the capture.
+pub fn weigh<'a>(
+    status: PortStatus,
+    tier: Tier,
+    rows: impl Iterator<Item = &'a [(Story, f64)]>,
+) -> [Ranked; STORIES] {
+    let mut sums = prior_of(status, tier);
+    rows.for_each(|row| add(&mut sums, row));
+    rank(&sums).map(rounded)
 }
 
 /// The answer of the same evidence with one fact taken away.

@@ -47,8 +47,7 @@ impl Case {
         ];
         let proves = format!(
             "Port {port} in every story that can occur on it: the number is the same everywhere, and what \
-            happens there \
-             decides. {}",
+             happens there decides. {}",
             remark(port)
         );
         Scenario::new(&format!("matrix-{port}"), &proves, self.tap.frames(), self.flows, never)
@@ -245,15 +244,14 @@ impl Case {
 const fn remark(port: u16) -> &'static str {
     match port {
         1207 => {
-            "No registered-service and no squatter case: MetaSage never published its protocol, and \
-            SoftWAR's handshake \
-             is not documented; the malware case is NetBus, whose banner is."
+            "No registered-service case: MetaSage never published its protocol. The one user on record, \
+             Exchange, is the negotiated case. SoftWAR's handshake is not documented; the malware case is \
+             NetBus, whose banner is."
         }
         3007 => "No registered-service case: the Lotus Mail Tracking Agent's protocol is not published.",
         3098 => {
-            "No registered-service case (Universal Message Manager published nothing) and no squatter \
-            case (none is on \
-             record)."
+            "No registered-service case (Universal Message Manager published nothing) and no squatter case \
+             (none is on record)."
         }
         _ => "No squatter case: none is on record.",
     }

@@ -28,7 +28,7 @@ fn rotated() -> Scenario {
         name: "rotated".into(),
         proves:
             "Rotated files are one stream, in the order of their first packets and not of the arguments: the \
-                 question in the first file and the answer in the second are one flow."
+             question in the first file and the answer in the second are one flow."
                 .into(),
         files,
         flows: vec![
@@ -47,7 +47,7 @@ fn pcapng_ipv6() -> Scenario {
     Scenario {
         name: "pcapng-ipv6".into(),
         proves: "pcapng and IPv6 give the same answers as pcap and IPv4, and an ICMPv6 error refuses the \
-        flow it quotes."
+                 flow it quotes."
             .into(),
         files,
         flows: vec![
@@ -95,8 +95,7 @@ fn reuse() -> Scenario {
             .app("http"),
     ];
     let proves = "Reused ports make a new flow, and flows expire by the time that packets carry: a day \
-                  passes in a \
-                  millisecond of replay.";
+                  passes in a millisecond of replay.";
     let never = vec![
         json!({"event_type": "flow", "proto": "TCP", "flow": {"pkts_toserver": 7}}),
         json!({"event_type": "flow", "proto": "UDP", "flow": {"pkts_toserver": 2}}),

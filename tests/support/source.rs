@@ -75,6 +75,33 @@ impl Source {
     }
 }
 
+/// The sources that are compiled into the library or the binary: all but the files of `#[cfg(test)] mod
+/// name;`.
+pub(crate) fn shipped() -> Vec<Source> {
+    let sources: Vec<_> = tree::rust_files("src").iter().map(|path| Source::read(path)).collect();
+    let tests: Vec<_> = sources.iter().flat_map(test_modules).collect();
+    let is_test =
+        |path: &Path| tests.iter().any(|test| path.starts_with(test) || path == test.with_extension("rs"));
+    sources.into_iter().filter(|source| !is_test(&source.path)).collect()
+}
+
+/// Folders (or files, without `.rs`) of the test modules that a file declares.
+fn test_modules(source: &Source) -> Vec<PathBuf> {
+    let is_root = source.path.file_name().is_some_and(|name| name == "mod.rs" || name == "lib.rs");
+    let folder = if is_root { source.path.with_file_name("") } else { source.path.with_extension("") };
+    let mut modules = Vec::new();
+    for (at, mark) in source.code.match_indices("#[cfg(test)]") {
+        let behind = source.code[at + mark.len()..].trim_start();
+        let line = behind.lines().next().unwrap_or("");
+        if let Some(name) =
+            line.strip_suffix(';').and_then(|line| line.rsplit_once("mod ")).map(|(_, name)| name)
+        {
+            modules.push(folder.join(name));
+        }
+    }
+    modules
+}
+
 /// Offsets at which `word` stands as a whole word.
 pub(crate) fn words(code: &str, word: &str) -> Vec<usize> {
     code.match_indices(word)
@@ -260,4 +287,12 @@ fn test_modules_are_not_shipped_and_functions_are_measured() {
     let names: Vec<_> = source.functions().into_iter().map(|f| f.name).collect();
     assert_eq!(names, ["a", "t", "d"]);
     assert_eq!(source.line_of(text.find("mod tests").expect("there")), 5);
+}
+
+#[test]
+fn files_of_test_modules_are_found() {
+    let text = "#[cfg(test)]\nmod script;\n#[cfg(test)]\nmod tests {}\nmod shipped;";
+    let modules = |path: &str| test_modules(&Source::new(Path::new(path), text));
+    assert_eq!(modules("src/flow/mod.rs"), [Path::new("src/flow/script")]);
+    assert_eq!(modules("src/flow/table.rs"), [Path::new("src/flow/table/script")]);
 }
