@@ -227,7 +227,10 @@ fn spread(
 fn dated(text: &str) -> bool {
     let shape = |shape: &str| {
         text.len() == shape.len()
-            && text.bytes().zip(shape.bytes()).all(|(b, s)| if s == b'9' { b.is_ascii_digit() } else { b == s })
+            && text
+                .bytes()
+                .zip(shape.bytes())
+                .all(|(b, s)| if s == b'9' { b.is_ascii_digit() } else { b == s })
     };
     shape("9999") || shape("9999-99") || shape("9999-99-99")
 }
@@ -250,11 +253,7 @@ struct RawSpeaking {
 }
 
 /// What services speak. `registered` says whether a name is in the registry: a name that is not is a mistake.
-pub(super) fn speaks(
-    place: Place<'_>,
-    registered: &BTreeSet<&str>,
-    wrong: &mut Vec<Diagnostic>,
-) -> Speaks {
+pub(super) fn speaks(place: Place<'_>, registered: &BTreeSet<&str>, wrong: &mut Vec<Diagnostic>) -> Speaks {
     let mut speaks = Speaks::default();
     let file: SpeaksFile = match parse(place) {
         Ok(file) => file,

@@ -104,10 +104,10 @@ impl Diagnostic {
         let line = text[line_start..line_end].trim_end_matches('\r');
         let line_number = text[..start].matches('\n').count() + 1;
         let column = text[line_start..start].chars().count() + 1;
-        let end = floor(text, span.end).clamp(start, line_start + line.len().max(start - line_start));
-        let marked = start - line_start..end - line_start;
+        let from = (start - line_start).min(line.len());
+        let to = floor(text, span.end).saturating_sub(line_start).clamp(from, line.len());
         let what = clean(&what.into());
-        let picture = draw(level, line, line_number, marked);
+        let picture = draw(level, line, line_number, from..to);
         Self { level, file: clean(place.file), line: line_number, column, what, help: None, picture }
     }
 }

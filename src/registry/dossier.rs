@@ -109,7 +109,7 @@ mod tests {
             for port in 0..=u16::MAX {
                 let dossier = registry.dossier(transport, port);
                 assert!(!dossier.why.is_empty(), "{port}/{}", transport.name());
-                assert_eq!(dossier.status == PortStatus::Dynamic && port < 49152, false);
+                assert!(dossier.status != PortStatus::Dynamic || port >= 49152);
             }
         }
     }

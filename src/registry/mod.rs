@@ -17,9 +17,9 @@ mod standing;
 mod table;
 
 pub use claim::{Claim, ClaimKind, PortStatus, Tags, Tier};
-pub use diagnostic::{Diagnostic, Error, Level, Place};
 pub use curated::Ephemeral;
+pub use diagnostic::{Diagnostic, Error, Level, Place};
 pub use dossier::{Dossier, Listed};
 pub use iana::SNAPSHOT;
 pub use spec::{OneOrMany, Ports, Text, parse, slug};
-pub use table::Registry;
+pub use table::{Registry, read_text};

@@ -53,7 +53,7 @@ pub(crate) fn closest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>)
 
 /// The word meant in serde's "unknown field `x`, expected one of `a`, `b`".
 fn meant(message: &str) -> Option<&str> {
-    if !message.starts_with("unknown field") && !message.starts_with("unknown variant") {
+    if !message.starts_with("unknown ") {
         return None;
     }
     let mut quoted = message.split('`').skip(1).step_by(2);

@@ -72,7 +72,7 @@ impl Registry {
         let mut wrong = Vec::new();
         for path in extra {
             let file = path.display().to_string();
-            match read(path) {
+            match read_text(path) {
                 Ok(text) => texts.push((file, text)),
                 Err(what) => wrong.push(Diagnostic::whole(&file, what)),
             }
@@ -236,8 +236,7 @@ impl Draft {
             claims.push(claim);
             origins.push(origin);
         }
-        let mut cells =
-            Cells { offsets, claims, origins, reserved: self.reserved, standing: Box::default() };
+        let mut cells = Cells { offsets, claims, origins, reserved: self.reserved, standing: Box::default() };
         cells.standing = (0..=u16::MAX)
             .map(|port| {
                 let said = cells.said(port);
@@ -258,7 +257,8 @@ impl Draft {
             .map(|&(port, ..)| port)
             .collect();
         for (port, claim, origin) in &mut self.entries {
-            if claim.kind == ClaimKind::Registered && matches!(origin, Origin::Iana(_)) && dead.contains(port) {
+            if claim.kind == ClaimKind::Registered && matches!(origin, Origin::Iana(_)) && dead.contains(port)
+            {
                 Arc::make_mut(claim).dead = true;
             }
         }
@@ -296,7 +296,9 @@ fn claim_of(row: &'static Row, transport: Transport, first: bool, speaks: &Speak
         speaks: said,
         dead: false,
         confidence: if row.kind == Kind::Noted { 50 } else { 100 },
-        source: row.rfcs().map_or(source.clone(), |rfcs| format!("{source} (RFC {})", rfcs.replace(',', ", RFC "))),
+        source: row
+            .rfcs()
+            .map_or(source.clone(), |rfcs| format!("{source} (RFC {})", rfcs.replace(',', ", RFC "))),
     }
 }
 
@@ -308,18 +310,22 @@ const fn place_of(transport: Transport) -> usize {
     }
 }
 
-/// A file as text, or what is wrong with it. Shared with the `rules` room.
-pub(crate) fn read(path: &std::path::Path) -> Result<String, String> {
+/// A file as text. Shared with the `rules` room.
+///
+/// # Errors
+/// What is wrong, in words: it cannot be read, is longer than 16 MiB, or is not UTF-8.
+pub fn read_text(path: &std::path::Path) -> Result<String, String> {
     let len = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
     if len > FILE_BYTES_MAX {
-        return Err(format!("{len} bytes is more than a file of claims or rules may have ({FILE_BYTES_MAX})"));
+        return Err(format!(
+            "{len} bytes is more than a file of claims or rules may have ({FILE_BYTES_MAX})"
+        ));
     }
     let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
     String::from_utf8(bytes).map_err(|error| {
         format!("not UTF-8 text: byte {} does not belong there", error.utf8_error().valid_up_to())
     })
 }
-
 
 #[cfg(test)]
 mod tests {
@@ -419,11 +425,8 @@ mod tests {
             }
         }
         // active, dormant, unassigned, reserved, dynamic; each row adds up to 65,536
-        let pinned = [
-            [1262, 4923, 42709, 259, 16383],
-            [1086, 4689, 42731, 647, 16383],
-            [56, 32, 49011, 53, 16384],
-        ];
+        let pinned =
+            [[1262, 4923, 42709, 259, 16383], [1086, 4689, 42731, 647, 16383], [56, 32, 49011, 53, 16384]];
         assert_eq!(counts, pinned);
     }
 
@@ -439,7 +442,10 @@ mod tests {
         assert_eq!(registry.on(Tcp, 3098).last().unwrap().id, "3098/tcp/till");
         std::fs::write(&path, text.replace("speaks", "spaeks")).unwrap();
         let wrong = Registry::load(std::slice::from_ref(&path)).unwrap_err().to_string();
-        assert!(wrong.starts_with(&format!("{}:7:1: error: unknown field `spaeks`", path.display())), "{wrong}");
+        assert!(
+            wrong.starts_with(&format!("{}:7:1: error: unknown field `spaeks`", path.display())),
+            "{wrong}"
+        );
         assert!(wrong.ends_with("help: did you mean `speaks`?"), "{wrong}");
         let missing = Registry::load(&[dir.path().join("none.toml")]).unwrap_err().to_string();
         assert!(missing.contains("none.toml: error: No such file"), "{missing}");

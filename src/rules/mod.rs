@@ -4,6 +4,16 @@
 //! else, so it can never match an originator's ephemeral port; a file with a mistake is refused whole, with
 //! file:line:column, and the rules in force stay.
 
+mod condition;
+mod file;
 mod rule;
+mod set;
+mod state;
+mod subject;
+mod word;
 
+pub use file::Policy;
 pub use rule::{Alert, Rule, Severity};
+pub use set::{Error, Rules, TestReport};
+pub use state::{Counters, State};
+pub use word::Way;

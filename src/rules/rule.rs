@@ -18,6 +18,22 @@ pub enum Severity {
     Informational = 4,
 }
 
+impl Severity {
+    /// All of them, the worst first.
+    pub const ALL: [Self; 4] = [Self::High, Self::Medium, Self::Low, Self::Informational];
+
+    /// Name in rule files and messages.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::High => "high",
+            Self::Medium => "medium",
+            Self::Low => "low",
+            Self::Informational => "informational",
+        }
+    }
+}
+
 /// What identifies a rule in an alert. What it matches on is private to this room.
 #[derive(Clone, Debug)]
 pub struct Rule {

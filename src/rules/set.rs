@@ -1,0 +1,356 @@
+//! All rules in force, and what they make of a verdict.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use super::file::{Contents, Expected, Policy, Suppress};
+use super::rule::{Alert, Rule};
+use super::state::{Spoken, State};
+use super::subject::Subject;
+use super::word::Net;
+use crate::registry::{self, Diagnostic, Level, Place, Registry};
+use crate::verdict::Verdict;
+
+/// The rules that are compiled in, so that the binary works alone.
+const DEFAULT: Place<'static> =
+    Place { file: "rules/default.toml", text: include_str!("../../rules/default.toml") };
+/// Networks that are ours unless a file says otherwise: private, link-local, loopback (RFC 1918, 3927, 4193, 4291, 6598).
+const INTERNAL: [&str; 9] = [
+    "10.0.0.0/8",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "100.64.0.0/10",
+    "169.254.0.0/16",
+    "127.0.0.0/8",
+    "fc00::/7",
+    "fe80::/10",
+    "::1/128",
+];
+
+/// The rules in force. Immutable; a reload makes a new set.
+#[derive(Debug)]
+pub struct Rules {
+    policies: Vec<Policy>,
+    suppress: Vec<Suppress>,
+    expected: Vec<Expected>,
+    internal: Vec<Net>,
+}
+
+/// Rule files that cannot be used, and everything that is wrong with them, each with `file:line:column`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(transparent)]
+pub struct Error(#[from] pub registry::Error);
+
+impl Error {
+    fn of(said: Vec<Diagnostic>) -> Self {
+        Self(registry::Error(said))
+    }
+}
+
+/// What came of the rules' own cases.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TestReport {
+    /// Cases that were tried.
+    pub cases: usize,
+    /// What went wrong, each with `file:line`.
+    pub failures: Vec<String>,
+}
+
+impl Rules {
+    /// The rules that are compiled in.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "the file is compiled in; the tests load it")]
+    pub fn builtin() -> &'static Self {
+        static BUILTIN: OnceLock<Rules> = OnceLock::new();
+        BUILTIN.get_or_init(|| Self::of(&[DEFAULT]).expect("the compiled-in rules load"))
+    }
+
+    /// The compiled-in rules and those of the files in `add`; with `only`, those instead of the compiled-in ones.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the files, each with its place; nothing of them is used then.
+    pub fn load(add: &[PathBuf], only: Option<&[PathBuf]>) -> Result<Self, Error> {
+        let mut said = Vec::new();
+        let texts = read(only.unwrap_or_default().iter().chain(add), &mut said);
+        if !said.is_empty() {
+            return Err(Error::of(said));
+        }
+        Self::of(&places(&texts, only.is_none()))
+    }
+
+    /// Everything wrong or doubtful in these files, beside the compiled-in rules.
+    #[must_use]
+    pub fn check(files: &[PathBuf]) -> Vec<Diagnostic> {
+        let mut said = Vec::new();
+        let texts = read(files.iter(), &mut said);
+        Self::assemble(&places(&texts, true), &mut said);
+        said
+    }
+
+    /// What the rules want somebody to see of a verdict, in file order. A rule speaks at most once about a flow.
+    pub fn judge(&self, state: &mut State, verdict: &Arc<Verdict>, registry: &Registry) -> Vec<Alert> {
+        let subject = Subject::of(verdict, &self.internal);
+        let mut alerts = Vec::new();
+        for policy in &self.policies {
+            if let Some(rule) = self.speaks(policy, state, &subject) {
+                let signature = signature(&rule.title, &subject, registry);
+                alerts.push(Alert { rule, signature, verdict: Arc::clone(verdict) });
+            }
+        }
+        state.counters.alerts += alerts.len() as u64;
+        if subject.ended {
+            state.finished(subject.flow);
+        }
+        alerts
+    }
+
+    /// Every rule, in file order.
+    #[must_use]
+    pub fn list(&self) -> &[Policy] {
+        &self.policies
+    }
+
+    /// The rule of this id or sid.
+    #[must_use]
+    pub fn find(&self, id: &str) -> Option<&Policy> {
+        self.policies.iter().find(|policy| policy.rule.id == id || policy.rule.sid.to_string() == id)
+    }
+
+    /// How many rules there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.policies.len()
+    }
+
+    /// True when there is none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.policies.is_empty()
+    }
+
+    /// Tries every rule on its own cases, with the status and tags of the compiled-in registry.
+    #[must_use]
+    pub fn test(&self) -> TestReport {
+        let mut report = TestReport::default();
+        for policy in &self.policies {
+            let tried =
+                |case: &super::file::Case| policy.fires(&case.subject(Registry::builtin(), &self.internal));
+            for (place, case) in &policy.must_match {
+                report.cases += 1;
+                let id = &policy.rule.id;
+                match (tried(case), case.severity) {
+                    (None, _) => report.failures.push(format!("{place}: {id} must match this and does not")),
+                    (Some(rule), Some(wanted)) if rule.severity != wanted.0 => report.failures.push(format!(
+                        "{place}: {id} must be of severity {} here and is {}",
+                        wanted.0.name(),
+                        rule.severity.name()
+                    )),
+                    _ => {}
+                }
+            }
+            for (place, case) in &policy.must_not_match {
+                report.cases += 1;
+                if tried(case).is_some() {
+                    report.failures.push(format!("{place}: {} must not match this and does", policy.rule.id));
+                }
+            }
+        }
+        report
+    }
+
+    /// The rule as an alert carries it, when it speaks about this verdict now.
+    fn speaks(&self, policy: &Policy, state: &mut State, subject: &Subject) -> Option<Arc<Rule>> {
+        let rule = Arc::clone(policy.fires(subject)?);
+        let spoken = state.spoken(subject.flow);
+        if spoken.iter().any(|spoken| spoken.sid == rule.sid) {
+            return None;
+        }
+        let bad = rule.severity as u8;
+        let said_before = spoken
+            .iter()
+            .filter_map(|spoken| spoken.alerted.as_ref())
+            .any(|(group, severity)| policy.group.as_ref() == Some(group) && *severity <= bad);
+        spoken.push(Spoken { sid: rule.sid, alerted: None });
+        if self.silenced(&rule.id, state, subject) {
+            return None;
+        }
+        if said_before {
+            state.counters.grouped += 1;
+            return None;
+        }
+        if let Some(threshold) = policy.threshold
+            && !state.reached(rule.sid, threshold.by, threshold.count, threshold.within, subject)
+        {
+            state.counters.held_back += 1;
+            return None;
+        }
+        if let (Some(group), Some(last)) = (&policy.group, state.spoken(subject.flow).last_mut()) {
+            last.alerted = Some((group.clone(), bad));
+        }
+        Some(rule)
+    }
+
+    /// True when an entry silences the rule for this verdict; counts it.
+    fn silenced(&self, rule: &str, state: &mut State, subject: &Subject) -> bool {
+        if let Some(entry) = self.suppress.iter().find(|entry| entry.covers(rule, subject)) {
+            state.counters.suppressed += 1;
+            *state.silenced.entry(entry.place.clone()).or_default() += 1;
+            return true;
+        }
+        let mut covering = self.expected.iter().filter(|entry| entry.covers(subject)).peekable();
+        if covering.peek().is_none() {
+            return false;
+        }
+        if let Some(entry) = covering.find(|entry| subject.time < entry.until) {
+            state.counters.expected += 1;
+            *state.silenced.entry(entry.place.clone()).or_default() += 1;
+            return true;
+        }
+        state.counters.expired += 1;
+        false
+    }
+
+    fn of(places: &[Place<'_>]) -> Result<Self, Error> {
+        let mut said = Vec::new();
+        let rules = Self::assemble(places, &mut said);
+        said.retain(|diagnostic| diagnostic.level == Level::Error);
+        if said.is_empty() { Ok(rules) } else { Err(Error::of(said)) }
+    }
+
+    fn assemble(places: &[Place<'_>], said: &mut Vec<Diagnostic>) -> Self {
+        let mut rules = Self {
+            policies: Vec::new(),
+            suppress: Vec::new(),
+            expected: Vec::new(),
+            internal: INTERNAL.iter().filter_map(|net| net.parse().ok().map(Net)).collect(),
+        };
+        let (mut ids, mut sids) = (BTreeMap::new(), BTreeMap::new());
+        for &place in places {
+            let contents = Contents::of(place, said);
+            for (policy, [same_id, same_sid]) in contents.policies.into_iter().zip(contents.doubles) {
+                if ids.insert(policy.rule.id.clone(), ()).is_some() {
+                    said.push(same_id);
+                }
+                if sids.insert(policy.rule.sid, ()).is_some() {
+                    said.push(same_sid);
+                }
+                rules.policies.push(policy);
+            }
+            rules.suppress.extend(contents.suppress);
+            rules.expected.extend(contents.expected);
+            rules.internal = contents.internal.unwrap_or(rules.internal);
+        }
+        let unknown = rules.suppress.iter().filter_map(|entry| entry.rule.as_ref());
+        said.extend(unknown.filter(|(id, _)| !ids.contains_key(id)).map(|(_, wrong)| wrong.clone()));
+        rules
+    }
+}
+
+impl Policy {
+    /// What identifies the rule.
+    #[must_use]
+    pub const fn rule(&self) -> &Arc<Rule> {
+        &self.rule
+    }
+
+    /// Where it stands, `file:line`.
+    #[must_use]
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// What it is for, in the author's words; may be empty.
+    #[must_use]
+    pub fn about(&self) -> &str {
+        &self.about
+    }
+
+    /// How it decides, in words, one line each.
+    #[must_use]
+    pub fn conditions(&self) -> Vec<String> {
+        let mut lines = vec![format!("when {}", self.when)];
+        lines.extend(self.unless.iter().map(|unless| format!("unless {unless}")));
+        let graded = |(when, rule): &(_, Arc<Rule>)| format!("severity {} if {when}", rule.severity.name());
+        lines.extend(self.grades.iter().map(graded));
+        lines.extend(self.threshold.map(|threshold| {
+            let (count, seconds) = (threshold.count, threshold.within.as_secs());
+            format!("at match {count} within {seconds} s, once per window, by {}", threshold.by.name())
+        }));
+        lines.extend(
+            self.group
+                .as_ref()
+                .map(|group| format!("once per flow within group {group}, unless worse than what was said")),
+        );
+        lines
+    }
+
+    /// How many cases it brings along.
+    #[must_use]
+    pub const fn cases(&self) -> usize {
+        self.must_match.len() + self.must_not_match.len()
+    }
+
+    /// The rule, with the severity that applies, when its conditions hold.
+    fn fires(&self, subject: &Subject) -> Option<&Arc<Rule>> {
+        if !self.when.holds(subject) || self.unless.iter().any(|unless| unless.holds(subject)) {
+            return None;
+        }
+        let graded = self.grades.iter().find(|(when, _)| when.holds(subject));
+        Some(graded.map_or(&self.rule, |(_, rule)| rule))
+    }
+}
+
+/// The title with its placeholders filled in.
+fn signature(title: &str, subject: &Subject, registry: &Registry) -> String {
+    let mut text = String::with_capacity(title.len() + 32);
+    let mut rest = title;
+    while let Some((before, after)) = rest.split_once('{') {
+        text.push_str(before);
+        let Some((name, behind)) = after.split_once('}') else {
+            text.push('{');
+            rest = after;
+            continue;
+        };
+        text.push_str(&value(name, subject, registry));
+        rest = behind;
+    }
+    text.push_str(rest);
+    text
+}
+
+fn value(name: &str, subject: &Subject, registry: &Registry) -> String {
+    let port = subject.responder.port;
+    match name {
+        "port" => port.to_string(),
+        "transport" => subject.transport.name().to_owned(),
+        "registered" => registry.registered_name(subject.transport, port).unwrap_or("nobody").to_owned(),
+        "app_proto" => subject.app.name().to_owned(),
+        "story" => subject.story.name().to_owned(),
+        "status" => subject.status.name().to_owned(),
+        "originator" => subject.originator.to_string(),
+        "responder" => subject.responder.addr.to_string(),
+        _ => String::new(), // refused when the file was read
+    }
+}
+
+fn read<'a>(files: impl Iterator<Item = &'a PathBuf>, said: &mut Vec<Diagnostic>) -> Vec<(String, String)> {
+    let mut texts = Vec::new();
+    for path in files {
+        let file = Path::display(path).to_string();
+        match registry::read_text(path) {
+            Ok(text) => texts.push((file, text)),
+            Err(what) => said.push(Diagnostic::whole(&file, what)),
+        }
+    }
+    texts
+}
+
+fn places(texts: &[(String, String)], with_default: bool) -> Vec<Place<'_>> {
+    let builtin = with_default.then_some(DEFAULT);
+    builtin.into_iter().chain(texts.iter().map(|(file, text)| Place { file, text })).collect()
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

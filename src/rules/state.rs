@@ -1,0 +1,188 @@
+//! What rules remember between verdicts: which rule has spoken about which flow, and how often lately. Bounded.
+//!
+//! Two generations: what is remembered goes into the young one; when that is full, it becomes the old one and the old
+//! one is forgotten, counted. What was asked for within the last half of the bound is therefore always remembered.
+//!
+//! Invariants: memory never exceeds the bounds; time is the packets'; nothing is keyed by a rule's place in its file, so
+//! that the memory outlives a reload of the rules.
+
+use std::collections::BTreeMap;
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use hashbrown::HashMap;
+
+use super::subject::Subject;
+use super::word::By;
+use crate::time::Timestamp;
+use crate::wire::Transport;
+
+/// Flows and windows remembered per generation.
+const GENERATION_MAX: usize = 65_536;
+
+/// What became of the verdicts that rules matched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Alerts made.
+    pub alerts: u64,
+    /// Silenced by a `suppress` entry.
+    pub suppressed: u64,
+    /// Silenced because an `expected` entry says that this is normal.
+    pub expected: u64,
+    /// Not silenced, because the `expected` entry that covers it is out of date.
+    pub expired: u64,
+    /// Held back by a threshold.
+    pub held_back: u64,
+    /// Another rule of the same group had already spoken about the flow, at the same severity or a worse one.
+    pub grouped: u64,
+    /// Flows and windows forgotten because the memory is bounded.
+    pub forgotten: u64,
+}
+
+/// The memory. One per run.
+#[derive(Debug, Default)]
+pub struct State {
+    flows: Generations<u64, Vec<Spoken>>,
+    windows: Generations<Key, Window>,
+    pub(super) counters: Counters,
+    /// How often each `suppress` and `expected` entry silenced something, by its place.
+    pub(super) silenced: BTreeMap<String, u64>,
+}
+
+/// A rule has spoken about a flow.
+#[derive(Clone, Debug)]
+pub(super) struct Spoken {
+    pub(super) sid: u32,
+    /// Its group and severity when it became an alert.
+    pub(super) alerted: Option<(String, u8)>,
+}
+
+/// What a threshold counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    sid: u32,
+    originator: Option<IpAddr>,
+    responder: Option<IpAddr>,
+    port: Option<(Transport, u16)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    start: Timestamp,
+    count: u32,
+}
+
+impl State {
+    /// An empty memory.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What became of the verdicts that rules matched so far.
+    #[must_use]
+    pub const fn counters(&self) -> Counters {
+        let mut counters = self.counters;
+        counters.forgotten = self.flows.forgotten + self.windows.forgotten;
+        counters
+    }
+
+    /// How often each `suppress` and `expected` entry silenced something, by `file:line`.
+    #[must_use]
+    pub const fn silenced(&self) -> &BTreeMap<String, u64> {
+        &self.silenced
+    }
+
+    /// What rules have said about a flow.
+    pub(super) fn spoken(&mut self, flow: u64) -> &mut Vec<Spoken> {
+        self.flows.entry(flow)
+    }
+
+    /// Forgets a finished flow.
+    pub(super) fn finished(&mut self, flow: u64) {
+        self.flows.remove(&flow);
+    }
+
+    /// Counts a match; true when it is the one that makes the alert of this window.
+    pub(super) fn reached(
+        &mut self,
+        sid: u32,
+        by: By,
+        count: u32,
+        within: Duration,
+        subject: &Subject,
+    ) -> bool {
+        let mut key = Key { sid, originator: None, responder: None, port: None };
+        if matches!(by, By::Originator | By::Pair) {
+            key.originator = Some(subject.originator);
+        }
+        if matches!(by, By::Responder | By::Pair | By::Service) {
+            key.responder = Some(subject.responder.addr);
+        }
+        if matches!(by, By::Pair | By::Service | By::Port) {
+            key.port = Some((subject.transport, subject.responder.port));
+        }
+        let window = self.windows.entry(key);
+        if window.count == 0 || subject.time.since(window.start) >= within {
+            *window = Window { start: subject.time, count: 0 };
+        }
+        window.count = window.count.saturating_add(1);
+        window.count == count
+    }
+}
+
+impl Default for Window {
+    fn default() -> Self {
+        Self { start: Timestamp::MIN, count: 0 }
+    }
+}
+
+/// A bounded map that forgets the older half when it is full.
+#[derive(Debug)]
+struct Generations<K, V> {
+    young: HashMap<K, V>,
+    old: HashMap<K, V>,
+    forgotten: u64,
+}
+
+impl<K, V> Default for Generations<K, V> {
+    fn default() -> Self {
+        Self { young: HashMap::new(), old: HashMap::new(), forgotten: 0 }
+    }
+}
+
+impl<K: Eq + Hash, V: Default> Generations<K, V> {
+    fn entry(&mut self, key: K) -> &mut V {
+        if !self.young.contains_key(&key) && self.young.len() >= GENERATION_MAX {
+            let old = std::mem::replace(&mut self.old, std::mem::take(&mut self.young));
+            self.forgotten += old.len() as u64;
+        }
+        let kept = self.old.remove(&key);
+        self.young.entry(key).or_insert_with(|| kept.unwrap_or_default())
+    }
+
+    fn remove(&mut self, key: &K) {
+        self.young.remove(key);
+        self.old.remove(key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_bounded_and_forgetting_is_counted() {
+        let mut state = State::new();
+        for flow in 0..300_000 {
+            state.spoken(flow).push(Spoken { sid: 1, alerted: None });
+        }
+        assert!(state.flows.young.len() + state.flows.old.len() <= 2 * GENERATION_MAX);
+        let kept = (state.flows.young.len() + state.flows.old.len()) as u64;
+        assert_eq!(state.counters().forgotten + kept, 300_000);
+        assert_eq!(state.spoken(299_999).len(), 1);
+        state.finished(299_999);
+        assert!(state.spoken(299_999).is_empty());
+    }
+}

@@ -1,0 +1,86 @@
+//! What a rule sees of a verdict: plain values, and of the ports only the responder's.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::word::{Net, Way};
+use crate::flow::Outcome;
+use crate::payload::{App, Sides};
+use crate::registry::{Claim, PortStatus, Tags, Tier};
+use crate::time::Timestamp;
+use crate::verdict::{Story, Verdict};
+use crate::wire::{Endpoint, Transport};
+
+/// A verdict as rules see it.
+#[derive(Clone, Debug)]
+pub(super) struct Subject {
+    pub(super) flow: u64,
+    /// True when the flow is finished: nothing more will be said about it.
+    pub(super) ended: bool,
+    pub(super) time: Timestamp,
+    pub(super) transport: Transport,
+    pub(super) originator: IpAddr,
+    pub(super) responder: Endpoint,
+    pub(super) way: Way,
+    pub(super) tier: Tier,
+    pub(super) status: PortStatus,
+    pub(super) tags: Tags,
+    pub(super) claims: Vec<Arc<Claim>>,
+    pub(super) story: Story,
+    pub(super) probability: f64,
+    pub(super) app: App,
+    pub(super) sides: Sides,
+    pub(super) outcome: Outcome,
+    /// Frame bytes of both sides.
+    pub(super) bytes: u64,
+    /// Packets of both sides.
+    pub(super) packets: u64,
+    /// Payload bytes of the originator.
+    pub(super) asked_bytes: u64,
+    /// Payload bytes of the responder.
+    pub(super) answered_bytes: u64,
+    /// Name of the local process that listens on the responder's port, where known.
+    pub(super) process: Option<String>,
+}
+
+impl Subject {
+    /// What rules see of this verdict.
+    pub(super) fn of(verdict: &Verdict, internal: &[Net]) -> Self {
+        let evidence = &verdict.evidence;
+        let flow = &evidence.flow;
+        Self {
+            flow: flow.id,
+            ended: flow.ended.is_some(),
+            time: flow.end,
+            transport: flow.transport,
+            originator: flow.originator.addr,
+            responder: flow.responder,
+            way: way(internal, flow.originator.addr, flow.responder.addr),
+            tier: evidence.tier,
+            status: evidence.status,
+            tags: evidence.tags,
+            claims: evidence.claims.clone(),
+            story: verdict.story,
+            probability: verdict.probability,
+            app: evidence.app.app,
+            sides: evidence.app.sides,
+            outcome: evidence.outcome,
+            bytes: flow.orig.bytes.saturating_add(flow.resp.bytes),
+            packets: flow.orig.packets.saturating_add(flow.resp.packets),
+            asked_bytes: flow.orig.payload_bytes,
+            answered_bytes: flow.resp.payload_bytes,
+            process: evidence.process().map(|process| process.name.clone()),
+        }
+    }
+}
+
+/// Which way a flow goes, seen from the networks that are ours.
+pub(super) fn way(internal: &[Net], originator: IpAddr, responder: IpAddr) -> Way {
+    let ours = |addr| internal.iter().any(|net| net.contains(addr));
+    match (ours(originator), ours(responder)) {
+        (false, true) => Way::Inbound,
+        (true, false) => Way::Outbound,
+        (true, true) => Way::Internal,
+        (false, false) => Way::External,
+    }
+}

@@ -1,0 +1,308 @@
+//! Tests of the rule set: the committed rules, mistakes in files, thresholds, suppressions and expected services.
+
+use std::net::IpAddr;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::payload::{App, Sides};
+use crate::registry::{PortStatus, Tags, Tier};
+use crate::rules::{Severity, Way};
+use crate::time::Timestamp;
+use crate::verdict::Story;
+use crate::wire::{Endpoint, Transport};
+
+const GOOD: &str = "[[rule]]\nid = 'x'\nsid = 1100000\nrev = 1\ntitle = 'X on {port}'\nseverity = 'low'\n\
+                    category = 'Misc activity'\nmatch = { story = 'scan' }\n";
+
+fn said(text: &str) -> Vec<String> {
+    let mut said = Vec::new();
+    Rules::assemble(&[Place { file: "r.toml", text }], &mut said);
+    said.iter()
+        .map(|d| format!("{} {}:{}:{}: {}", d.level.name(), d.file, d.line, d.column, d.what))
+        .collect()
+}
+
+fn changed(from: &str, to: &str) -> Vec<String> {
+    assert!(GOOD.contains(from), "{from}");
+    said(&GOOD.replace(from, to))
+}
+
+fn rules(text: &str) -> Rules {
+    Rules::of(&[Place { file: "r.toml", text }]).unwrap_or_else(|wrong| panic!("{wrong}"))
+}
+
+/// A scan of 3098 by 10.0.0.1, `seconds` into the run.
+fn subject(flow: u64, seconds: i64) -> Subject {
+    let originator: IpAddr = "10.0.0.1".parse().unwrap();
+    Subject {
+        flow,
+        ended: false,
+        time: Timestamp::from_parts(seconds, 0),
+        transport: Transport::Tcp,
+        originator,
+        responder: Endpoint::new("10.0.0.2".parse().unwrap(), 3098),
+        way: Way::Internal,
+        tier: Tier::Registered,
+        status: PortStatus::Dormant,
+        tags: Tags::default(),
+        claims: Registry::builtin().on(Transport::Tcp, 3098).to_vec(),
+        story: Story::Scan,
+        probability: 0.9,
+        app: App::Unknown,
+        sides: Sides::Neither,
+        outcome: crate::flow::Outcome::Refused,
+        bytes: 100,
+        packets: 2,
+        asked_bytes: 0,
+        answered_bytes: 0,
+        process: None,
+    }
+}
+
+fn speaks(rules: &Rules, state: &mut State, subject: &Subject) -> Vec<Severity> {
+    rules.policies.iter().filter_map(|p| rules.speaks(p, state, subject)).map(|rule| rule.severity).collect()
+}
+
+#[test]
+fn the_compiled_in_rules_load_pass_their_cases_and_say_nothing_doubtful() {
+    assert_eq!(Rules::check(&[]), []);
+    let report = Rules::builtin().test();
+    assert_eq!(report.failures, Vec::<String>::new());
+    assert_eq!((Rules::builtin().len(), report.cases), (10, 36));
+    for policy in Rules::builtin().list() {
+        assert!(policy.cases() >= 2 && !policy.about().is_empty(), "{}", policy.rule.id);
+        assert!(policy.rule.sid < 1_100_000);
+    }
+}
+
+/// Whatever the port: these stories explain themselves, and a flow that was not answered is no service.
+#[test]
+fn ordinary_traffic_is_silent() {
+    let quiet =
+        [Story::RegisteredService, Story::NegotiatedPort, Story::EphemeralOverlap, Story::Backscatter];
+    for port in 0..=u16::MAX {
+        let registry = Registry::builtin();
+        let mut subject = subject(1, 0);
+        subject.responder.port = port;
+        subject.status = registry.status(Transport::Tcp, port);
+        subject.tags = registry.tags(Transport::Tcp, port);
+        subject.outcome = crate::flow::Outcome::Established;
+        (subject.asked_bytes, subject.answered_bytes) = (100, 100);
+        for story in quiet {
+            subject.story = story;
+            assert_eq!(speaks(Rules::builtin(), &mut State::new(), &subject), [], "{port}");
+        }
+        if subject.status == PortStatus::Active {
+            for story in [Story::KnownSquatter, Story::Undetermined] {
+                subject.story = story;
+                assert_eq!(speaks(Rules::builtin(), &mut State::new(), &subject), [], "{port}");
+            }
+        }
+        subject.story = Story::Undetermined;
+        subject.outcome = crate::flow::Outcome::Unanswered;
+        assert_eq!(speaks(Rules::builtin(), &mut State::new(), &subject), [], "{port}");
+    }
+}
+
+/// At most one alert of the group for a flow, whatever the port and the story.
+#[test]
+fn one_alert_per_flow() {
+    let registry = Registry::builtin();
+    for port in 0..=u16::MAX {
+        let mut subject = subject(1, 0);
+        subject.responder.port = port;
+        subject.status = registry.status(Transport::Tcp, port);
+        subject.tags = registry.tags(Transport::Tcp, port);
+        subject.outcome = crate::flow::Outcome::Established;
+        (subject.asked_bytes, subject.answered_bytes) = (100, 100);
+        for story in Story::ALL {
+            subject.story = story;
+            assert!(speaks(Rules::builtin(), &mut State::new(), &subject).len() <= 1, "{port} {story:?}");
+        }
+    }
+}
+
+#[test]
+fn every_mistake_has_its_place() {
+    assert_eq!(said(GOOD), Vec::<String>::new());
+    let one = |from: &str, to: &str| changed(from, to).join("\n");
+    assert_eq!(one("'x'", "'X'"), "error r.toml:2:6: \"X\" is not an id");
+    assert_eq!(one("1100000", "999999"), "error r.toml:3:7: sid 999999 is out of range");
+    assert_eq!(one("rev = 1", "rev = 0"), "error r.toml:4:7: rev 0 is out of range");
+    assert_eq!(one("{port}", "{prot}"), "error r.toml:5:9: {prot} stands for nothing");
+    assert_eq!(one("'Misc activity'", "''"), "error r.toml:7:12: one line of text is needed here");
+    assert_eq!(
+        one("{ story = 'scan' }", "{ ports = 3007, status = 'dormant' }"),
+        "warning r.toml:2:6: rule \"x\" looks at a port number alone"
+    );
+    assert_eq!(
+        one("{ story = 'scan' }", "{ ports = '9-3' }"),
+        "error r.toml:8:19: empty range: 9 is above 3"
+    );
+    assert!(one("match =", "macth =").starts_with("error r.toml:8:1: unknown field `macth`"));
+    assert!(one("story =", "stroy =").starts_with("error r.toml:8:11: unknown field `stroy`"));
+    assert!(one("'scan'", "'scna'").starts_with("error r.toml:8:19: unknown story `scna`"));
+    assert!(one("'low'", "'mild'").starts_with("error r.toml:6:12: unknown severity `mild`"));
+    let more = |line: &str| said(&format!("{GOOD}{line}\n")).join("\n");
+    assert_eq!(more("techniques = ['X1']"), "error r.toml:9:15: \"X1\" is not an ATT&CK technique");
+    assert_eq!(
+        more("threshold = { count = 0, seconds = 1, by = 'rule' }"),
+        "error r.toml:9:13: a threshold of nothing"
+    );
+    assert_eq!(more("unless = [{}]"), "error r.toml:9:11: an empty `unless` silences the rule");
+    let twice = said(&format!("{GOOD}{GOOD}"));
+    assert_eq!(
+        twice,
+        [
+            "error r.toml:10:6: there is another rule \"x\"",
+            "error r.toml:11:7: there is another rule with sid 1100000"
+        ]
+    );
+}
+
+#[test]
+fn mistakes_in_suppress_and_expected_have_places() {
+    let more = |text: &str| said(&format!("{GOOD}{text}\n")).join("\n");
+    assert!(more("[[suppress]]\nreason = 'why'").contains("this would silence everything"));
+    assert_eq!(
+        more("[[suppress]]\nrule = 'y'\nreason = 'why'"),
+        "error r.toml:10:8: there is no rule \"y\" to suppress"
+    );
+    assert!(more("[[suppress]]\nrule = 'x'").contains("missing field `reason`"));
+    assert_eq!(
+        more("[[suppress]]\nnet = '10.0.0.1/8'\nreason = 'why'"),
+        "error r.toml:10:7: \"10.0.0.1/8\" has bits set behind its prefix: 10.0.0.0/8 is meant?"
+    );
+    let expected = "[[expected]]\nnet = '10.0.0.0/8'\nports = 1\nowner = 'me'\n";
+    assert!(more(&format!("{expected}expires = 2027-01-01")).contains("any protocol would be expected"));
+    assert_eq!(
+        more(&format!("{expected}app_proto = 'http'\nexpires = 10:00:00")),
+        "error r.toml:14:11: 10:00:00 is not a date"
+    );
+}
+
+#[test]
+fn a_typo_leads_to_the_word_that_was_meant() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("site.toml");
+    std::fs::write(&path, GOOD.replace("severity", "severty")).unwrap();
+    let wrong = Rules::load(std::slice::from_ref(&path), None).unwrap_err().to_string();
+    assert!(wrong.starts_with(&format!("{}:6:1: error: unknown field `severty`", path.display())), "{wrong}");
+    assert!(wrong.contains("6 | severty = 'low'\n"), "{wrong}");
+    assert!(wrong.contains("^^^^^^^"), "{wrong}");
+    assert!(wrong.ends_with("help: did you mean `severity`?"), "{wrong}");
+    std::fs::write(&path, GOOD).unwrap();
+    assert_eq!(Rules::load(&[], Some(std::slice::from_ref(&path))).unwrap().len(), 1);
+    assert_eq!(Rules::load(std::slice::from_ref(&path), None).unwrap().len(), Rules::builtin().len() + 1);
+    assert!(Rules::load(&[dir.path().join("none")], None).unwrap_err().to_string().contains("No such file"));
+}
+
+#[test]
+fn a_rule_speaks_once_about_a_flow_and_a_threshold_holds_back() {
+    let rules = rules(&format!("{GOOD}threshold = {{ count = 2, seconds = 60, by = 'originator' }}\n"));
+    let mut state = State::new();
+    let mut alerts = |flow, seconds| speaks(&rules, &mut state, &subject(flow, seconds)).len();
+    assert_eq!((alerts(1, 0), alerts(1, 1), alerts(2, 2), alerts(3, 3)), (0, 0, 1, 0));
+    assert_eq!((alerts(4, 60), alerts(5, 61)), (0, 1)); // the next window
+    assert_eq!(state.counters().held_back, 3);
+}
+
+#[test]
+fn a_group_speaks_again_only_with_something_worse() {
+    let second = GOOD.replace("'x'", "'y'").replace("1100000", "1100001");
+    let grouped = |text: &str| text.replace("rev = 1", "rev = 1\ngroup = 'g'");
+    let rules = rules(&format!(
+        "{}{}{}",
+        grouped(GOOD),
+        grouped(&second),
+        grouped(&second).replace("'y'", "'z'").replace("1100001", "1100002").replace("'low'", "'high'")
+    ));
+    let mut state = State::new();
+    assert_eq!(speaks(&rules, &mut state, &subject(1, 0)), [Severity::Low, Severity::High]);
+    assert_eq!(state.counters().grouped, 1);
+}
+
+#[test]
+fn silence_is_counted() {
+    let suppress =
+        "[[suppress]]\nrule = 'x'\nnet = '10.0.0.1'\nports = '3000-3100'\nreason = 'our scanner'\n";
+    let rules = rules(&format!("{GOOD}{suppress}"));
+    let mut state = State::new();
+    assert_eq!(speaks(&rules, &mut state, &subject(1, 0)), []);
+    assert_eq!(state.counters().suppressed, 1);
+    assert_eq!(state.silenced().get("r.toml:9"), Some(&1));
+    let mut other = subject(2, 0);
+    other.originator = "10.0.0.3".parse().unwrap();
+    assert_eq!(speaks(&rules, &mut state, &other), [Severity::Low]);
+}
+
+#[test]
+fn a_claim_can_be_suppressed_by_its_id() {
+    let rules = rules(&format!("{GOOD}[[suppress]]\nclaim = '3098/tcp/iana'\nreason = 'ours'\n"));
+    assert_eq!(speaks(&rules, &mut State::new(), &subject(1, 0)), []);
+}
+
+#[test]
+fn expected_services_expire_by_packet_time_and_never_cover_malware() {
+    let expected = "[[expected]]\nnet = '10.0.0.0/24'\nports = 3098\napp_proto = 'http'\nowner = 'shop'\n\
+                    expires = 1970-01-02\n";
+    let any = GOOD.replace("story = 'scan'", "probability = 0.1, packets = 1");
+    let rules = rules(&format!("{any}{expected}"));
+    let mut state = State::new();
+    let mut http = subject(1, 0);
+    (http.app, http.story) = (App::Http, Story::NonstandardPort);
+    assert_eq!(speaks(&rules, &mut state, &http), []);
+    (http.flow, http.story) = (2, Story::SuspectedMalware);
+    assert_eq!(speaks(&rules, &mut state, &http), [Severity::Low]);
+    (http.flow, http.story, http.time) = (3, Story::NonstandardPort, Timestamp::from_parts(2 * 86_400, 0));
+    assert_eq!(speaks(&rules, &mut state, &http), [Severity::Low]);
+    (http.flow, http.app) = (4, App::Ssh);
+    assert_eq!(speaks(&rules, &mut state, &http), [Severity::Low]);
+    let counters = state.counters();
+    assert_eq!((counters.expected, counters.expired), (1, 1));
+}
+
+#[test]
+fn a_failing_case_is_reported_with_its_place() {
+    let rules = rules(&format!(
+        "{GOOD}[[rule.must_match]]\nport = 1\n[[rule.must_not_match]]\nport = 1\nstory = 'scan'\n"
+    ));
+    let report = rules.test();
+    assert_eq!(report.cases, 2);
+    assert_eq!(report.failures[0], "r.toml:9: x must match this and does not");
+    assert_eq!(report.failures[1], "r.toml:11: x must not match this and does");
+}
+
+#[test]
+fn titles_are_filled_in_and_rules_explain_themselves() {
+    let text = signature("{port}/{transport} {registered} {story} {", &subject(1, 0), Registry::builtin());
+    assert_eq!(text, "3098/tcp umm-port scan {");
+    let scan = Rules::builtin().find("scan").unwrap().conditions();
+    assert_eq!(scan[0], "when story scan; probability at least 0.5");
+    assert_eq!(scan[1], "severity informational if direction inbound or external");
+    assert_eq!(scan[2], "at match 1 within 600 s, once per window, by originator");
+    assert!(Rules::builtin().find("1000030").is_some() && Rules::builtin().find("nothing").is_none());
+}
+
+#[test]
+fn shared_between_threads() {
+    fn shared<T: Send + Sync>() {}
+    shared::<Rules>();
+    shared::<Registry>();
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read_or_refused(text in "(?s).{0,200}") {
+        said(&text);
+    }
+
+    #[test]
+    fn any_change_of_a_good_file(at in 0usize..150, cut in 0usize..5, put in "(?s).{0,3}") {
+        let mut text = GOOD.to_owned();
+        let at = at.min(text.len());
+        text.replace_range(at..(at + cut).min(GOOD.len()), &put);
+        said(&text);
+    }
+}

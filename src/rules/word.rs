@@ -1,0 +1,212 @@
+//! Words of rule files that name something of another room: a story, a protocol, an outcome, a network.
+//!
+//! They are read where they stand, so that a misspelt one is refused with its place and with the word that was meant.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+
+use crate::flow::Outcome;
+use crate::payload::{App, Sides};
+use crate::registry::{PortStatus, Tier};
+use crate::verdict::Story;
+use crate::wire::Transport;
+
+use super::rule::Severity;
+
+/// Something that has a name in rule files.
+pub(super) trait Named: Copy {
+    /// What it is called in messages.
+    const WHAT: &'static str;
+    /// Everything there is, with its name.
+    fn all() -> Vec<Self>;
+    /// The name in files.
+    fn name(self) -> &'static str;
+}
+
+/// A word of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Word<T>(pub(super) T);
+
+impl<'de, T: Named> Deserialize<'de> for Word<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let written = String::deserialize(deserializer)?;
+        if let Some(found) = T::all().into_iter().find(|one| one.name() == written) {
+            return Ok(Self(found));
+        }
+        let known: Vec<String> = T::all().into_iter().map(|one| format!("`{}`", one.name())).collect();
+        let what = T::WHAT;
+        Err(D::Error::custom(format_args!(
+            "unknown {what} `{written}`, expected one of {}",
+            known.join(", ")
+        )))
+    }
+}
+
+/// Where the two ends of a flow are, seen from the networks that are ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// From outside to one of ours.
+    Inbound,
+    /// From one of ours to the outside.
+    Outbound,
+    /// Both ends are ours.
+    Internal,
+    /// Neither is.
+    External,
+}
+
+impl Way {
+    /// Name in files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Inbound => "inbound",
+            Self::Outbound => "outbound",
+            Self::Internal => "internal",
+            Self::External => "external",
+        }
+    }
+}
+
+/// A tag of a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tag {
+    Remembered,
+    Suspicious,
+}
+
+/// What a threshold counts by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    /// All flows of the rule.
+    Rule,
+    Originator,
+    Responder,
+    /// Originator's address, and responder's address, port and transport.
+    Pair,
+    /// Responder's address, port and transport.
+    Service,
+    /// Responder's port and transport.
+    Port,
+}
+
+macro_rules! named {
+    ($($type:ty, $what:literal, $all:expr;)*) => {
+        $(impl Named for $type {
+            const WHAT: &'static str = $what;
+            fn all() -> Vec<Self> {
+                $all.to_vec()
+            }
+            fn name(self) -> &'static str {
+                <$type>::name(self)
+            }
+        })*
+    };
+}
+
+named! {
+    Transport, "transport", Transport::ALL;
+    Story, "story", Story::ALL;
+    Outcome, "outcome", Outcome::ALL;
+    Tier, "tier", [Tier::WellKnown, Tier::Registered, Tier::Dynamic];
+    PortStatus, "status", [
+        PortStatus::Active, PortStatus::Dormant, PortStatus::Unassigned, PortStatus::Reserved, PortStatus::Dynamic,
+    ];
+    Sides, "side", [Sides::Neither, Sides::Originator, Sides::Responder, Sides::Both];
+    App, "app_proto", [&[App::Unknown], App::ALL].concat();
+    Way, "direction", [Way::Inbound, Way::Outbound, Way::Internal, Way::External];
+    Tag, "tag", [Tag::Remembered, Tag::Suspicious];
+    By, "word to count by", [By::Rule, By::Originator, By::Responder, By::Pair, By::Service, By::Port];
+    Severity, "severity", Severity::ALL;
+}
+
+impl Tag {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Remembered => "remembered",
+            Self::Suspicious => "suspicious",
+        }
+    }
+}
+
+impl By {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Rule => "rule",
+            Self::Originator => "originator",
+            Self::Responder => "responder",
+            Self::Pair => "pair",
+            Self::Service => "service",
+            Self::Port => "port",
+        }
+    }
+}
+
+/// A network such as `10.0.0.0/8`, or a single address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Net(pub(super) IpNet);
+
+impl Net {
+    /// True when the address is in it; an IPv4 address mapped into IPv6 counts as what it maps.
+    pub(super) fn contains(&self, addr: IpAddr) -> bool {
+        self.0.contains(&addr.to_canonical()) || self.0.contains(&addr)
+    }
+}
+
+impl fmt::Display for Net {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<'de> Deserialize<'de> for Net {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let written = String::deserialize(deserializer)?;
+        let net = written.parse::<IpNet>().ok().or_else(|| written.parse::<IpAddr>().ok().map(IpNet::from));
+        match net {
+            Some(net) if net.trunc() != net => Err(D::Error::custom(format_args!(
+                "{written:?} has bits set behind its prefix: {} is meant?",
+                net.trunc()
+            ))),
+            Some(net) => Ok(Self(net)),
+            None => {
+                Err(D::Error::custom(format_args!("{written:?} is not a network such as \"10.0.0.0/8\"")))
+            }
+        }
+    }
+}
+
+/// A probability, 0 to 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Share(pub(super) f64);
+
+impl<'de> Deserialize<'de> for Share {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let share = f64::deserialize(deserializer)?;
+        if (0.0..=1.0).contains(&share) {
+            return Ok(Self(share));
+        }
+        Err(D::Error::custom(format_args!("{share} is not a probability: 0 to 1")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_and_networks() {
+        let net = |text: &str| {
+            Net::deserialize(serde::de::value::StrDeserializer::<serde::de::value::Error>::new(text))
+                .map_err(|error| error.to_string())
+        };
+        assert!(net("10.0.0.0/8").unwrap().contains("10.1.2.3".parse().unwrap()));
+        assert!(net("10.1.2.3").unwrap().contains("::ffff:10.1.2.3".parse().unwrap()));
+        assert!(net("10.1.2.3/8").unwrap_err().contains("10.0.0.0/8 is meant?"));
+        assert!(net("10.1.2").is_err());
+    }
+}
