@@ -141,7 +141,7 @@ mod tests {
     fn few_are_exact_and_repeats_do_not_count() {
         let mut set = Distinct::default();
         for _ in 0..3 {
-            for number in 0..Distinct::EXACT_MAX as u32 {
+            for number in 0..u32::try_from(Distinct::EXACT_MAX).unwrap() {
                 set.insert(v4(number));
             }
         }

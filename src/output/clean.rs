@@ -50,11 +50,6 @@ pub(super) struct Text<'a> {
 }
 
 impl<'a> Text<'a> {
-    /// Our own words, which need no cutting.
-    pub(super) const fn own(text: &'a str) -> Self {
-        Self { text, bytes_max: usize::MAX }
-    }
-
     /// A stranger's words.
     pub(super) const fn cut(text: &'a str, bytes_max: usize) -> Self {
         Self { text, bytes_max }
