@@ -11,15 +11,19 @@
 mod clean;
 mod eve;
 pub mod event;
+mod findings;
 mod flat;
 mod ghost;
 mod place;
 mod stats;
+mod table;
 
 pub use clean::clean;
 pub use eve::{write_alert, write_flow, write_port, write_stats};
 pub use event::Event;
+pub use findings::Findings;
 pub use stats::{FlowTotals, Stats};
+pub use table::{Look, render};
 
 /// Every line is shorter than this, newline included: Splunk cuts at 10,000 bytes.
 pub const LINE_BYTES_MAX: usize = 10_000;
