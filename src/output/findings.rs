@@ -1,4 +1,5 @@
-//! Alerts gathered for the list under the table: the same rule at the same service is one entry, however often it fired.
+//! Alerts gathered for the list under the table: the same rule at the same service is one entry, however
+//! often it fired.
 
 use std::collections::HashMap;
 

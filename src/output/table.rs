@@ -1,7 +1,8 @@
-//! What a person sees on a terminal: port buckets, busiest first, the findings below them, and one line of counts.
+//! What a person sees on a terminal: port buckets, busiest first, the findings below them, and one line of
+//! counts.
 //!
-//! Everything is text of at most the given width; colours stand only where asked for, and text from strangers is
-//! [`clean`]ed, so nothing that came over the wire can move a cursor.
+//! Everything is text of at most the given width; colours stand only where asked for, and text from strangers
+//! is [`clean`]ed, so nothing that came over the wire can move a cursor.
 
 use std::fmt::Write;
 
