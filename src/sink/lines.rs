@@ -109,7 +109,8 @@ impl Lines {
         Ok(())
     }
 
-    /// Waits until everything sent so far is written, is lost, or cannot be written for now.
+    /// Waits until everything sent so far is written, is lost, or cannot be written for now, and until an asked
+    /// for reopening was tried.
     pub fn flush(&self) {
         let mut state = self.shared.lock();
         state.hurry = true;
@@ -274,7 +275,8 @@ impl Writer {
             let mut state = self.shared.lock();
             state.gone |= gone;
             state.writing = count(&block);
-            if block.is_empty() && state.waiting.is_empty() || self.ill || gone {
+            let is_settled = block.is_empty() && state.waiting.is_empty() || self.ill || gone;
+            if is_settled && !state.reopen {
                 state.hurry = false;
             }
             if gone || closing && (state.waiting.is_empty() || self.ill) {
