@@ -1,3 +1,5 @@
+//! The whole picture at several widths, plain and coloured, with hostile text in it.
+
 use super::*;
 use crate::bucket::tests::verdict;
 use crate::output::FlowTotals;
