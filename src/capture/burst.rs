@@ -88,6 +88,16 @@ impl Burst {
         self.places.clear();
     }
 
+    /// Forgets all frames and makes room for `length` bytes, whose contents are left as they are: clearing a block that
+    /// is about to be read over would cost more than indexing it.
+    pub(crate) fn restart(&mut self, length: usize) {
+        self.places.clear();
+        self.bytes.resize(length, 0);
+        if self.bytes.capacity() / 4 > length {
+            self.bytes.shrink_to(length);
+        }
+    }
+
     /// Copies one frame in. For live sources and tests; files index their records in place.
     pub fn push(&mut self, frame: Frame<'_>) {
         let at = self.bytes.len();

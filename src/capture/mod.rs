@@ -8,8 +8,24 @@
 //! inputs of a run; what is lost is counted ([`Loss`]) and what is damaged is said ([`Damage`]), with the byte offset.
 
 mod burst;
+mod classic;
+mod files;
+mod filter;
+mod interfaces;
+mod live;
+mod pcapng;
+mod poll;
+mod reader;
+mod specs;
+mod stream;
+mod walk;
+mod writer;
 
 pub use burst::{Burst, Frame, LinkType};
+pub use files::Files;
+pub use interfaces::{Interface, interfaces};
+pub use live::{Live, LiveOptions};
+pub use writer::PcapngWriter;
 
 /// Where frames come from: an ordered set of capture files, or a set of live interfaces.
 pub trait Source: Send {
@@ -38,7 +54,8 @@ pub trait Source: Send {
 pub enum Filled {
     /// At least one frame.
     Frames,
-    /// No frame within the poll interval of a live source; the packet clock moved on nevertheless.
+    /// No frame for now. Live: none within the poll interval, and the packet clock moved on nevertheless. Files: a quiet
+    /// pipe, or many blocks in which none passed the filter; the clock stands still.
     Idle,
     /// The end of the last input.
     End,
@@ -111,4 +128,12 @@ pub enum Error {
         /// What libpcap said.
         why: String,
     },
+}
+
+/// What libpcap said, without the crate's words around it.
+fn said(error: &pcap::Error) -> String {
+    match error {
+        pcap::Error::PcapError(text) => text.clone(),
+        other => other.to_string(),
+    }
 }

@@ -36,6 +36,11 @@ pub fn clean(text: &str, bytes_max: usize) -> Cow<'_, str> {
     Cow::Owned(cleaned)
 }
 
+/// The same for text that is for people and may have any length.
+pub(super) fn whole(text: &str) -> Cow<'_, str> {
+    clean(text, usize::MAX)
+}
+
 /// Control characters (C0, DEL, C1), line and paragraph separators, and everything that directs bidirectional
 /// writing or is invisible (Unicode Standard Annex #9; Trojan Source, CVE-2021-42574).
 const fn is_dangerous(character: char) -> bool {

@@ -10,21 +10,28 @@
 //! claim or a process reaches a line or a terminal as such; the same input gives the same bytes.
 
 mod clean;
+mod dossier;
 mod eve;
 pub mod event;
 mod findings;
 mod flat;
 mod ghost;
+mod listeners;
 mod place;
+pub mod say;
 mod stats;
 mod table;
+mod why;
 
 pub use clean::clean;
+pub use dossier::{dossier_json, dossier_text, listed_json, listed_text};
 pub use eve::{write_alert, write_flow, write_port, write_stats};
 pub use event::Event;
 pub use findings::Findings;
+pub use listeners::ListenerRow;
 pub use stats::{FlowTotals, Stats};
 pub use table::{Look, render};
+pub use why::explain_line;
 
 /// Every line is shorter than this, newline included: Splunk cuts at 10,000 bytes.
 pub const LINE_BYTES_MAX: usize = 10_000;

@@ -6,6 +6,28 @@
 //!
 //! Invariants: no panic on any input; no allocation in `recognise`; no input but the bytes.
 
+mod announce;
+mod announced;
 mod app;
+mod bytes;
+mod calls;
+mod crypto;
+mod mail;
+mod meeting;
+mod names;
+mod recognise;
+mod sign;
+mod web;
 
+#[cfg(test)]
+mod recognition_tests;
+#[cfg(test)]
+mod samples;
+
+pub use announce::{MEETINGS_MAX, Speech, announce};
+pub use announced::Announced;
 pub use app::{App, AppProto, Sides, Strength};
+pub use meeting::{Announcement, Meeting};
+pub use recognise::{Carrier, Heard, listen, recognise};
+mod preview;
+pub use preview::*;

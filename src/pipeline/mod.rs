@@ -1,1 +1,216 @@
-//! The road on one screen: reader, workers, judge, reload, shutdown, statistics. It knows no protocol.
+//! The road on one screen: source → workers → judge → desk, with reload, shutdown and statistics. It knows no protocol.
+//!
+//! Invariants: what is said depends on the packets and the configuration only, never on threads or on the time of day;
+//! full queues make the reader wait, nothing is dropped silently; a reload that fails leaves everything as it was.
+
+mod control;
+mod crew;
+mod desk;
+mod judge;
+mod progress;
+mod recorder;
+mod worker;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::capture::{self, Damage, Files, Live, LiveOptions, Source};
+use crate::flow;
+use crate::output::ExtraPlacement;
+use crate::registry::{self, Registry};
+use crate::rules::{self, Rules, Severity};
+use crate::sink::{self, Target};
+
+use control::{Command, Control};
+use crew::Moment;
+use desk::Desk;
+use desk::say;
+use judge::Judge;
+use progress::Bar;
+use recorder::Tape;
+use worker::Worker;
+
+/// Where frames come from.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// Capture files, directories, globs, `-`.
+    Replay(Vec<String>),
+    /// Interfaces.
+    Live(Vec<String>, LiveOptions),
+}
+
+/// How the table on a terminal looks.
+#[derive(Clone, Copy, Debug)]
+pub struct Terminal {
+    /// With colours, where the terminal has them.
+    pub color: bool,
+    /// With registered names.
+    pub names: bool,
+    /// Columns.
+    pub width: u16,
+}
+
+/// Everything a run needs to know.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where frames come from.
+    pub input: Input,
+    /// BPF filter expression.
+    pub filter: Option<String>,
+    /// Threads that follow flows, at least 1.
+    pub workers: usize,
+    /// Flow tracking limits and timeouts.
+    pub flow: flow::Config,
+    /// Where lines go.
+    pub targets: Vec<Target>,
+    /// A table on standard output at the end.
+    pub terminal: Option<Terminal>,
+    /// A line for every finished flow.
+    pub flows: bool,
+    /// A line for every responder port.
+    pub ports: bool,
+    /// Packets of alerting flows go here.
+    pub write: Option<PathBuf>,
+    /// Name of the sensor.
+    pub host: Option<String>,
+    /// Where our own data stands in EVE lines.
+    pub extra: ExtraPlacement,
+    /// Between `stats` lines, live; zero for none.
+    pub stats_interval: Duration,
+    /// Look up the local process behind a responder, live.
+    pub ask_host: bool,
+    /// Show progress on standard error.
+    pub progress: bool,
+    /// Errors only on standard error.
+    pub quiet: bool,
+    /// More on standard error.
+    pub verbose: u8,
+    /// Rules added to the built-in ones.
+    pub add_rules: Vec<PathBuf>,
+    /// Rules used instead of the built-in ones.
+    pub only_rules: Vec<PathBuf>,
+    /// Claims added to the built-in ones.
+    pub claims: Vec<PathBuf>,
+}
+
+/// Why a run did not take place or did not come to its end.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Nothing to read, or no way to read it.
+    #[error(transparent)]
+    Capture(#[from] capture::Error),
+    /// A file of claims has a mistake.
+    #[error(transparent)]
+    Registry(#[from] registry::Error),
+    /// A rule file has a mistake.
+    #[error(transparent)]
+    Rules(#[from] rules::Error),
+    /// An output cannot be opened.
+    #[error(transparent)]
+    Output(#[from] sink::Error),
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Inputs that were to be read.
+    pub inputs: usize,
+    /// What was damaged in them.
+    pub damage: Vec<Damage>,
+    /// The most severe finding.
+    pub worst: Option<Severity>,
+    /// True when a live source failed before it was told to stop.
+    pub lost_source: bool,
+}
+
+/// What is known beforehand: claims and rules.
+#[derive(Clone, Debug)]
+pub struct Knowledge {
+    registry: Arc<Registry>,
+    rules: Arc<Rules>,
+}
+
+impl fmt::Display for Knowledge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} rules, {} claims about ports", self.rules.len(), self.registry.len())
+    }
+}
+
+/// Loads claims and rules, as a run and `-T` do.
+///
+/// # Errors
+/// A file with a mistake, with file:line:column.
+pub fn load(config: &Config) -> Result<Knowledge, Error> {
+    let registry = Arc::new(Registry::load(&config.claims)?);
+    let only = (!config.only_rules.is_empty()).then_some(config.only_rules.as_slice());
+    let rules = Arc::new(Rules::load(&config.add_rules, only)?);
+    Ok(Knowledge { registry, rules })
+}
+
+/// Reads the input to its end (or until told to stop) and says what was found.
+///
+/// # Errors
+/// Nothing was read: a mistake in rules, an input or an output that cannot be opened.
+pub fn run(config: &Config) -> Result<Report, Error> {
+    let knowledge = load(config)?;
+    let mut source = open(config)?;
+    let mut desk = Desk::open(config, source.inputs())?;
+    let live = matches!(config.input, Input::Live(..));
+    let mut judge = Judge::new(knowledge, live && config.ask_host);
+    let mut tape = Tape::start(config, live)?;
+    let control = Control::start();
+    let mut bar = Bar::new(config.progress && !live);
+    let mut last = Moment::default();
+
+    let workers = config.workers.max(1);
+    let workers = (0..workers).map(|index| Worker::new(&config.flow, index, workers)).collect();
+    let ended = crew::run(&mut *source, workers, &control.stop, &mut |burst, events, moment| {
+        for (order, happening) in events {
+            judge.hear(order, happening, &mut desk);
+        }
+        for command in control.commands.try_iter() {
+            match command {
+                Command::Reload => reload(config, &mut judge, &mut desk),
+                Command::Counters => desk.counters(&judge, moment),
+            }
+        }
+        tape.follow(burst, desk.wanted.as_ref());
+        bar.show(&moment.progress, burst.len());
+        last.clone_from(moment);
+        desk.burst(burst, &judge, moment)
+    });
+    bar.clear();
+    if let Err(error) = &ended {
+        say(&error.to_string());
+    }
+    let closing = desk.close(&judge, &last, source.damage());
+    tape.finish(config, closing.wanted.as_ref());
+    let (inputs, damage) = (source.inputs().len(), source.damage().to_vec());
+    Ok(Report { inputs, damage, worst: closing.worst, lost_source: ended.is_err() })
+}
+
+fn open(config: &Config) -> Result<Box<dyn Source>, Error> {
+    let filter = config.filter.as_deref();
+    Ok(match &config.input {
+        Input::Replay(specs) => Box::new(Files::open(specs, filter)?),
+        Input::Live(interfaces, options) => {
+            let options = LiveOptions { filter: config.filter.clone(), ..options.clone() };
+            Box::new(Live::open(interfaces, &options)?)
+        }
+    })
+}
+
+/// HUP: outputs are opened anew, rules and claims are loaded anew; a mistake in them leaves the old ones in force.
+fn reload(config: &Config, judge: &mut Judge, desk: &mut Desk) {
+    desk.reopen();
+    match load(config) {
+        Ok(knowledge) => {
+            say(&format!("reloaded: {knowledge}"));
+            judge.knowledge = knowledge;
+        }
+        Err(error) => say(&format!("not reloaded, the old rules stay in force: {error}")),
+    }
+}

@@ -8,5 +8,18 @@
 //! no hash.
 
 mod claim;
+mod curated;
+mod diagnostic;
+mod dossier;
+mod iana;
+mod spec;
+mod standing;
+mod table;
 
 pub use claim::{Claim, ClaimKind, PortStatus, Tags, Tier};
+pub use curated::Ephemeral;
+pub use diagnostic::{Diagnostic, Error, Level, Place};
+pub use dossier::{Dossier, Listed};
+pub use iana::SNAPSHOT;
+pub use spec::{OneOrMany, Ports, Text, parse, slug};
+pub use table::Registry;

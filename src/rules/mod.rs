@@ -7,3 +7,5 @@
 mod rule;
 
 pub use rule::{Alert, Rule, Severity};
+mod preview;
+pub use preview::*;

@@ -1,0 +1,306 @@
+//! What may stand on the command line. Types only: what it means is [`super::config`]'s.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const EXAMPLES: &str = "\
+Examples:
+  ghostport -r trace.pcap                      a table of ports and the findings
+  ghostport -r captures/ --flows -o eve:-      JSON lines, one per flow and alert
+  ghostport -i eth0 -o eve:/var/log/ghostport/eve.json
+  ghostport explain 3007/tcp                   everything claimed about a port
+  ghostport -r trace.pcap -o eve:- | ghostport why
+
+Exit codes: 0 ran; 1 a finding at or above --fail-on; 2 usage; 3 some input damaged (the rest is reported);
+4 capture or privilege; 65 input unreadable; 78 bad configuration or rules.";
+
+/// Says which story the traffic on a port is: the registered service, a squatter, a negotiated port, a client's
+/// ephemeral port, a scan, a misconfiguration, malware by its bytes, or honestly undetermined.
+#[derive(Debug, Parser)]
+#[command(name = "ghostport", version, long_version = super::version::long(), about, after_help = EXAMPLES)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    disable_help_subcommand = true
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+}
+
+/// Options of the main job: replay or watch.
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) policy: PolicyArgs,
+    #[command(flatten)]
+    pub(crate) tracking: TrackingArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Input")]
+pub(crate) struct InputArgs {
+    /// Replay a capture: a file, a directory, a glob or - for standard input; repeatable
+    #[arg(short = 'r', long = "read", value_name = "FILE", conflicts_with = "interface")]
+    pub(crate) read: Vec<String>,
+    /// Watch an interface, or `any`; repeatable
+    #[arg(
+        short = 'i',
+        long = "interface",
+        value_name = "IFACE",
+        env = "GHOSTPORT_INTERFACE",
+        value_delimiter = ','
+    )]
+    pub(crate) interface: Vec<String>,
+    /// Read the BPF filter expression from a file
+    #[arg(short = 'F', long = "filter-file", value_name = "FILE", conflicts_with = "filter")]
+    pub(crate) filter_file: Option<PathBuf>,
+    /// Bytes captured of each frame, live [default: 65535]
+    #[arg(long, value_name = "BYTES", env = "GHOSTPORT_SNAPLEN", value_parser = clap::value_parser!(u32).range(64..=262_144))]
+    pub(crate) snaplen: Option<u32>,
+    /// Kernel buffer per interface, live [default: 64]
+    #[arg(long, value_name = "MIB", env = "GHOSTPORT_BUFFER_MIB", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub(crate) buffer_mib: Option<u32>,
+    /// Do not put interfaces into promiscuous mode
+    #[arg(short = 'p', long)]
+    pub(crate) no_promiscuous: bool,
+    /// List the interfaces that can be watched, and exit
+    #[arg(short = 'D', long)]
+    pub(crate) list_interfaces: bool,
+    /// BPF filter expression, such as: tcp and not port 22
+    #[arg(value_name = "EXPRESSION", trailing_var_arg = true)]
+    pub(crate) filter: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct OutputArgs {
+    /// Where lines go: FORMAT:DEST such as eve:- or eve:/var/log/eve.json; repeatable [default: a table on a
+    /// terminal, eve:- otherwise]
+    #[arg(
+        short = 'o',
+        long = "output",
+        value_name = "FORMAT:DEST",
+        env = "GHOSTPORT_OUTPUT",
+        value_delimiter = ','
+    )]
+    pub(crate) output: Vec<String>,
+    /// Write a line for every finished flow
+    #[arg(long)]
+    pub(crate) flows: bool,
+    /// Write a line for every responder port seen, busiest first
+    #[arg(long)]
+    pub(crate) ports: bool,
+    /// Write the packets of alerting flows to a pcapng file
+    #[arg(short = 'w', long = "write", value_name = "FILE")]
+    pub(crate) write: Option<PathBuf>,
+    /// Name of this sensor, in every line as `host`
+    #[arg(long, value_name = "NAME", env = "GHOSTPORT_HOST")]
+    pub(crate) host: Option<String>,
+    /// Where our own data stands in EVE lines [default: toplevel]
+    #[arg(long, value_name = "PLACE", env = "GHOSTPORT_EVE_EXTRA", value_enum)]
+    pub(crate) eve_extra: Option<EveExtra>,
+    /// Seconds between `stats` (and `port`) lines, live; 0 for none [default: 60]
+    #[arg(long, value_name = "SECONDS", env = "GHOSTPORT_STATS_INTERVAL")]
+    pub(crate) stats_interval: Option<u32>,
+    /// Numbers only: no registered names in the table, no look-up of local processes
+    #[arg(short = 'n', long)]
+    pub(crate) numeric: bool,
+    /// No progress, no summary; errors only
+    #[arg(short = 'q', long)]
+    pub(crate) quiet: bool,
+    /// More on standard error; twice for more
+    #[arg(short = 'v', long, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// When to use colours; NO_COLOR is respected [default: auto]
+    #[arg(long, value_name = "WHEN", env = "GHOSTPORT_COLOR", value_enum)]
+    pub(crate) color: Option<Color>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Rules and registry")]
+pub(crate) struct PolicyArgs {
+    /// Add rules to the built-in ones; a file or a directory; repeatable
+    #[arg(short = 's', long = "rules", value_name = "FILE")]
+    pub(crate) add_rules: Vec<PathBuf>,
+    /// Use only these rules; repeatable
+    #[arg(short = 'S', long = "only-rules", value_name = "FILE", conflicts_with = "add_rules")]
+    pub(crate) only_rules: Vec<PathBuf>,
+    /// Add claims about ports; a file; repeatable
+    #[arg(long = "claims", value_name = "FILE")]
+    pub(crate) claims: Vec<PathBuf>,
+    /// Exit with 1 when a finding is at least this severe
+    #[arg(long, value_name = "SEVERITY", env = "GHOSTPORT_FAIL_ON", value_enum)]
+    pub(crate) fail_on: Option<FailOn>,
+    /// Read options from a file (TOML, long option names as keys)
+    #[arg(short = 'c', long = "config", value_name = "FILE", env = "GHOSTPORT_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// Test configuration and rules, and exit
+    #[arg(short = 'T', long)]
+    pub(crate) test: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Flow tracking")]
+pub(crate) struct TrackingArgs {
+    /// Threads that follow flows; the output is the same for any number [default: 1]
+    #[arg(long, value_name = "N", env = "GHOSTPORT_WORKERS", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) workers: Option<u16>,
+    /// Flows kept at a time; the oldest half-open ones go first [default: 1000000]
+    #[arg(long, value_name = "N", env = "GHOSTPORT_FLOWS_MAX", value_parser = clap::value_parser!(u32).range(64..=100_000_000))]
+    pub(crate) flows_max: Option<u32>,
+    /// Seconds until an unanswered TCP opening ends [default: 30]
+    #[arg(long, value_name = "SECONDS", env = "GHOSTPORT_TIMEOUT_OPENING")]
+    pub(crate) timeout_opening: Option<u32>,
+    /// Seconds until a silent TCP connection ends [default: 600]
+    #[arg(long, value_name = "SECONDS", env = "GHOSTPORT_TIMEOUT_ESTABLISHED")]
+    pub(crate) timeout_established: Option<u32>,
+    /// Seconds until datagrams in both directions end as a flow [default: 180]
+    #[arg(long, value_name = "SECONDS", env = "GHOSTPORT_TIMEOUT_UDP")]
+    pub(crate) timeout_udp: Option<u32>,
+}
+
+/// Places for our own data in an EVE line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum EveExtra {
+    /// One `ghostport` object at the top level
+    Toplevel,
+    /// Inside alert.metadata, so that lines validate against Suricata's schema
+    Metadata,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Color {
+    /// On terminals only
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// Severities for `--fail-on`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum FailOn {
+    /// 1
+    High,
+    /// 2 or worse
+    Medium,
+    /// 3 or worse
+    Low,
+    /// any finding
+    Informational,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Everything claimed about a port, and how to check it
+    Explain {
+        /// Port, or port/transport such as 1207/tcp
+        #[arg(value_name = "PORT[/TRANSPORT]")]
+        port: String,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+        /// Add claims about ports from a file; repeatable
+        #[arg(long = "claims", value_name = "FILE")]
+        claims: Vec<PathBuf>,
+    },
+    /// Why an alert was raised: facts for and against, and what would change the verdict
+    Why {
+        /// A file of alert lines, or - for standard input
+        #[arg(value_name = "FILE", default_value = "-")]
+        file: String,
+    },
+    /// Query the port registry
+    Ports(PortsArgs),
+    /// Check, list, test and explain rules
+    Rules {
+        #[command(subcommand)]
+        action: RulesAction,
+    },
+    /// Local listening sockets, joined with the registry
+    Listeners {
+        /// As JSON lines
+        #[arg(long)]
+        json: bool,
+    },
+    /// What this machine needs to run ghostport well, and whether it has it
+    Doctor,
+    /// The schema of the output
+    Schema {
+        /// Format: eve
+        #[arg(default_value = "eve")]
+        format: String,
+    },
+    /// Shell completions on standard output
+    Completions {
+        /// Shell
+        shell: clap_complete::Shell,
+    },
+    /// The manual page on standard output
+    Man,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PortsArgs {
+    /// Only ports of this status
+    #[arg(long, value_name = "STATUS", value_parser = ["active", "dormant", "unassigned", "reserved", "dynamic"])]
+    pub(crate) status: Option<String>,
+    /// Only ports with this tag
+    #[arg(long, value_name = "TAG", value_parser = ["remembered", "suspicious"])]
+    pub(crate) tag: Option<String>,
+    /// Only this transport
+    #[arg(long, value_name = "TRANSPORT", value_parser = ["tcp", "udp", "sctp"])]
+    pub(crate) transport: Option<String>,
+    /// Say why each has its status
+    #[arg(long)]
+    pub(crate) why: bool,
+    /// As JSON lines
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Add claims about ports from a file; repeatable
+    #[arg(long = "claims", value_name = "FILE")]
+    pub(crate) claims: Vec<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RulesAction {
+    /// Read rule files and say what is wrong or unwise in them
+    Check {
+        /// Files or directories [default: the built-in rules]
+        files: Vec<PathBuf>,
+    },
+    /// List the rules in force
+    List {
+        /// As JSON lines
+        #[arg(long)]
+        json: bool,
+        /// Files or directories to add
+        files: Vec<PathBuf>,
+    },
+    /// Run every rule's must_match and must_not_match cases
+    Test {
+        /// Files or directories [default: the built-in rules]
+        files: Vec<PathBuf>,
+    },
+    /// One rule in words
+    Explain {
+        /// Rule id or sid
+        id: String,
+        /// Files or directories to add
+        #[arg(long = "rules", value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+}

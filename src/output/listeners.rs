@@ -1,0 +1,69 @@
+//! Local listening sockets joined with the registry: what is claimed about the port that a process took.
+
+use serde::Serialize;
+
+use super::clean::whole;
+use crate::host::Listener;
+use crate::registry::Registry;
+
+/// One socket and what is known about its port.
+#[derive(Debug, Serialize)]
+pub struct ListenerRow {
+    addr: String,
+    port: u16,
+    transport: &'static str,
+    status: &'static str,
+    tags: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    registered: Option<String>,
+    claims: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pid: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    process: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<String>,
+}
+
+impl ListenerRow {
+    /// Joins a socket with the registry.
+    #[must_use]
+    pub fn new(listener: &Listener, registry: &Registry) -> Self {
+        let (transport, port) = (listener.transport, listener.local.port);
+        let process = listener.process.as_ref();
+        Self {
+            addr: listener.local.addr.to_string(),
+            port,
+            transport: transport.name(),
+            status: registry.status(transport, port).name(),
+            tags: registry.tags(transport, port).names().collect(),
+            registered: registry.registered_name(transport, port).map(|name| whole(name).into_owned()),
+            claims: registry.on(transport, port).iter().map(|claim| whole(&claim.id).into_owned()).collect(),
+            pid: process.map(|process| process.pid),
+            process: process.map(|process| whole(&process.name).into_owned()),
+            user: process.and_then(|process| process.user.as_deref()).map(|user| whole(user).into_owned()),
+        }
+    }
+
+    /// The row as a line for people.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let port = format!("{}/{}", self.port, self.transport);
+        let owner = match (&self.process, self.pid) {
+            (Some(name), Some(pid)) => format!("{name} ({pid})"),
+            _ => "?".to_owned(),
+        };
+        let registered = self.registered.as_deref().unwrap_or("-");
+        let (status, tags) = (self.status, self.tags.join(" "));
+        let line = format!("{port:<10} {:<26} {owner:<28} {registered:<18} {status:<11} {tags}", self.addr);
+        format!("{}\n", line.trim_end())
+    }
+
+    /// The row as a line of JSON.
+    ///
+    /// # Errors
+    /// Never in practice: everything in it can be said in JSON.
+    pub fn json(&self) -> serde_json::Result<String> {
+        super::dossier::line(self)
+    }
+}

@@ -1,0 +1,153 @@
+//! Media sessions: SDP in SIP and MGCP (RFC 8866 sections 5.7 and 5.14, RFC 3605 for `a=rtcp`), and RTSP's Transport header
+//! (RFC 2326 section 12.39).
+//!
+//! Media flow to the address in the connection line, which need not be the speaker's; RTP's control companion uses the
+//! next port unless the description says otherwise (RFC 3550 section 11).
+
+use std::net::IpAddr;
+
+use super::Notes;
+use crate::payload::bytes::{contains_nocase, decimal, starts_nocase, word};
+use crate::wire::Transport::{Tcp, Udp};
+
+/// The session description in a message, if it has one.
+pub(super) fn session(notes: &mut Notes<'_, '_>) {
+    let mut session_addr = None;
+    let mut media: Option<Media<'_>> = None;
+    for line in notes.speech.bytes.split(|b| *b == b'\n').take(512) {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if let Some(text) = line.strip_prefix(b"c=IN ") {
+            let addr = address(text);
+            match &mut media {
+                Some(media) => media.addr = addr.or(media.addr),
+                None => session_addr = addr,
+            }
+        } else if let Some(text) = line.strip_prefix(b"m=") {
+            if let Some(done) = media.take() {
+                done.announce(notes);
+            }
+            media = Media::of(text, session_addr);
+        } else if let (Some(text), Some(media)) = (line.strip_prefix(b"a=rtcp:"), &mut media) {
+            media.control = number(word(text).0);
+        }
+    }
+    if let Some(done) = media {
+        done.announce(notes);
+    }
+}
+
+/// One media line and what belongs to it.
+struct Media<'a> {
+    kind: &'a [u8],
+    first: u16,
+    tcp: bool,
+    rtp: bool,
+    control: Option<u16>,
+    addr: Option<IpAddr>,
+}
+
+impl<'a> Media<'a> {
+    /// `audio 49170 RTP/AVP 0`; the port may be followed by `/count`.
+    fn of(text: &'a [u8], addr: Option<IpAddr>) -> Option<Self> {
+        let (kind, rest) = word(text);
+        let (place, rest) = word(rest);
+        let first = number(place.split(|b| *b == b'/').next()?)?;
+        let profile = word(rest).0;
+        let tcp = starts_nocase(profile, b"TCP");
+        Some(Self { kind, first, tcp, rtp: contains_nocase(profile, b"RTP/"), control: None, addr })
+    }
+
+    fn announce(&self, notes: &mut Notes<'_, '_>) {
+        let kind: String = self
+            .kind
+            .iter()
+            .filter(|b| b.is_ascii_alphanumeric())
+            .take(16)
+            .copied()
+            .map(char::from)
+            .collect();
+        let addr = self.addr.unwrap_or(notes.speech.speaker);
+        notes.add(if self.tcp { Tcp } else { Udp }, addr, self.first, "sdp", &kind);
+        if self.rtp && !self.tcp && self.first != 0 {
+            let control = self.control.or(self.first.checked_add(1)).unwrap_or(0);
+            notes.add(Udp, addr, control, "sdp", &format!("{kind} rtcp"));
+        }
+    }
+}
+
+/// `IP4 10.0.0.1` or `IP4 10.0.0.1/127`.
+fn address(text: &[u8]) -> Option<IpAddr> {
+    let (_, addr) = word(text);
+    let addr = addr.split(|b| *b == b'/').next()?.trim_ascii();
+    std::str::from_utf8(addr).ok()?.parse().ok()
+}
+
+/// RTSP's `Transport:` headers: `server_port` at the server, `client_port` at the client. A reply repeats the client's.
+pub(super) fn rtsp(notes: &mut Notes<'_, '_>) {
+    let reply = notes.speech.bytes.starts_with(b"RTSP/");
+    let (server, client) = match reply {
+        true => (notes.speech.speaker, notes.speech.listener),
+        false => (notes.speech.listener, notes.speech.speaker),
+    };
+    let bytes = notes.speech.bytes;
+    for line in bytes.split(|b| *b == b'\n').take(64).filter(|line| starts_nocase(line, b"Transport:")) {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let field = |name: &[u8]| {
+            let found =
+                line.split(|b| matches!(b, b';' | b':' | b',' | b' ')).find_map(|f| f.strip_prefix(name));
+            found.map(|value| value.strip_prefix(b"\"").unwrap_or(value))
+        };
+        let named =
+            |value: Option<&[u8]>| value.and_then(|v| std::str::from_utf8(v).ok()?.parse::<IpAddr>().ok());
+        let source = named(field(b"source=")).unwrap_or(server);
+        let destination = named(field(b"destination=")).unwrap_or(client);
+        for (name, addr) in [(&b"server_port="[..], source), (b"client_port=", destination)] {
+            let Some(range) = field(name) else { continue };
+            for (index, place) in range.split(|b| *b == b'-').take(2).enumerate() {
+                let what = if index == 0 { "rtp" } else { "rtcp" };
+                notes.add(Udp, addr, number(place).unwrap_or(0), "rtsp", what);
+            }
+        }
+    }
+    session(notes);
+}
+
+fn number(digits: &[u8]) -> Option<u16> {
+    u16::try_from(decimal(digits)?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::payload::announce::tests::said;
+    use crate::payload::{App, Carrier};
+
+    #[test]
+    fn media_lines_meet_at_the_connection_address() {
+        let text = "SIP/2.0 200 OK\r\nContent-Type: application/sdp\r\n\r\nv=0\r\nc=IN IP4 10.0.0.2\r\nm=audio 3098 RTP/AVP 0\r\n\
+                    a=rtcp:3206\r\nm=video 4000/2 RTP/AVP 31\r\nc=IN IP4 192.0.2.1\r\nm=image 5000 udptl t38\r\nm=audio 0 RTP/AVP 8\r\n";
+        assert_eq!(
+            said(App::Sip, Carrier::Datagram, text.as_bytes()),
+            [
+                "udp 10.0.0.2 3098 sdp audio",
+                "udp 10.0.0.2 3206 sdp audio rtcp",
+                "udp 192.0.2.1 4000 sdp video; third party",
+                "udp 192.0.2.1 4001 sdp video rtcp; third party",
+                "udp 10.0.0.2 5000 sdp image",
+            ]
+        );
+    }
+
+    #[test]
+    fn rtsp_names_both_ends() {
+        let text = "RTSP/1.0 200 OK\r\nTransport: RTP/AVP;unicast;client_port=3006-3007;server_port=6000-6001\r\n\r\n";
+        assert_eq!(
+            said(App::Rtsp, Carrier::Stream, text.as_bytes()),
+            [
+                "udp 10.0.0.2 6000 rtsp rtp",
+                "udp 10.0.0.2 6001 rtsp rtcp",
+                "udp 10.0.0.1 3006 rtsp rtp",
+                "udp 10.0.0.1 3007 rtsp rtcp",
+            ]
+        );
+    }
+}

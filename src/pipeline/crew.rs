@@ -1,0 +1,222 @@
+//! Who does the work: one thread for everything, or a reader, several workers, and the judge on the calling thread.
+//!
+//! Every worker sees every burst and folds only the flows of its own shards, so no packet is copied or queued between
+//! threads; the events of all workers for one burst are merged by [`Order`] before anyone looks at them. Queues are
+//! bounded: a slow judge makes the reader wait, and what a live source loses meanwhile the kernel counts.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use super::worker::{Happening, Totals, Worker};
+use crate::capture::{self, Burst, Filled, Loss, Progress, Source};
+use crate::flow::Order;
+
+/// Bursts under way between two threads.
+const QUEUE_BURSTS_MAX: usize = 4;
+
+/// Events of one burst, in no particular order until sorted.
+pub(super) type Events = Vec<(Order, Happening)>;
+
+/// How far the source was when a burst had been filled.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pulse {
+    progress: Progress,
+    loss: Loss,
+}
+
+impl Pulse {
+    fn of(source: &dyn Source) -> Self {
+        Self { progress: source.progress(), loss: source.loss() }
+    }
+}
+
+/// How far the whole run is behind a burst.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Moment {
+    pub(super) progress: Progress,
+    pub(super) loss: Loss,
+    pub(super) totals: Totals,
+}
+
+impl Moment {
+    fn new(pulse: Pulse, totals: Totals) -> Self {
+        Self { progress: pulse.progress, loss: pulse.loss, totals }
+    }
+}
+
+/// What the judge does with the events of one burst; false ends the run early.
+pub(super) type Each<'a> = &'a mut dyn FnMut(&Burst, Events, &Moment) -> bool;
+
+/// Runs a source to its end, or until `stop`.
+///
+/// # Errors
+/// The source's error, after everything read before it has been handed on.
+pub(super) fn run(
+    source: &mut dyn Source,
+    workers: Vec<Worker>,
+    stop: &AtomicBool,
+    each: Each<'_>,
+) -> Result<(), capture::Error> {
+    match <[Worker; 1]>::try_from(workers) {
+        Ok([worker]) => alone(source, worker, stop, each),
+        Err(workers) => together(source, workers, stop, each),
+    }
+}
+
+fn alone(
+    source: &mut dyn Source,
+    mut worker: Worker,
+    stop: &AtomicBool,
+    each: Each<'_>,
+) -> Result<(), capture::Error> {
+    let mut burst = Burst::new();
+    let mut ended = Ok(());
+    while !stop.load(Ordering::Relaxed) {
+        match source.fill(&mut burst) {
+            Ok(Filled::End) => break,
+            Ok(Filled::Frames | Filled::Idle) => {}
+            Err(error) => {
+                ended = Err(error);
+                break;
+            }
+        }
+        let events = worker.fold(&burst);
+        if !each(&burst, sorted(events), &Moment::new(Pulse::of(source), worker.totals())) {
+            break;
+        }
+    }
+    burst.clear();
+    let events = worker.finish();
+    each(&burst, sorted(events), &Moment::new(Pulse::of(source), worker.totals()));
+    ended
+}
+
+/// From the reader to a worker.
+struct Work {
+    burst: Arc<Burst>,
+    pulse: Pulse,
+}
+
+/// From a worker to the judge.
+struct Done {
+    /// The burst it is done with; nothing at the end of the input.
+    work: Option<Work>,
+    events: Events,
+    totals: Totals,
+}
+
+fn together(
+    source: &mut dyn Source,
+    workers: Vec<Worker>,
+    stop: &AtomicBool,
+    each: Each<'_>,
+) -> Result<(), capture::Error> {
+    thread::scope(|scope| {
+        let (spare_in, spare_out) = bounded(QUEUE_BURSTS_MAX * 2);
+        let mut to_workers = Vec::new();
+        let mut from_workers = Vec::new();
+        for mut worker in workers {
+            let (work_in, work_out) = bounded::<Work>(QUEUE_BURSTS_MAX);
+            let (done_in, done_out) = bounded::<Done>(QUEUE_BURSTS_MAX);
+            to_workers.push(work_in);
+            from_workers.push(done_out);
+            scope.spawn(move || work(&mut worker, &work_out, &done_in));
+        }
+        let reader = scope.spawn(move || read(source, &to_workers, &spare_out, stop));
+        collect(&from_workers, &spare_in, stop, each);
+        // A reader that waits for a spare burst must see that nobody returns one any more.
+        drop(spare_in);
+        match reader.join() {
+            Ok(ended) => ended,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
+}
+
+/// Fills bursts and hands each to every worker.
+fn read(
+    source: &mut dyn Source,
+    workers: &[Sender<Work>],
+    spare: &Receiver<Burst>,
+    stop: &AtomicBool,
+) -> Result<(), capture::Error> {
+    let mut made = 0;
+    let mut clock = None;
+    while !stop.load(Ordering::Relaxed) {
+        let mut burst = if made < QUEUE_BURSTS_MAX {
+            made += 1;
+            Burst::new()
+        } else {
+            let Ok(burst) = spare.recv() else { break };
+            burst
+        };
+        // The packet clock is the run's, not that of one burst's memory.
+        clock.into_iter().for_each(|time| burst.advance(time));
+        if source.fill(&mut burst)? == Filled::End {
+            break;
+        }
+        clock = Some(burst.clock());
+        let pulse = Pulse::of(source);
+        let burst = Arc::new(burst);
+        if workers.iter().any(|worker| worker.send(Work { burst: Arc::clone(&burst), pulse }).is_err()) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn work(worker: &mut Worker, bursts: &Receiver<Work>, done: &Sender<Done>) {
+    for work in bursts {
+        let events = worker.fold(&work.burst);
+        if done.send(Done { work: Some(work), events, totals: worker.totals() }).is_err() {
+            return;
+        }
+    }
+    let events = worker.finish();
+    // The judge is gone only when it panicked; there is nobody left to tell.
+    let _ = done.send(Done { work: None, events, totals: worker.totals() });
+}
+
+/// Merges what the workers say, burst by burst, and shows it to the judge.
+fn collect(workers: &[Receiver<Done>], spare: &Sender<Burst>, stop: &AtomicBool, each: Each<'_>) {
+    let mut pulse = Pulse::default();
+    let mut going_on = true;
+    loop {
+        let (mut events, mut totals, mut burst) = (Vec::new(), Totals::default(), None);
+        for worker in workers {
+            let Ok(done) = worker.recv() else {
+                // It panicked; the scope hands the panic on when all have ended.
+                stop.store(true, Ordering::Relaxed);
+                continue;
+            };
+            events.extend(done.events);
+            totals.add(&done.totals);
+            if let Some(work) = done.work {
+                pulse = work.pulse;
+                burst = Some(work.burst);
+            }
+        }
+        let moment = Moment::new(pulse, totals);
+        let Some(burst) = burst else {
+            each(&Burst::new(), sorted(events), &moment);
+            return;
+        };
+        if going_on && !each(&burst, sorted(events), &moment) {
+            going_on = false;
+            stop.store(true, Ordering::Relaxed);
+        }
+        if let Ok(burst) = Arc::try_unwrap(burst) {
+            // Full only when more spares exist than the reader ever made: then this one is let go.
+            let _ = spare.try_send(burst);
+        }
+    }
+}
+
+/// The one order of the run. Stable: events of one packet keep the order in which they were pushed.
+fn sorted(mut events: Events) -> Events {
+    events.sort_by_key(|(order, _)| *order);
+    events
+}

@@ -1,0 +1,221 @@
+//! What is said, to whom: lines to the outputs, the table to a terminal, words to standard error, packets to `-w`.
+
+use std::time::Instant;
+
+use super::crew::Moment;
+use super::judge::Judge;
+use super::recorder::Wanted;
+use super::{Config, Error, Input, Terminal};
+use crate::capture::{Burst, Damage};
+use crate::output::{self, Context, ExtraPlacement, FlowTotals, Stats};
+use crate::rules::{Alert, Severity};
+use crate::sink::{Lines, Pace};
+use crate::time::Timestamp;
+use crate::verdict::Verdict;
+
+/// Findings shown below the table on a terminal; the rest is counted.
+const FINDINGS_SHOWN_MAX: usize = 200;
+/// Bytes of lines gathered before they are handed to the outputs.
+const BATCH_BYTES: usize = 64 * 1024;
+
+/// See the module.
+pub(super) struct Desk {
+    outputs: Vec<Lines>,
+    /// Lines not handed over yet, by output.
+    batches: Vec<Vec<u8>>,
+    inputs: Vec<String>,
+    live: bool,
+    host: Option<String>,
+    extra: ExtraPlacement,
+    flows: bool,
+    ports: bool,
+    terminal: Option<Terminal>,
+    quiet: bool,
+    line: Vec<u8>,
+    alerts: u64,
+    worst: Option<Severity>,
+    findings: Vec<Alert>,
+    /// What `-w` is to write.
+    pub(super) wanted: Option<Wanted>,
+    stats_every: Option<std::time::Duration>,
+    stats_at: Instant,
+    clock: Timestamp,
+}
+
+impl Desk {
+    /// Opens all outputs.
+    ///
+    /// # Errors
+    /// One of them cannot be opened.
+    pub(super) fn open(config: &Config, inputs: &[String]) -> Result<Self, Error> {
+        let live = matches!(config.input, Input::Live(..));
+        let pace = if live { Pace::Live } else { Pace::Replay };
+        let open = |target| Lines::open(target, pace, Box::new(|what: &str| say(what)));
+        let outputs = config.targets.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self {
+            batches: outputs.iter().map(|_| Vec::new()).collect(),
+            outputs,
+            inputs: inputs.to_vec(),
+            live,
+            host: config.host.clone(),
+            extra: config.extra,
+            flows: config.flows,
+            ports: config.ports,
+            terminal: config.terminal,
+            quiet: config.quiet,
+            line: Vec::new(),
+            alerts: 0,
+            worst: None,
+            findings: Vec::new(),
+            wanted: config.write.is_some().then(Wanted::default),
+            stats_every: (live && !config.stats_interval.is_zero()).then_some(config.stats_interval),
+            stats_at: Instant::now(),
+            clock: Timestamp::MIN,
+        })
+    }
+
+    /// A finding.
+    pub(super) fn alert(&mut self, alert: &Alert) {
+        self.alerts += 1;
+        self.worst = Some(self.worst.map_or(alert.rule.severity, |worst| worst.min(alert.rule.severity)));
+        if let Some(wanted) = &mut self.wanted {
+            wanted.add(&alert.verdict.evidence.flow);
+        }
+        if self.terminal.is_some() && self.findings.len() < FINDINGS_SHOWN_MAX {
+            self.findings.push(alert.clone());
+        }
+        self.write("alert", |line, context| output::write_alert(line, context, alert));
+    }
+
+    /// A finished flow.
+    pub(super) fn flow(&mut self, verdict: &Verdict, alerted: bool) {
+        if let Some(wanted) = self.wanted.as_mut().filter(|_| alerted) {
+            wanted.add(&verdict.evidence.flow);
+        }
+        if self.flows {
+            self.write("flow", |line, context| output::write_flow(line, context, verdict, alerted));
+        }
+    }
+
+    /// The end of a burst: hands lines over, and live says how things stand now and then. False when nobody reads any
+    /// more.
+    pub(super) fn burst(&mut self, burst: &Burst, judge: &Judge, moment: &Moment) -> bool {
+        self.clock = self.clock.max(burst.clock());
+        if self.live {
+            self.hand_over();
+            if self.stats_every.is_some_and(|every| self.stats_at.elapsed() >= every) {
+                self.stats_at = Instant::now();
+                self.state(judge, moment, &[]);
+            }
+        }
+        self.outputs.is_empty() || !self.outputs.iter().all(Lines::is_gone)
+    }
+
+    /// Port lines, where wanted, and one stats line.
+    fn state(&mut self, judge: &Judge, moment: &Moment, damage: &[Damage]) {
+        if self.ports {
+            for bucket in judge.buckets.ports() {
+                let clients = judge.buckets.client_flows(bucket.transport, bucket.port);
+                self.write("port", |line, context| output::write_port(line, context, bucket, clients));
+            }
+        }
+        let stats = self.stats(judge, moment, damage);
+        self.write("stats", |line, context| output::write_stats(line, context, &stats));
+        self.hand_over();
+    }
+
+    fn stats<'a>(&self, judge: &Judge, moment: &'a Moment, damage: &[Damage]) -> Stats<'a> {
+        let (totals, rules) = (&moment.totals, judge.state.counters());
+        Stats {
+            clock: self.clock,
+            read: totals.frames,
+            bytes: totals.bytes,
+            skips: &totals.skips,
+            flows: FlowTotals {
+                opened: totals.flows.opened,
+                open: totals.flows.open,
+                evicted_half_open: totals.flows.evicted_half_open,
+                evicted_other: totals.flows.evicted_other,
+            },
+            alerts: self.alerts,
+            suppressed: rules.suppressed,
+            expected: rules.expected,
+            loss: self.live.then_some(moment.loss),
+            damaged: damage.len() as u64,
+            lines_lost: self.outputs.iter().map(|lines| lines.counters().lost).sum(),
+        }
+    }
+
+    /// HUP: files are opened anew, so that they can be rotated.
+    pub(super) fn reopen(&mut self) {
+        self.hand_over();
+        self.outputs.iter().for_each(Lines::reopen);
+    }
+
+    /// USR1: the counters, on standard error.
+    pub(super) fn counters(&self, judge: &Judge, moment: &Moment) {
+        let _ = self.stats(judge, moment, &[]);
+    }
+
+    /// The end of the run: the closing records, the table, and what was damaged.
+    pub(super) fn close(mut self, judge: &Judge, moment: &Moment, damage: &[Damage]) -> Closing {
+        for damage in damage {
+            say(&format!("{}: damaged at byte {}: {}", damage.input, damage.offset, damage.what));
+        }
+        self.state(judge, moment, damage);
+        if let Some(terminal) = self.terminal {
+            let stats = self.stats(judge, moment, damage);
+            let _ = (terminal, stats);
+        }
+        for lines in self.outputs {
+            if let Err(error) = lines.close() {
+                say(&error.to_string());
+            }
+        }
+        Closing { worst: self.worst, wanted: self.wanted }
+    }
+
+    fn write(&mut self, event_type: &str, make: impl FnOnce(&mut Vec<u8>, &Context<'_>)) {
+        if !self.outputs.iter().any(|lines| lines.target().takes(event_type)) {
+            return;
+        }
+        let context =
+            Context { inputs: &self.inputs, live: self.live, host: self.host.as_deref(), extra: self.extra };
+        self.line.clear();
+        make(&mut self.line, &context);
+        for (lines, batch) in self.outputs.iter().zip(&mut self.batches) {
+            if lines.target().takes(event_type) {
+                batch.extend_from_slice(&self.line);
+                if batch.len() >= BATCH_BYTES {
+                    hand(lines, batch);
+                }
+            }
+        }
+    }
+
+    fn hand_over(&mut self) {
+        for (lines, batch) in self.outputs.iter().zip(&mut self.batches) {
+            hand(lines, batch);
+        }
+    }
+}
+
+/// What is left when the desk is closed.
+#[derive(Default)]
+pub(super) struct Closing {
+    pub(super) worst: Option<Severity>,
+    pub(super) wanted: Option<Wanted>,
+}
+
+fn hand(lines: &Lines, batch: &mut Vec<u8>) {
+    if !batch.is_empty() {
+        // A reader that went away is noticed at the end of the burst.
+        let _ = lines.send(batch);
+        batch.clear();
+    }
+}
+
+/// One line to a person, on standard error.
+pub(super) fn say(what: &str) {
+    output::say::note(what);
+}

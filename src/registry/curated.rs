@@ -1,0 +1,386 @@
+//! Files that people write: claims (`rules/claims/*.toml`), what services speak (`rules/speaks.toml`), and where
+//! operating systems take client ports from (`rules/ephemeral.toml`).
+//!
+//! Invariants: a claim without a source is refused, and so is a file with any mistake in it; everything wrong in a file
+//! is reported at once, except that a file that is not TOML says only where it stops being it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::claim::{Claim, ClaimKind};
+use super::diagnostic::{Diagnostic, Place};
+use super::spec::{OneOrMany, Ports, Text, parse, range_name, slug};
+use crate::wire::Transport;
+
+/// What a curated claim says about life today.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Standing {
+    /// In use today: keeps the port active.
+    Active,
+    /// Was in use and may still turn up: the port is remembered for it.
+    #[default]
+    Historic,
+    /// Nobody runs it any more: ends the signs of life of a registration.
+    Dead,
+    /// Said somewhere and not confirmed: changes neither status nor tags.
+    Unverified,
+}
+
+/// A range from which an operating system takes the ports of its clients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ephemeral {
+    /// Stable identifier.
+    pub id: String,
+    /// The system, and since when.
+    pub name: String,
+    /// The range.
+    pub ports: RangeInclusive<u16>,
+    /// Where this is said.
+    pub source: String,
+}
+
+/// What services speak, by registered name, and what ports speak whose registered name does not tell.
+#[derive(Debug, Default)]
+pub(super) struct Speaks {
+    pub(super) services: BTreeMap<String, Vec<String>>,
+    pub(super) ports: BTreeMap<(Transport, u16), Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClaimFile {
+    #[serde(default)]
+    claim: Vec<RawClaim>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawClaim {
+    id: Text,
+    ports: Ports,
+    transport: OneOrMany<Carrier>,
+    kind: Kind,
+    name: Text,
+    #[serde(default)]
+    description: String,
+    since: Option<Text>,
+    until: Option<Text>,
+    #[serde(default)]
+    speaks: Vec<Text>,
+    #[serde(default)]
+    status: Standing,
+    confidence: Option<Spanned<i64>>,
+    source: Option<Text>,
+}
+
+/// A transport by its name in files.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Carrier {
+    Tcp,
+    Udp,
+    Sctp,
+}
+
+impl Carrier {
+    const fn transport(self) -> Transport {
+        match self {
+            Self::Tcp => Transport::Tcp,
+            Self::Udp => Transport::Udp,
+            Self::Sctp => Transport::Sctp,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    Registered,
+    FormerlyRegistered,
+    Squatter,
+    Suspicious,
+}
+
+impl Kind {
+    const fn kind(self) -> ClaimKind {
+        match self {
+            Self::Registered => ClaimKind::Registered,
+            Self::FormerlyRegistered => ClaimKind::FormerlyRegistered,
+            Self::Squatter => ClaimKind::Squatter,
+            Self::Suspicious => ClaimKind::Suspicious,
+        }
+    }
+
+    /// Percent, where the file does not say: an unsourced memory of malware is worth less than one of a product.
+    const fn confidence(self) -> u8 {
+        match self {
+            Self::Registered | Self::FormerlyRegistered => 80,
+            Self::Squatter => 60,
+            Self::Suspicious => 30,
+        }
+    }
+}
+
+/// The claims of a file, each with what it says about life. `ids` are those taken by earlier files.
+pub(super) fn claims(
+    place: Place<'_>,
+    ids: &mut BTreeSet<String>,
+    wrong: &mut Vec<Diagnostic>,
+) -> Vec<(Claim, Standing)> {
+    let file: ClaimFile = match parse(place) {
+        Ok(file) => file,
+        Err(mistake) => {
+            wrong.push(mistake);
+            return Vec::new();
+        }
+    };
+    let mut claims = Vec::new();
+    for raw in file.claim {
+        let before = wrong.len();
+        check(place, &raw, wrong);
+        if wrong.len() == before {
+            spread(place, &raw, ids, &mut claims, wrong);
+        }
+    }
+    claims
+}
+
+/// What the types cannot say.
+fn check(place: Place<'_>, raw: &RawClaim, wrong: &mut Vec<Diagnostic>) {
+    let id = raw.id.get_ref();
+    if !slug(id) {
+        let what = format!("{id:?} is not an id");
+        let help = "lower-case letters, digits, '-', '_' and '.'; port and transport are put in front of it";
+        wrong.push(Diagnostic::error(place, raw.id.span(), what).help(help));
+    }
+    if raw.name.get_ref().trim().is_empty() {
+        wrong.push(Diagnostic::error(place, raw.name.span(), "the name is empty"));
+    }
+    match &raw.source {
+        Some(source) if !source.get_ref().trim().is_empty() => {}
+        source => {
+            let span = source.as_ref().map_or_else(|| raw.id.span(), Text::span);
+            let what = format!("claim {id:?} has no source");
+            let help = "add source = \"…\": the document, address or registry row that says so";
+            wrong.push(Diagnostic::error(place, span, what).help(help));
+        }
+    }
+    if let Some(percent) = raw.confidence.as_ref().filter(|percent| !(0..=100).contains(percent.get_ref())) {
+        let what = format!("confidence {} is not a percentage", percent.get_ref());
+        wrong.push(Diagnostic::error(place, percent.span(), what).help("0 to 100"));
+    }
+    for date in [&raw.since, &raw.until].into_iter().flatten().filter(|date| !dated(date.get_ref())) {
+        let what = format!("{:?} is not a year or a date", date.get_ref());
+        wrong.push(Diagnostic::error(place, date.span(), what).help("YYYY, YYYY-MM or YYYY-MM-DD"));
+    }
+    protocols(place, &raw.speaks, wrong);
+}
+
+fn protocols(place: Place<'_>, speaks: &[Text], wrong: &mut Vec<Diagnostic>) {
+    for protocol in speaks.iter().filter(|protocol| !slug(protocol.get_ref())) {
+        let what = format!("{:?} is not a protocol name", protocol.get_ref());
+        wrong.push(Diagnostic::error(place, protocol.span(), what).help("lower case, as in app_proto: http"));
+    }
+}
+
+/// One claim for each range and transport.
+fn spread(
+    place: Place<'_>,
+    raw: &RawClaim,
+    ids: &mut BTreeSet<String>,
+    claims: &mut Vec<(Claim, Standing)>,
+    wrong: &mut Vec<Diagnostic>,
+) {
+    let confidence = raw.confidence.as_ref().and_then(|percent| u8::try_from(*percent.get_ref()).ok());
+    for range in &raw.ports.0 {
+        for transport in raw.transport.0.iter().map(|carrier| carrier.transport()) {
+            let id = format!("{}/{}/{}", range_name(range), transport.name(), raw.id.get_ref());
+            if !ids.insert(id.clone()) {
+                let what = format!("there is another claim {id}");
+                wrong.push(Diagnostic::error(place, raw.id.span(), what).help("choose another id"));
+                continue;
+            }
+            let claim = Claim {
+                id,
+                transport,
+                ports: range.clone(),
+                kind: raw.kind.kind(),
+                name: raw.name.get_ref().clone(),
+                description: raw.description.clone(),
+                since: raw.since.as_ref().map(|date| date.get_ref().clone()),
+                until: raw.until.as_ref().map(|date| date.get_ref().clone()),
+                speaks: raw.speaks.iter().map(|protocol| protocol.get_ref().clone()).collect(),
+                dead: raw.status == Standing::Dead,
+                confidence: confidence.unwrap_or_else(|| raw.kind.confidence()),
+                source: raw.source.as_ref().map(|source| source.get_ref().clone()).unwrap_or_default(),
+            };
+            claims.push((claim, raw.status));
+        }
+    }
+}
+
+/// `YYYY`, `YYYY-MM` or `YYYY-MM-DD`.
+fn dated(text: &str) -> bool {
+    let shape = |shape: &str| {
+        text.len() == shape.len()
+            && text
+                .bytes()
+                .zip(shape.bytes())
+                .all(|(b, s)| if s == b'9' { b.is_ascii_digit() } else { b == s })
+    };
+    shape("9999") || shape("9999-99") || shape("9999-99-99")
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SpeaksFile {
+    service: BTreeMap<String, Spanned<OneOrMany<String>>>,
+    #[serde(default)]
+    port: Vec<RawSpeaking>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSpeaking {
+    ports: Ports,
+    transport: OneOrMany<Carrier>,
+    speaks: Vec<Text>,
+    source: Text,
+}
+
+/// What services speak. `registered` says whether a name is in the registry: a name that is not is a mistake.
+pub(super) fn speaks(place: Place<'_>, registered: &BTreeSet<&str>, wrong: &mut Vec<Diagnostic>) -> Speaks {
+    let mut speaks = Speaks::default();
+    let file: SpeaksFile = match parse(place) {
+        Ok(file) => file,
+        Err(mistake) => {
+            wrong.push(mistake);
+            return speaks;
+        }
+    };
+    for (service, protocols) in file.service {
+        if !registered.contains(service.as_str()) {
+            let what = format!("no service is registered as {service:?}");
+            wrong.push(Diagnostic::error(place, protocols.span(), what));
+        }
+        speaks.services.insert(service, protocols.into_inner().0);
+    }
+    for raw in file.port {
+        protocols(place, &raw.speaks, wrong);
+        if raw.source.get_ref().trim().is_empty() {
+            wrong.push(Diagnostic::error(place, raw.source.span(), "the source is empty"));
+        }
+        let said: Vec<String> = raw.speaks.into_iter().map(Spanned::into_inner).collect();
+        for transport in raw.transport.0.into_iter().map(Carrier::transport) {
+            for port in raw.ports.0.iter().cloned().flatten() {
+                speaks.ports.entry((transport, port)).or_default().extend_from_slice(&said);
+            }
+        }
+    }
+    speaks
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EphemeralFile {
+    range: Vec<RawEphemeral>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawEphemeral {
+    id: String,
+    name: String,
+    ports: Ports,
+    source: String,
+}
+
+/// Where clients' ports come from.
+pub(super) fn ephemeral(place: Place<'_>, wrong: &mut Vec<Diagnostic>) -> Vec<Ephemeral> {
+    let file: EphemeralFile = match parse(place) {
+        Ok(file) => file,
+        Err(mistake) => {
+            wrong.push(mistake);
+            return Vec::new();
+        }
+    };
+    let ranges = file.range.into_iter().flat_map(|raw| {
+        let RawEphemeral { id, name, ports, source } = raw;
+        ports.0.into_iter().map(move |ports| Ephemeral {
+            id: id.clone(),
+            name: name.clone(),
+            ports,
+            source: source.clone(),
+        })
+    });
+    ranges.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const GOOD: &str = "[[claim]]\nid = 'x'\nports = 7\ntransport = 'tcp'\nkind = 'squatter'\nname = 'X'\n\
+                        source = 's'\n";
+
+    fn read(text: &str) -> (usize, Vec<String>) {
+        let mut wrong = Vec::new();
+        let place = Place { file: "c.toml", text };
+        let claims = claims(place, &mut BTreeSet::new(), &mut wrong).len();
+        (claims, wrong.iter().map(|d| format!("{}:{}:{}: {}", d.file, d.line, d.column, d.what)).collect())
+    }
+
+    fn said(from: &str, to: &str) -> Vec<String> {
+        assert!(GOOD.contains(from), "{from}");
+        read(&GOOD.replace(from, to)).1
+    }
+
+    #[test]
+    fn a_claim_for_each_range_and_transport() {
+        assert_eq!(read(GOOD), (1, vec![]));
+        let text = GOOD.replace("ports = 7", "ports = [7, '9-10']").replace("'tcp'", "['tcp', 'udp']");
+        assert_eq!(read(&text), (4, vec![]));
+    }
+
+    #[test]
+    fn every_mistake_has_its_place() {
+        assert_eq!(said("source = 's'\n", ""), ["c.toml:2:6: claim \"x\" has no source"]);
+        assert_eq!(said("'s'", "' '"), ["c.toml:7:10: claim \"x\" has no source"]);
+        assert_eq!(said("'x'", "'X y'"), ["c.toml:2:6: \"X y\" is not an id"]);
+        assert_eq!(said("'X'", "''"), ["c.toml:6:8: the name is empty"]);
+        assert_eq!(said("ports = 7", "ports = '9-7'"), ["c.toml:3:9: empty range: 9 is above 7"]);
+        assert_eq!(
+            said("ports = 7", "ports = 65536"),
+            ["c.toml:3:9: 65536 is not a port: ports are 0 to 65535"]
+        );
+        assert!(said("'tcp'", "'tpc'")[0].starts_with("c.toml:4:13: unknown variant `tpc`"));
+        assert!(said("'squatter'", "'guest'")[0].starts_with("c.toml:5:8: unknown variant `guest`"));
+        assert!(said("name =", "nmae =")[0].starts_with("c.toml:6:1: unknown field `nmae`"));
+        let more = |line: &str| said("source = 's'\n", &format!("source = 's'\n{line}\n"));
+        assert_eq!(more("confidence = 101"), ["c.toml:8:14: confidence 101 is not a percentage"]);
+        assert_eq!(more("since = '98'"), ["c.toml:8:9: \"98\" is not a year or a date"]);
+        assert_eq!(more("speaks = ['HTTP']"), ["c.toml:8:11: \"HTTP\" is not a protocol name"]);
+        assert_eq!(read(&GOOD.repeat(2)).1, ["c.toml:9:6: there is another claim 7/tcp/x"]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in "(?s).{0,200}") {
+            read(&text);
+        }
+
+        #[test]
+        fn any_change_of_a_good_file(at in 0usize..100, cut in 0usize..5, put in "(?s).{0,3}") {
+            let mut text = GOOD.to_owned();
+            let at = at.min(text.len());
+            text.replace_range(at..(at + cut).min(GOOD.len()), &put);
+            read(&text);
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The compiled-in registry table: rows of `rules/iana.tsv`, borrowed from the binary.
+//!
+//! The file is built from pinned packages by `rules/tools/build_iana.py` (rules/README.md says how), so it is read with
+//! the trust that one has in one's own code: a row that cannot be read is a bug, which the tests find, and is left out.
+
+use std::ops::RangeInclusive;
+use std::sync::OnceLock;
+
+use crate::wire::Transport;
+
+/// The day the registry was copied, `YYYY-MM-DD`. Also in the head of `rules/iana.tsv`; a test compares the two.
+pub const SNAPSHOT: &str = "2026-09-17";
+
+/// The table as it is committed.
+pub(super) const TABLE: &str = include_str!("../../rules/iana.tsv");
+
+/// What a row says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The ports are assigned to `name`.
+    Assigned,
+    /// The ports are assigned to `name`, which is another (or an older) spelling of a name before it.
+    Alias,
+    /// Reserved.
+    Reserved,
+    /// IANA notes that somebody uses the ports without an assignment.
+    Noted,
+    /// Assigned in 2015 and not any more.
+    Gone,
+}
+
+/// One row. Dates are `YYYY-MM-DD` or `YYYY-MM`, or empty.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Row {
+    pub(super) ports: (u16, u16),
+    /// Letters of the transports: `t`, `u`, `s`, `d`.
+    transports: &'static str,
+    pub(super) kind: Kind,
+    pub(super) name: &'static str,
+    pub(super) description: &'static str,
+    pub(super) registered: &'static str,
+    pub(super) modified: &'static str,
+    flags: &'static str,
+}
+
+impl Row {
+    /// The row of this line.
+    fn of(line: &'static str) -> Option<Self> {
+        let mut fields = line.split('\t');
+        let ports = fields.next()?;
+        let (low, high) = ports.split_once('-').unwrap_or((ports, ports));
+        let mut row = Self {
+            ports: (low.parse().ok()?, high.parse().ok()?),
+            transports: fields.next()?,
+            kind: Kind::Assigned,
+            name: fields.next()?,
+            description: fields.next()?,
+            registered: fields.next()?,
+            modified: fields.next()?,
+            flags: fields.next()?,
+        };
+        row.kind = match row.name {
+            "-" => Kind::Reserved,
+            "!" => Kind::Noted,
+            _ if row.flag("gone").is_some() => Kind::Gone,
+            _ if row.flag("alias").is_some() => Kind::Alias,
+            _ => Kind::Assigned,
+        };
+        (fields.next().is_none() && row.ports.0 <= row.ports.1).then_some(row)
+    }
+
+    /// The transports it is about that this program follows (not DCCP).
+    pub(super) fn transports(&self) -> impl Iterator<Item = Transport> + use<> {
+        let letters = self.transports;
+        [(Transport::Tcp, 't'), (Transport::Udp, 'u'), (Transport::Sctp, 's')]
+            .into_iter()
+            .filter_map(move |(transport, letter)| letters.contains(letter).then_some(transport))
+    }
+
+    /// The ports it is about.
+    pub(super) const fn range(&self) -> RangeInclusive<u16> {
+        self.ports.0..=self.ports.1
+    }
+
+    /// RFC numbers that the registry gives as its reference, separated by commas.
+    pub(super) fn rfcs(&self) -> Option<&'static str> {
+        self.flag("rfc")
+    }
+
+    /// True when the assignment is younger than the source that has dates.
+    pub(super) fn late(&self) -> bool {
+        self.flag("late").is_some()
+    }
+
+    /// The day the assignment ended, where the registry says it.
+    pub(super) fn gone(&self) -> Option<&'static str> {
+        self.flag("gone").filter(|&date| date != "?")
+    }
+
+    /// True when the name is assigned today.
+    pub(super) const fn live(&self) -> bool {
+        matches!(self.kind, Kind::Assigned | Kind::Alias)
+    }
+
+    fn flag(&self, name: &str) -> Option<&'static str> {
+        if self.flags.is_empty() {
+            return None;
+        }
+        self.flags
+            .split(';')
+            .map(|flag| flag.split_once('=').unwrap_or((flag, "")))
+            .find_map(|(key, value)| (key == name).then_some(value))
+    }
+}
+
+/// All rows, in file order: by port, and of one port the name that is meant today first.
+pub(super) fn rows() -> &'static [Row] {
+    static ROWS: OnceLock<Vec<Row>> = OnceLock::new();
+    ROWS.get_or_init(|| TABLE.lines().filter(|line| !line.starts_with('#')).filter_map(Row::of).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_is_a_row_and_the_head_names_the_snapshot() {
+        let lines = TABLE.lines().filter(|line| !line.starts_with('#')).count();
+        assert_eq!(rows().len(), lines);
+        assert_eq!(TABLE.lines().next(), Some(format!("# snapshot {SNAPSHOT}").as_str()));
+    }
+
+    /// PORT_DATA counts 12,341 (port, transport) keys in the registry; reserved rows without a transport are apart.
+    #[test]
+    fn counts_are_pinned() {
+        let count = |kind| rows().iter().filter(|row| row.kind == kind).count();
+        let kinds = [Kind::Assigned, Kind::Alias, Kind::Reserved, Kind::Noted, Kind::Gone].map(count);
+        assert_eq!(kinds, [6368, 98, 789, 78, 22]);
+    }
+
+    #[test]
+    fn rows_are_in_order() {
+        let starts: Vec<u16> = rows().iter().map(|row| row.ports.0).collect();
+        assert!(starts.is_sorted());
+    }
+}
