@@ -13,7 +13,9 @@ use crate::registry::Registry;
 /// Local listening sockets joined with the registry, one a line.
 pub(crate) fn list(json: bool) -> Result<ExitCode, Failure> {
     let mut listeners = Listeners::new();
-    listeners.refresh().map_err(|why| Error::from(capture::Error::Unreadable { input: "/proc".into(), why }))?;
+    listeners
+        .refresh()
+        .map_err(|why| Error::from(capture::Error::Unreadable { input: "/proc".into(), why }))?;
     let registry = Registry::builtin();
     let mut text = String::new();
     for listener in listeners.all() {

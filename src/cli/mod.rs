@@ -99,14 +99,20 @@ fn schema(format: &str) -> Result<ExitCode, Failure> {
 /// Writes text for people to standard output, coloured where that is wanted.
 pub(crate) fn styled(text: &str) -> Result<ExitCode, Failure> {
     let plain = anstream::AutoStream::choice(&std::io::stdout()) == anstream::ColorChoice::Never;
-    if plain { data(anstream::adapter::strip_str(text).to_string().as_bytes()) } else { data(text.as_bytes()) }
+    if plain {
+        data(anstream::adapter::strip_str(text).to_string().as_bytes())
+    } else {
+        data(text.as_bytes())
+    }
 }
 
 /// Writes data to standard output. A reader that went away is a clean end.
 pub(crate) fn data(bytes: &[u8]) -> Result<ExitCode, Failure> {
     let mut out = std::io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(anyhow::Error::from(error).into()),
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(anyhow::Error::from(error).into())
+        }
         _ => Ok(ExitCode::SUCCESS),
     }
 }

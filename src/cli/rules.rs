@@ -1,2 +1,5 @@
 //! throwaway
-use super::*; pub(crate) fn run(_:&args::RulesAction)->Result<std::process::ExitCode,Failure>{Ok(0.into())}
+use super::*;
+pub(crate) fn run(_: &args::RulesAction) -> Result<std::process::ExitCode, Failure> {
+    Ok(0.into())
+}

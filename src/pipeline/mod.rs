@@ -24,10 +24,10 @@ use crate::rules::{self, Rules, Severity};
 use crate::sink::{self, Target};
 
 use control::{Command, Control};
-use desk::Desk;
-use judge::Judge;
 use crew::Moment;
+use desk::Desk;
 use desk::say;
+use judge::Judge;
 use progress::Bar;
 use recorder::Tape;
 use worker::Worker;
