@@ -29,7 +29,7 @@ pub(crate) fn run() -> Result<ExitCode, Failure> {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{mark}  {:<10} {}", check.what, check.says);
     }
-    data(text.as_bytes())?;
+    data(&text)?;
     Ok(if checks.iter().all(|check| check.good) { ExitCode::SUCCESS } else { ExitCode::from(4) })
 }
 

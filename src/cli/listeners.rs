@@ -22,7 +22,7 @@ pub(crate) fn list(json: bool) -> Result<ExitCode, Failure> {
         let row = ListenerRow::new(listener, registry);
         text.push_str(&if json { row.json().map_err(anyhow::Error::from)? } else { row.text() });
     }
-    data(text.as_bytes())
+    data(&text)
 }
 
 /// Interfaces that can be watched.
@@ -33,5 +33,5 @@ pub(crate) fn interfaces() -> Result<ExitCode, Failure> {
         text.push_str(&interface.to_string());
         text.push('\n');
     }
-    data(text.as_bytes())
+    data(&text)
 }

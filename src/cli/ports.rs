@@ -29,7 +29,7 @@ pub(crate) fn explain(port: &str, json: bool, claims: &[PathBuf]) -> Result<Exit
             text.push_str(&output::dossier_text(&dossier, &expected));
         }
     }
-    if json { data(text.as_bytes()) } else { styled(&text) }
+    if json { data(&text) } else { styled(&text) }
 }
 
 /// `1207`, `1207/tcp`, or a service name. A bare number means TCP and UDP.
@@ -84,5 +84,5 @@ pub(crate) fn list(args: &PortsArgs) -> Result<ExitCode, Failure> {
             }
         }
     }
-    data(text.as_bytes())
+    data(&text)
 }
