@@ -12,11 +12,17 @@ mod app;
 mod bytes;
 mod calls;
 mod crypto;
+mod data;
 mod mail;
+mod malware;
+mod manage;
 mod meeting;
 mod names;
+mod peers;
+mod plants;
 mod recognise;
 mod sign;
+mod tools;
 mod web;
 
 #[cfg(test)]
