@@ -3,6 +3,14 @@
 //! Heads are cut at 512 bytes, so a declared length may honestly exceed what is there; "cut short" and "wrong" are
 //! different answers, and the recognisers decide which one they accept.
 
+/// How much of a side is kept: bytes of this many may be the beginning of more.
+pub(super) const HEAD_MAX: usize = 512;
+
+/// True when the bytes may have been cut, so that a declared length may exceed them.
+pub(super) const fn cut(bytes: &[u8]) -> bool {
+    bytes.len() >= HEAD_MAX
+}
+
 /// The big-endian 16-bit number at `at`.
 pub(super) fn be16(bytes: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_be_bytes([*bytes.get(at)?, *bytes.get(at + 1)?]))

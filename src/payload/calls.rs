@@ -1,7 +1,7 @@
 //! Remote procedure calls and file sharing: SMB, DCE/RPC, ONC RPC with its portmapper and NFS, and the TPKT family.
 
 use super::app::Strength::{Good, Strong, Weak};
-use super::bytes::{at, be16, be32, contains, le16};
+use super::bytes::{at, be16, be32, contains, cut, le16};
 use super::recognise::Carrier;
 use super::sign::{Sign, answers, asks, either};
 
@@ -60,7 +60,7 @@ fn dcerpc_datagram(bytes: &[u8]) -> Option<Sign> {
     let header = bytes.get(..80)?;
     let order = matches!(header[4..7], [0x00 | 0x01 | 0x10 | 0x11, 0..=3, 0]);
     let body = usize::from(if header[4] & 0x10 != 0 { le16(header, 74)? } else { be16(header, 74)? });
-    let fits = body + 80 == bytes.len() || body + 80 > bytes.len() && bytes.len() >= 256;
+    let fits = body + 80 == bytes.len() || body + 80 > bytes.len() && cut(bytes);
     if !order || !fits || header[2] & 0x80 != 0 {
         return None;
     }
@@ -218,8 +218,7 @@ pub(super) fn h323(bytes: &[u8], _: Carrier) -> Option<Sign> {
 /// Microsoft SQL Server: [MS-TDS] section 2.2.3.1 (packet header), 2.2.6.5 (pre-login), 2.2.6.4 (login).
 pub(super) fn tds(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let len = usize::from(be16(bytes, 2)?);
-    let whole =
-        len == bytes.len() || len > bytes.len() && bytes.len() >= 256 || len < bytes.len() && len >= 9;
+    let whole = len == bytes.len() || len > bytes.len() && cut(bytes) || len < bytes.len() && len >= 9;
     let header = bytes[1] & !0x19 == 0 && bytes[1] & 1 == 1 && *bytes.get(7)? == 0 && len >= 9 && whole;
     if !header {
         return None;
@@ -247,14 +246,17 @@ pub(super) fn notes_rpc(bytes: &[u8], _: Carrier) -> Option<Sign> {
     at(bytes, 6, &[0, 0, 2, 0, 0, 0x40, 2, 0x0f]).then(|| either(Strong)).flatten()
 }
 
-/// `Radmin` 3: the ten bytes that nmap's `radmin` probe sends and servers answer in kind.
+/// `Radmin` 3: frames of a one, a length, a sum, and a body. nmap's `radmin` probe (`01 00000001 00000008 08`) is the
+/// shortest one; the sum is that of the body's little-endian words, here and in every answer.
 pub(super) fn radmin(bytes: &[u8], _: Carrier) -> Option<Sign> {
-    match bytes {
-        [1, 0, 0, 0, 1, 0, 0, 0, 8, 8, ..] => asks(Strong),
-        [1, 0, 0, 0, 0x25, 0, 0 | 1, ..] if bytes.len() >= 20 => answers(Good),
-        [1, 0, 0, 0, 1] => asks(Weak),
-        _ => None,
+    let (len, sum) = (usize::try_from(be32(bytes, 1)?).ok()?, be32(bytes, 5)?);
+    let body = bytes.get(9..).filter(|_| bytes[0] == 1 && (1..=4096).contains(&len))?.get(..len)?;
+    let word = |part: &[u8]| part.iter().rev().fold(0_u32, |word, byte| word << 8 | u32::from(*byte));
+    let total = body.chunks(4).map(word).fold(0_u32, u32::wrapping_add);
+    if total != sum || total == 0 {
+        return None;
     }
+    if body == [8] { asks(Strong) } else { either(if len > 1 { Good } else { Weak }) }
 }
 
 #[cfg(test)]

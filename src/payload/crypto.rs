@@ -4,7 +4,7 @@
 //! beginning of something else is not a handshake.
 
 use super::app::Strength::{Good, Strong, Weak};
-use super::bytes::{at, be16, be24, be32};
+use super::bytes::{at, be16, be24, be32, cut};
 use super::recognise::Carrier;
 use super::sign::{Sign, answers, asks, either};
 
@@ -14,6 +14,7 @@ pub(super) fn tls(bytes: &[u8], _: Carrier) -> Option<Sign> {
     match bytes[0] {
         22 => tls_handshake(bytes, len),
         21 if len == 2 && matches!(bytes.get(5)?, 1 | 2) && *bytes.get(6)? <= 121 => either(Good),
+        21 if matches!(len, 16..=64) && bytes.len() == 5 + len => either(Good), // encrypted
         20 if len == 1 && *bytes.get(5)? == 1 => either(Good),
         23 if len >= 17 => {
             let end = 5 + len;
@@ -64,8 +65,7 @@ fn ssl2_hello(bytes: &[u8]) -> Option<Sign> {
 pub(super) fn dtls(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let len = usize::from(dtls_record(bytes, 0)?);
     let end = 13 + len;
-    let fits =
-        bytes.len() == end || dtls_record(bytes, end).is_some() || bytes.len() >= 256 && end > bytes.len();
+    let fits = bytes.len() == end || dtls_record(bytes, end).is_some() || cut(bytes) && end > bytes.len();
     let clear = at(bytes, 3, &[0, 0]);
     match bytes[0] {
         22 if clear && len >= 12 => {
@@ -140,7 +140,7 @@ pub(super) fn ike(bytes: &[u8], _: Carrier) -> Option<Sign> {
     };
     let payload = matches!(header[16], 0..=16 | 20 | 21 | 33..=54 | 130..=137);
     let len = usize::try_from(be32(header, 24)?).ok()?;
-    let fits = len == message.len() || len > message.len() && message.len() >= 256;
+    let fits = len == message.len() || len > message.len() && cut(message);
     if !(named && exchange && payload && fits && len <= 65_535) {
         return None;
     }
@@ -179,7 +179,8 @@ pub(super) fn openvpn(bytes: &[u8], carrier: Carrier) -> Option<Sign> {
     }
     // tls-crypt: packet number 1 (or the 2.6 cookie's 0x0f000001), time, a 32-byte tag, then ciphertext.
     let numbered = rest.starts_with(&[0, 0, 0, 1]) || rest.starts_with(&[0x0f, 0, 0, 1]);
-    (numbered && rest.len() >= 4 + 4 + 32 + 5).then(|| says(Good)).flatten()
+    let random = message[1..9].iter().filter(|b| **b == 0).count() <= 2;
+    (numbered && random && rest.len() >= 4 + 4 + 32 + 5).then(|| says(Good)).flatten()
 }
 
 /// `WireGuard`: the four messages of its whitepaper, section 5.4, each with a fixed or aligned size.

@@ -53,6 +53,7 @@ pub(super) fn ftp(bytes: &[u8], _: Carrier) -> Option<Sign> {
             227 | 229 if contains(text, b"Passive Mode (") => answers(Strong),
             331 if contains_nocase(text, b"password") => answers(Good),
             230 if contains_nocase(text, b"logged in") => answers(Good),
+            200 => shared(Role::Answers),
             220 | 221 | 226 | 230 | 234 | 250 | 257 | 331 | 421 | 425 | 426 | 500 | 502 | 503 | 530 | 550 => {
                 answers(Weak)
             }
@@ -138,7 +139,7 @@ pub(super) fn nntp(bytes: &[u8], _: Carrier) -> Option<Sign> {
         return match code {
             200 | 201 if named => answers(Good),
             101 if contains(bytes, b"VERSION") => answers(Good),
-            200 | 201 | 211 | 381 | 480 => answers(Weak),
+            200 | 201 | 211 | 381 | 480 => shared(Role::Answers),
             _ => None,
         };
     }

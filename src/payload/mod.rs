@@ -12,11 +12,17 @@ mod app;
 mod bytes;
 mod calls;
 mod crypto;
+mod data;
 mod mail;
+mod malware;
+mod manage;
 mod meeting;
 mod names;
+mod peers;
+mod plants;
 mod recognise;
 mod sign;
+mod tools;
 mod web;
 
 #[cfg(test)]
@@ -29,5 +35,3 @@ pub use announced::Announced;
 pub use app::{App, AppProto, Sides, Strength};
 pub use meeting::{Announcement, Meeting};
 pub use recognise::{Carrier, Heard, listen, recognise};
-mod preview;
-pub use preview::*;

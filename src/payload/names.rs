@@ -1,7 +1,7 @@
 //! Naming and addressing: DNS with its multicast kin, NetBIOS names and datagrams, DHCP, DHCPv6, TFTP.
 
 use super::app::Strength::{Good, Strong, Weak};
-use super::bytes::{at, be16, be32};
+use super::bytes::{at, be16, be32, cut};
 use super::recognise::Carrier;
 use super::sign::{Sign, answers, asks, either};
 
@@ -78,7 +78,7 @@ pub(super) fn dhcpv6(bytes: &[u8], _: Carrier) -> Option<Sign> {
         count += 1;
         at += 4 + usize::from(len);
     }
-    let fits = at == options.len() || bytes.len() >= 256;
+    let fits = at == options.len() || cut(bytes);
     if !fits || count < 1 || !identified || relay && count < 2 {
         return None;
     }
@@ -143,16 +143,16 @@ fn dns_sign(message: &[u8], carrier: Carrier) -> Option<Sign> {
         let refused = response && code != 0 && message.len() == 12;
         return refused.then(|| answers(Weak)).flatten();
     }
-    let cut = says(if message.len() >= 256 { Good } else { Weak });
+    let short = says(if cut(message) { Good } else { Weak });
     let mut end = 12;
     for _ in 0..counts[0] {
-        let Some(name_end) = dns_name(message, end)? else { return cut };
-        let Some(class) = be16(message, name_end + 2) else { return cut };
+        let Some(name_end) = dns_name(message, end)? else { return short };
+        let Some(class) = be16(message, name_end + 2) else { return short };
         if !dns_type(be16(message, name_end)?) || !matches!(class & 0x7fff, 1 | 3 | 4 | 254 | 255) {
             return None;
         }
         end = name_end + 4;
-        if end >= message.len() && message.len() >= 256 {
+        if end >= message.len() && cut(message) {
             return says(Strong);
         }
     }
@@ -191,12 +191,12 @@ fn dns_name(message: &[u8], mut at: usize) -> Option<Option<usize>> {
 
 /// A record at `at`: a name, a known type, a known class, and data that fit (or are cut).
 fn dns_record(message: &[u8], at: usize) -> bool {
-    let Some(Some(end)) = dns_name(message, at) else { return message.len() >= 256 };
+    let Some(Some(end)) = dns_name(message, at) else { return cut(message) };
     let (Some(kind), Some(class)) = (be16(message, end), be16(message, end + 2)) else { return false };
     let known = dns_type(kind) && (kind == 41 || matches!(class & 0x7fff, 1 | 3 | 4 | 254 | 255));
     known
         && be16(message, end + 8)
-            .is_some_and(|len| end + 10 + usize::from(len) <= message.len() || message.len() >= 256)
+            .is_some_and(|len| end + 10 + usize::from(len) <= message.len() || cut(message))
 }
 
 /// Record types in use (IANA DNS parameters), the meta types, and TA and DLV.

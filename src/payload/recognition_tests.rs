@@ -1,11 +1,23 @@
 //! Every sample conversation against every protocol, cut at every length, in both orders; and noise against all.
 
 use super::samples::Sample;
-use super::{App, AppProto, Carrier, Sides, Strength, calls, crypto, listen, mail, names, recognise, web};
+use super::{App, AppProto, Carrier, Sides, Strength, listen, recognise};
+use super::{calls, crypto, data, mail, malware, manage, names, peers, plants, tools, web};
 use proptest::prelude::*;
 
-const FAMILIES: &[&[Sample]] =
-    &[web::SAMPLES, mail::SAMPLES, crypto::SAMPLES, names::SAMPLES, calls::SAMPLES];
+const FAMILIES: &[&[Sample]] = &[
+    web::SAMPLES,
+    mail::SAMPLES,
+    crypto::SAMPLES,
+    names::SAMPLES,
+    calls::SAMPLES,
+    manage::SAMPLES,
+    data::SAMPLES,
+    plants::SAMPLES,
+    peers::SAMPLES,
+    tools::SAMPLES,
+    malware::SAMPLES,
+];
 
 fn samples() -> impl Iterator<Item = &'static Sample> {
     FAMILIES.iter().copied().flatten()
