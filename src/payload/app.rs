@@ -59,7 +59,7 @@ protocols! {
     /// Transport Layer Security, RFC 8446, and its ancestors.
     Tls "tls" ["ssl", "https"], Stream, AnyByte => crypto::tls;
     /// Secure Shell, RFC 4253.
-    Ssh "ssh" [], Stream, Of(b"S") => crypto::ssh;
+    Ssh "ssh" [], Stream, Of(b"S\0") => crypto::ssh;
     /// Domain Name System, RFC 1035.
     Dns "dns" ["domain", "llmnr"], Any, AnyByte => names::dns;
     /// Multicast DNS, RFC 6762.
@@ -337,7 +337,7 @@ protocols! {
     /// Trinoo.
     Trinoo "trinoo" [], Any, AnyByte => malware::trinoo;
     /// Deep Throat.
-    DeepThroat "deepthroat" ["deep-throat"], Any, AnyByte => malware::deep_throat;
+    DeepThroat "deepthroat" ["deep-throat"], Any, Of(b"-A ") => malware::deep_throat;
 }
 
 impl App {

@@ -121,7 +121,7 @@ fn rpc_program(message: &[u8]) -> Option<u32> {
     let call = be32(message, 4)? == 0 && be32(message, 8)? == 2;
     let small = be32(message, 16)? <= 20 && be32(message, 20)? <= 255;
     let flavour = be32(message, 24)?;
-    let credentials = (flavour <= 7 || flavour >= 300_000 && flavour < 400_000) && be32(message, 28)? <= 400;
+    let credentials = (flavour <= 7 || (300_000..400_000).contains(&flavour)) && be32(message, 28)? <= 400;
     let program = be32(message, 12)?;
     (call && small && credentials && program != 0).then_some(program)
 }
@@ -144,7 +144,7 @@ fn tpkts(bytes: &[u8]) -> impl Iterator<Item = Tpkt<'_>> {
     let mut left = bytes;
     std::iter::from_fn(move || {
         let len = usize::from(be16(left, 2)?);
-        if left[..2] != [3, 0] || len < 7 || len > 16_384 {
+        if left[..2] != [3, 0] || !(7..=16_384).contains(&len) {
             return None;
         }
         let body = left.get(4..len).unwrap_or(&left[4..]);
@@ -275,7 +275,7 @@ pub(super) const SAMPLES: &[Sample] = &[
     stream(
         App::Dcerpc,
         b"\x05\0\x0b\x03\x10\0\0\0\x48\0\0\0\x01\0\0\0\xd0\x16\xd0\x16\0\0\0\0\x01\0\0\0",
-        b"\x05\0\x0c\x03\x10\0\0\0\x3c\0\0\0\x01\0\0\0\xd0\x16\xd0\x16\x01\0\0\0\x04\0135\0",
+        b"\x05\0\x0c\x03\x10\0\0\0\x3c\0\0\0\x01\0\0\0\xd0\x16\xd0\x16\x01\0\0\0\x04\x00135\0",
     ),
     datagram(App::Dcerpc, &dcerpc_sample(0), &dcerpc_sample(2)),
     datagram(

@@ -4,7 +4,7 @@
 //! beginning of something else is not a handshake.
 
 use super::app::Strength::{Good, Strong, Weak};
-use super::bytes::{at, be16, be24, be32, cut};
+use super::bytes::{at, be16, be24, be32, contains, cut};
 use super::recognise::Carrier;
 use super::sign::{Sign, answers, asks, either};
 
@@ -92,8 +92,13 @@ fn dtls_record(bytes: &[u8], at: usize) -> Option<u16> {
     be16(bytes, at + 11).filter(|len| known && early && (1..=18_432).contains(len))
 }
 
-/// SSH: RFC 4253 section 4.2 (identification string, other lines may precede it), SSH 1.x alike.
+/// SSH: RFC 4253 section 4.2 (identification string), SSH 1.x alike; a key exchange seen without it (section 7.1).
 pub(super) fn ssh(bytes: &[u8], _: Carrier) -> Option<Sign> {
+    if at(bytes, 5, &[20]) && at(bytes, 0, &[0, 0]) {
+        let names = bytes.get(26..)?; // after length, padding, type and cookie
+        let methods: [&[u8]; 3] = [b"curve25519-", b"diffie-hellman-", b"ecdh-sha2-"];
+        return methods.iter().any(|m| contains(names, m)).then(|| either(Strong)).flatten();
+    }
     let rest = bytes.strip_prefix(b"SSH-")?;
     let old = rest.starts_with(b"1.") && rest.get(2).is_some_and(u8::is_ascii_digit);
     (rest.starts_with(b"2.") || old).then(|| either(Strong)).flatten()
@@ -227,6 +232,7 @@ pub(super) const SAMPLES: &[Sample] = &[
         b"\x16\xfe\xff\0\0\0\0\0\0\0\0\0\x20\x01\0\0\x14\0\0\0\0\0\0\0\x14\xfe\xfdRRRRRRRRRRRRRRRRRR",
         b"\x16\xfe\xff\0\0\0\0\0\0\0\0\0\x10\x03\0\0\x04\0\0\0\0\0\0\0\x04\xfe\xff\x01C",
     ),
+    stream(App::Ssh, b"\0\0\x03\x84\x04\x14cookiecookiecook\0\0\0\x7ediffie-hellman-group1-sha1", b""),
     stream(App::Ssh, b"SSH-2.0-OpenSSH_9.6\r\n", b"SSH-1.99-Cisco-1.25\r\n"),
     datagram(
         App::Quic,

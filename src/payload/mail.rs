@@ -121,13 +121,11 @@ pub(super) fn imap(bytes: &[u8], _: Carrier) -> Option<Sign> {
         None
     } else if is(&[b"CAPABILITY", b"AUTHENTICATE", b"STARTTLS"]) {
         asks(Strong)
-    } else if is(&[b"LOGIN"]) && args.contains(&b' ') || is(&[b"NOOP", b"LOGOUT"]) && ended && args.is_empty()
-    {
-        asks(Good)
-    } else if is(&[b"ID"]) && (args.starts_with(b"(") || args.eq_ignore_ascii_case(b"NIL")) {
-        asks(Good)
     } else {
-        None
+        let login = is(&[b"LOGIN"]) && args.contains(&b' ');
+        let bare = is(&[b"NOOP", b"LOGOUT"]) && ended && args.is_empty();
+        let who = is(&[b"ID"]) && (args.starts_with(b"(") || args.eq_ignore_ascii_case(b"NIL"));
+        (login || bare || who).then(|| asks(Good)).flatten()
     }
 }
 
@@ -147,12 +145,9 @@ pub(super) fn nntp(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let is = |words: &[&[u8]]| words.iter().any(|w| starts_nocase(line, w));
     if is(&[b"MODE READER", b"AUTHINFO USER ", b"XOVER ", b"IHAVE <", b"ARTICLE <", b"MODE STREAM"]) {
         asks(Strong)
-    } else if is(&[b"CAPABILITIES", b"LIST ACTIVE", b"LIST NEWSGROUPS"]) && ended {
-        asks(Good)
-    } else if is(&[b"GROUP "]) && line.contains(&b'.') {
-        asks(Good)
     } else {
-        None
+        let lists = is(&[b"CAPABILITIES", b"LIST ACTIVE", b"LIST NEWSGROUPS"]) && ended;
+        (lists || is(&[b"GROUP "]) && line.contains(&b'.')).then(|| asks(Good)).flatten()
     }
 }
 

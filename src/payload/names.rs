@@ -257,10 +257,11 @@ pub(super) fn ntp(bytes: &[u8], _: Carrier) -> Option<Sign> {
         let fits = usize::from(be16(bytes, 10)?) + 12 <= bytes.len() && at(bytes, 8, &[0, 0]) && quiet;
         return fits.then(|| if bytes[1] & 0x80 != 0 { answers(Good) } else { asks(Good) }).flatten();
     }
-    if mode == 7 && at(bytes, 1, &[0, 3, 0x2a]) {
-        return asks(Good);
+    if mode == 7 && version == 2 && at(bytes, 1, &[0, 3]) && bytes.len() >= 8 {
+        let empty = at(bytes, 4, &[0; 4]); // no error, no items
+        return if first & 0x80 != 0 { answers(Good) } else { asks(if empty { Good } else { Weak }) };
     }
-    let size = matches!(bytes.len(), 48 | 52 | 68 | 72 | 76..=128);
+    let size = bytes.len() >= 48 && bytes.len().is_multiple_of(4); // extension fields follow in fours
     let header = bytes.get(..48)?;
     let stratum = header[1] <= 16;
     let poll = header[2] <= 17;

@@ -199,7 +199,7 @@ pub(super) fn lisp(bytes: &[u8], _: Carrier) -> Option<Sign> {
 /// RTP: RFC 3550 section 5.1, by the payload sizes of RFC 3551's audio codecs. One packet is never more than a hint.
 pub(super) fn rtp(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let body = bytes.len().checked_sub(12).filter(|len| *len > 0)?;
-    if bytes[0] != 0x80 || bytes[4..8] == [0; 4] && bytes[8..12] == [0; 4] || bytes[8..12] == [0; 4] {
+    if bytes[0] != 0x80 || bytes[8..12] == [0; 4] {
         return None;
     }
     let sized = match bytes[1] & 0x7f {

@@ -35,10 +35,10 @@ pub(super) fn telnet(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let says = |strength| if server { answers(strength) } else { either(strength) };
     match count {
         0 => None,
+        3.. => says(Strong), // what follows is a session, with commands of its own
         _ if !text => None,
         1 if tail.len() < 4 => says(Weak),
-        1 | 2 => says(Good),
-        _ => says(Strong),
+        _ => says(Good),
     }
 }
 
