@@ -98,11 +98,7 @@ fn schema(format: &str) -> Result<ExitCode, Failure> {
 /// Writes text for people to standard output, coloured where that is wanted.
 pub(crate) fn styled(text: &str) -> Result<ExitCode, Failure> {
     let plain = anstream::AutoStream::choice(&std::io::stdout()) == anstream::ColorChoice::Never;
-    if plain {
-        data(&anstream::adapter::strip_str(text).to_string())
-    } else {
-        data(&text)
-    }
+    if plain { data(&anstream::adapter::strip_str(text).to_string()) } else { data(text) }
 }
 
 /// Writes data to standard output.

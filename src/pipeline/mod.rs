@@ -124,6 +124,8 @@ pub struct Report {
     pub worst: Option<Severity>,
     /// True when a live source failed before it was told to stop.
     pub lost_source: bool,
+    /// True when an output could not take every line.
+    pub lost_lines: bool,
 }
 
 /// What is known beforehand: claims and rules.
@@ -187,7 +189,8 @@ pub fn run(config: &Config) -> Result<Report, Error> {
     let closing = desk.close(&judge, &last, source.damage());
     tape.finish(config, closing.wanted.as_ref());
     let (inputs, damage) = (source.inputs().len(), source.damage().to_vec());
-    Ok(Report { inputs, damage, worst: closing.worst, lost_source: ended.is_err() })
+    let (worst, lost_lines) = (closing.worst, closing.lost_lines);
+    Ok(Report { inputs, damage, worst, lost_source: ended.is_err(), lost_lines })
 }
 
 fn open(config: &Config) -> Result<Box<dyn Source>, Error> {
