@@ -1,9 +1,11 @@
 //! The protocols that can be told by their bytes: their names, and the table that recognition is driven by.
 //!
-//! Adding one takes a recogniser (a function in a file of its own or beside its family), a sample conversation next to
-//! it, and one row here. The row says everything else: name, other spellings, carrier, first bytes.
+//! Adding one takes a recogniser (a function in a file of its own or beside its family), a sample
+//! conversation next to it, and one row here. The row says everything else: name, other spellings, carrier,
+//! first bytes.
 //!
-//! Invariant: a row's first bytes are a superset of what its recogniser accepts; the tests send every sample through.
+//! Invariant: a row's first bytes are a superset of what its recogniser accepts; the tests send every sample
+//! through.
 
 use super::sign::First::{Any as AnyByte, Of, Range};
 use super::sign::On::{Any, Datagram, Stream};
@@ -12,7 +14,10 @@ use super::{calls, crypto, data, mail, malware, manage, names, peers, plants, to
 
 /// Builds the enumeration, its names and the recognition table from one list.
 macro_rules! protocols {
-    ($($(#[$doc:meta])* $app:ident $name:literal $([$($alias:literal),*])?, $on:expr, $first:expr => $look:path;)*) => {
+    ($(
+        $(#[$doc:meta])*
+        $app:ident $name:literal $([$($alias:literal),*])?, $on:expr, $first:expr => $look:path;
+    )*) => {
         /// A protocol. Names follow Suricata and nDPI in lower case.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u8)]
@@ -147,7 +152,8 @@ protocols! {
     /// Lightweight Directory Access Protocol, RFC 4511.
     Ldap "ldap" ["cldap"], Any, Of(b"0") => manage::ldap;
     /// Kerberos 5, RFC 4120.
-    Kerberos "kerberos" ["krb5"], Any, Of(&[0, 0x6a, 0x6b, 0x6c, 0x6d, 0x6e, 0x6f, 0x74, 0x75, 0x7e]) => manage::kerberos;
+    Kerberos "kerberos" ["krb5"], Any,
+        Of(&[0, 0x6a, 0x6b, 0x6c, 0x6d, 0x6e, 0x6f, 0x74, 0x75, 0x7e]) => manage::kerberos;
     /// Simple Network Management Protocol, RFC 3411 to 3418.
     Snmp "snmp" [], Any, Of(b"0") => manage::snmp;
     /// RADIUS, RFC 2865.

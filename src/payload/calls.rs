@@ -1,12 +1,14 @@
-//! Remote procedure calls and file sharing: SMB, DCE/RPC, ONC RPC with its portmapper and NFS, and the TPKT family.
+//! Remote procedure calls and file sharing: SMB, DCE/RPC, ONC RPC with its portmapper and NFS, and the TPKT
+//! family.
 
 use super::app::Strength::{Good, Strong, Weak};
 use super::bytes::{at, be16, be32, contains, cut, le16};
 use super::recognise::Carrier;
 use super::sign::{Sign, answers, asks, either};
 
-/// SMB 1 to 3 behind its NetBIOS or direct TCP header: [MS-SMB] 2.1, [MS-SMB2] 2.1 and 2.2.1; encrypted 2.2.41,
-/// compressed 2.2.42. The header may follow a NetBIOS session request (72 bytes) or its four-byte answer.
+/// SMB 1 to 3 behind its NetBIOS or direct TCP header: [MS-SMB] 2.1, [MS-SMB2] 2.1 and 2.2.1; encrypted
+/// 2.2.41, compressed 2.2.42. The header may follow a NetBIOS session request (72 bytes) or its four-byte
+/// answer.
 pub(super) fn smb(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let start = match bytes {
         [0x81, 0, 0, 0x44, ..] => 72,
@@ -30,8 +32,8 @@ pub(super) fn smb(bytes: &[u8], _: Carrier) -> Option<Sign> {
     }
 }
 
-/// DCE/RPC: C706 chapter 12 (version 5 over a stream: 12.6.3, version 4 in datagrams: 12.6.2 with its 80-byte header),
-/// [MS-RPCH] section 2.1.2.1 for the greeting of RPC over HTTP version 1.
+/// DCE/RPC: C706 chapter 12 (version 5 over a stream: 12.6.3, version 4 in datagrams: 12.6.2 with its 80-byte
+/// header), [MS-RPCH] section 2.1.2.1 for the greeting of RPC over HTTP version 1.
 pub(super) fn dcerpc(bytes: &[u8], carrier: Carrier) -> Option<Sign> {
     match bytes.first()? {
         5 if carrier == Carrier::Stream => dcerpc_stream(bytes),
@@ -159,7 +161,8 @@ fn tpkts(bytes: &[u8]) -> impl Iterator<Item = Tpkt<'_>> {
     })
 }
 
-/// ISO transport over TCP: RFC 1006, X.224 section 13. The family of RDP, S7 and MMS before they say which they are.
+/// ISO transport over TCP: RFC 1006, X.224 section 13. The family of RDP, S7 and MMS before they say which
+/// they are.
 pub(super) fn tpkt(bytes: &[u8], _: Carrier) -> Option<Sign> {
     match tpkts(bytes).next()? {
         Tpkt::Request(_) => asks(Good),
@@ -168,7 +171,8 @@ pub(super) fn tpkt(bytes: &[u8], _: Carrier) -> Option<Sign> {
     }
 }
 
-/// Remote Desktop: [MS-RDPBCGR] sections 2.2.1.1 (request: routing cookie, negotiation) and 2.2.1.2 (confirm).
+/// Remote Desktop: [MS-RDPBCGR] sections 2.2.1.1 (request: routing cookie, negotiation) and 2.2.1.2
+/// (confirm).
 pub(super) fn rdp(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let negotiation = |rest: &[u8], kinds: [u8; 2]| {
         rest.len() >= 8
@@ -183,7 +187,8 @@ pub(super) fn rdp(bytes: &[u8], _: Carrier) -> Option<Sign> {
     }
 }
 
-/// Siemens S7: its COTP parameters name two-byte TSAPs (RFC 1006 section 6.1 with X.224 13.3.4); data begin with 0x32.
+/// Siemens S7: its COTP parameters name two-byte TSAPs (RFC 1006 section 6.1 with X.224 13.3.4); data begin
+/// with 0x32.
 pub(super) fn s7comm(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let mut sign = None;
     for part in tpkts(bytes).take(3) {
@@ -246,8 +251,8 @@ pub(super) fn notes_rpc(bytes: &[u8], _: Carrier) -> Option<Sign> {
     at(bytes, 6, &[0, 0, 2, 0, 0, 0x40, 2, 0x0f]).then(|| either(Strong)).flatten()
 }
 
-/// `Radmin` 3: frames of a one, a length, a sum, and a body. nmap's `radmin` probe (`01 00000001 00000008 08`) is the
-/// shortest one; the sum is that of the body's little-endian words, here and in every answer.
+/// `Radmin` 3: frames of a one, a length, a sum, and a body. nmap's `radmin` probe (`01 00000001 00000008
+/// 08`) is the shortest one; the sum is that of the body's little-endian words, here and in every answer.
 pub(super) fn radmin(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let (len, sum) = (usize::try_from(be32(bytes, 1)?).ok()?, be32(bytes, 5)?);
     let body = bytes.get(9..).filter(|_| bytes[0] == 1 && (1..=4096).contains(&len))?.get(..len)?;
@@ -268,7 +273,8 @@ use super::samples::{Sample, datagram, stream};
 pub(super) const SAMPLES: &[Sample] = &[
     stream(
         App::Smb,
-        b"\0\0\0\x2f\xffSMB\x72\0\0\0\0\x18\x53\xc8\0\0\0\0\0\0\0\0\0\0\0\0\xff\xfe\0\0\0\0\0\x0c\0\x02NT LM 0.12\0",
+        b"\0\0\0\x2f\xffSMB\x72\0\0\0\0\x18\x53\xc8\0\0\0\0\0\0\0\0\0\0\0\0\xff\xfe\0\0\0\0\0\x0c\0\
+          \x02NT LM 0.12\0",
         b"\0\0\0\x40\xfeSMB\x40\0\0\0\0\0\0\0\0\0\x01\0\x01\0\0\0\0\0\0\0\0\0\0\0",
     ),
     stream(App::Smb, b"\0\0\0\x40\xfeSMB\x40\0\x01\0\0\0\0\0\0\0\x1f\0\0\0\0\0\0\0", b""),

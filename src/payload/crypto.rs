@@ -1,14 +1,15 @@
 //! Encrypted transports and VPNs: TLS, DTLS, SSH, QUIC, IKE, OpenVPN, WireGuard.
 //!
-//! Their first messages are in the clear and carry lengths inside lengths; those are checked, so that a 0x16 at the
-//! beginning of something else is not a handshake.
+//! Their first messages are in the clear and carry lengths inside lengths; those are checked, so that a 0x16
+//! at the beginning of something else is not a handshake.
 
 use super::app::Strength::{Good, Strong, Weak};
 use super::bytes::{at, be16, be24, be32, contains, cut};
 use super::recognise::Carrier;
 use super::sign::{Sign, answers, asks, either};
 
-/// TLS and SSL 3.0: RFC 8446 section 5.1 (records), section 4 (handshake); SSL 2.0 hello: RFC 5246 appendix E.2.
+/// TLS and SSL 3.0: RFC 8446 section 5.1 (records), section 4 (handshake); SSL 2.0 hello: RFC 5246 appendix
+/// E.2.
 pub(super) fn tls(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let Some(len) = tls_record(bytes, 0) else { return ssl2_hello(bytes) };
     match bytes[0] {
@@ -48,7 +49,8 @@ fn tls_handshake(bytes: &[u8], record_len: usize) -> Option<Sign> {
     }
 }
 
-/// The compatible hello: a two-byte length with the top bit set, message type 1, and three lengths that add up.
+/// The compatible hello: a two-byte length with the top bit set, message type 1, and three lengths that add
+/// up.
 fn ssl2_hello(bytes: &[u8]) -> Option<Sign> {
     let head = be16(bytes, 0)?;
     let known = *bytes.get(2)? == 1 && matches!((*bytes.get(3)?, *bytes.get(4)?), (0, 2) | (3, 0..=4));
@@ -92,7 +94,8 @@ fn dtls_record(bytes: &[u8], at: usize) -> Option<u16> {
     be16(bytes, at + 11).filter(|len| known && early && (1..=18_432).contains(len))
 }
 
-/// SSH: RFC 4253 section 4.2 (identification string), SSH 1.x alike; a key exchange seen without it (section 7.1).
+/// SSH: RFC 4253 section 4.2 (identification string), SSH 1.x alike; a key exchange seen without it (section
+/// 7.1).
 pub(super) fn ssh(bytes: &[u8], _: Carrier) -> Option<Sign> {
     if at(bytes, 5, &[20]) && at(bytes, 0, &[0, 0]) {
         let names = bytes.get(26..)?; // after length, padding, type and cookie
@@ -108,7 +111,8 @@ pub(super) fn ssh(bytes: &[u8], _: Carrier) -> Option<Sign> {
 pub(super) fn quic(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let first = *bytes.first()?;
     if first & 0x80 == 0 {
-        // Google QUIC up to Q043: public flags with a version, an 8-byte connection identifier, then the version.
+        // Google QUIC up to Q043: public flags with a version, an 8-byte connection identifier, then the
+        // version.
         let version = bytes.get(9..13)?;
         let digits = version.starts_with(b"Q0") && version[2].is_ascii_digit() && version[3].is_ascii_digit();
         return (first & 0x09 == 0x09 && digits).then(|| asks(Strong)).flatten();
@@ -133,7 +137,8 @@ pub(super) fn quic(bytes: &[u8], _: Carrier) -> Option<Sign> {
     (negotiation && list.chunks_exact(4).any(offered)).then(|| answers(Strong)).flatten()
 }
 
-/// IKE: RFC 7296 section 3.1, RFC 2408 section 3.1; behind four zero bytes when NAT traversal is on (RFC 3948).
+/// IKE: RFC 7296 section 3.1, RFC 2408 section 3.1; behind four zero bytes when NAT traversal is on (RFC
+/// 3948).
 pub(super) fn ike(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let message = bytes.strip_prefix(&[0, 0, 0, 0]).unwrap_or(bytes);
     let header = message.get(..28)?;
@@ -152,8 +157,9 @@ pub(super) fn ike(bytes: &[u8], _: Carrier) -> Option<Sign> {
     if header[8..16] == [0; 8] { asks(Strong) } else { either(Strong) }
 }
 
-/// OpenVPN: the hard resets of its control channel (network protocol documentation, `P_CONTROL_HARD_RESET_*`), bare, with
-/// tls-auth (digest, packet number, time) or with tls-crypt; over TCP behind a two-byte length.
+/// OpenVPN: the hard resets of its control channel (network protocol documentation,
+/// `P_CONTROL_HARD_RESET_*`), bare, with tls-auth (digest, packet number, time) or with tls-crypt; over TCP
+/// behind a two-byte length.
 pub(super) fn openvpn(bytes: &[u8], carrier: Carrier) -> Option<Sign> {
     let message = match carrier {
         Carrier::Datagram => bytes,
@@ -165,7 +171,8 @@ pub(super) fn openvpn(bytes: &[u8], carrier: Carrier) -> Option<Sign> {
         _ => return None,
     };
     let says = |strength| if client { asks(strength) } else { answers(strength) };
-    // What every reset ends with: acknowledged packets (count, numbers, the peer's session), then packet number 0.
+    // What every reset ends with: acknowledged packets (count, numbers, the peer's session), then packet
+    // number 0.
     let tail = |rest: &[u8]| match rest {
         [0, 0, 0, 0, 0] => true,
         [1, acked @ ..] => !client && acked.len() == 16 && acked[..4] == [0; 4] && acked[12..] == [0; 4],

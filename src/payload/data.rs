@@ -1,5 +1,5 @@
-//! Databases and message brokers: MySQL, PostgreSQL, Oracle, MongoDB, Redis, memcached, Cassandra, Elasticsearch, AMQP,
-//! MQTT, Kafka, NATS, STOMP, ZMTP, Zabbix, Gearman.
+//! Databases and message brokers: MySQL, PostgreSQL, Oracle, MongoDB, Redis, memcached, Cassandra,
+//! Elasticsearch, AMQP, MQTT, Kafka, NATS, STOMP, ZMTP, Zabbix, Gearman.
 
 use super::app::Strength::{Good, Strong, Weak};
 use super::bytes::{at, be16, be32, contains, cut, decimal, is_text, le24, le32, line, word};
@@ -22,7 +22,8 @@ pub(super) fn mysql(bytes: &[u8], _: Carrier) -> Option<Sign> {
     }
 }
 
-/// PostgreSQL: frontend/backend protocol, "Message Formats" (startup, `SSLRequest`, `CancelRequest`, authentication, error).
+/// PostgreSQL: frontend/backend protocol, "Message Formats" (startup, `SSLRequest`, `CancelRequest`,
+/// authentication, error).
 pub(super) fn pgsql(bytes: &[u8], _: Carrier) -> Option<Sign> {
     if matches!(bytes, b"S" | b"N") {
         return shared(Role::Answers); // the answer to SSLRequest
@@ -47,7 +48,8 @@ pub(super) fn pgsql(bytes: &[u8], _: Carrier) -> Option<Sign> {
     }
 }
 
-/// Oracle TNS: packet header (length, checksum 0, type) and the connect descriptor; a resend is always the same 8 bytes.
+/// Oracle TNS: packet header (length, checksum 0, type) and the connect descriptor; a resend is always the
+/// same 8 bytes.
 pub(super) fn oracle(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let len = usize::from(be16(bytes, 0)?);
     if !at(bytes, 2, &[0, 0]) || !at(bytes, 6, &[0, 0]) || len > bytes.len() && bytes.len() < 256 {
@@ -62,7 +64,8 @@ pub(super) fn oracle(bytes: &[u8], _: Carrier) -> Option<Sign> {
     }
 }
 
-/// MongoDB: wire protocol, "Standard Message Header" (length, request, response to, operation; all little-endian).
+/// MongoDB: wire protocol, "Standard Message Header" (length, request, response to, operation; all
+/// little-endian).
 pub(super) fn mongodb(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let len = usize::try_from(le32(bytes, 0)?).ok()?;
     let fits = (16..=48_000_000).contains(&len) && (len <= bytes.len() || bytes.len() >= 64);
@@ -114,7 +117,8 @@ pub(super) fn redis(bytes: &[u8], _: Carrier) -> Option<Sign> {
     }
 }
 
-/// memcached: `protocol.txt` (commands and replies), `BinaryProtocolRevamped` (24-byte header), UDP frame header.
+/// memcached: `protocol.txt` (commands and replies), `BinaryProtocolRevamped` (24-byte header), UDP frame
+/// header.
 pub(super) fn memcached(bytes: &[u8], carrier: Carrier) -> Option<Sign> {
     let bytes = match carrier {
         Carrier::Datagram => {
@@ -294,11 +298,16 @@ pub(super) const SAMPLES: &[Sample] = &[
     stream(
         App::Mysql,
         b"\x20\0\0\x01\x85\xae\x03\0\0\0\0\x01\x21\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
-        b"\x32\0\0\0\x0a5.7.30-log\0\x08\0\0\0saltsalt\0\xff\xf7\x21\x02\0\xff\x81\x15\0\0\0\0\0\0\0\0\0\0saltsaltsa\0",
+        b"\x32\0\0\0\x0a5.7.30-log\0\x08\0\0\0saltsalt\0\xff\xf7\x21\x02\0\xff\x81\x15\0\0\0\0\0\0\0\
+          \0\0\0saltsaltsa\0",
     ),
     stream(App::Pgsql, b"\0\0\0\x08\x04\xd2\x16\x2f", b"S"),
     stream(App::Pgsql, b"\0\0\0\x12\0\x03\0\0user\0joe\0\0", b"R\0\0\0\x0c\0\0\0\x05SALT"),
-    stream(App::Oracle, b"\0\x3a\0\0\x01\0\0\0\x01\x38\x01\x2c\0\0\x08\0(DESCRIPTION=(CONNECT_DATA=(SID=x))(ADDRESS=))", b"\0\x08\0\0\x0b\0\0\0"),
+    stream(
+        App::Oracle,
+        b"\0\x3a\0\0\x01\0\0\0\x01\x38\x01\x2c\0\0\x08\0(DESCRIPTION=(CONNECT_DATA=(SID=x))(ADDRESS=))",
+        b"\0\x08\0\0\x0b\0\0\0",
+    ),
     stream(
         App::Mongodb,
         b"\x24\0\0\0\x01\0\0\0\0\0\0\0\xd4\x07\0\0\0\0\0\0admin.$cmd\0\0\0\0\0\x01\0",
@@ -310,7 +319,11 @@ pub(super) const SAMPLES: &[Sample] = &[
     stream(App::Memcached, b"stats\r\n", b"STAT pid 17\r\nSTAT uptime 9\r\n"),
     datagram(App::Memcached, b"\0\x01\0\0\0\x01\0\0stats\r\n", b""),
     stream(App::Cassandra, b"\x04\0\0\0\x05\0\0\0\0", b"\x84\0\0\0\x06\0\0\0\x13\0\x01\0\x0bCQL_VERSION\0\0"),
-    stream(App::Elasticsearch, b"ES\0\0\0\x0e\0\0\0\0\0\0\0\x01\x08\0\x6a\xcf\xbf\0", b"ES\0\0\0\x0e\0\0\0\0\0\0\0\x01\x09\0\x6a\xcf\xbf\0"),
+    stream(
+        App::Elasticsearch,
+        b"ES\0\0\0\x0e\0\0\0\0\0\0\0\x01\x08\0\x6a\xcf\xbf\0",
+        b"ES\0\0\0\x0e\0\0\0\0\0\0\0\x01\x09\0\x6a\xcf\xbf\0",
+    ),
     stream(App::Amqp, b"AMQP\0\0\x09\x01", b"\x01\0\0\0\0\0\x0c\0\x0a\0\x0a\0\x09\0\0\0\0\xce"),
     stream(App::Mqtt, b"\x10\x0d\0\x04MQTT\x04\x02\0\x3c\0\x01c", b"\x20\x02\0\0"),
     stream(App::Kafka, b"\0\0\0\x12\0\x03\0\x01\0\0\0\x07\0\x08consumer", b""),

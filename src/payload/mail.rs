@@ -1,7 +1,7 @@
 //! Line protocols of mail, news, chat and file transfer: SMTP, POP3, IMAP, NNTP, FTP, IRC, XMPP.
 //!
-//! Several of them greet with the same three digits or the same `+OK`. A line that two protocols may say is a weak sign
-//! for both, so that alone it decides nothing and the other side's words do.
+//! Several of them greet with the same three digits or the same `+OK`. A line that two protocols may say is a
+//! weak sign for both, so that alone it decides nothing and the other side's words do.
 
 use super::app::Strength::{Good, Strong, Weak};
 use super::bytes::{contains, contains_nocase, decimal, line, reply, starts_nocase, word};

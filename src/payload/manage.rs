@@ -1,12 +1,13 @@
-//! Directory, authentication, management and routing: LDAP, Kerberos, SNMP, RADIUS, TACACS+, Diameter, syslog, BGP, LDP,
-//! RIP, HSRP, NetFlow, sFlow, IPMI.
+//! Directory, authentication, management and routing: LDAP, Kerberos, SNMP, RADIUS, TACACS+, Diameter,
+//! syslog, BGP, LDP, RIP, HSRP, NetFlow, sFlow, IPMI.
 
 use super::app::Strength::{Good, Strong, Weak};
 use super::bytes::{at, be16, be24, be32, ber, ber_length, contains, cut, is_text, line};
 use super::recognise::Carrier;
 use super::sign::{Sign, answers, asks, either};
 
-/// LDAP: RFC 4511 section 4.1.1 (envelope: sequence, message number, then a tagged operation), over UDP as CLDAP.
+/// LDAP: RFC 4511 section 4.1.1 (envelope: sequence, message number, then a tagged operation), over UDP as
+/// CLDAP.
 pub(super) fn ldap(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let (whole, start) = ber(bytes, 0, 0x30)?;
     let (id_len, id_at) = ber(bytes, start, 0x02)?;
@@ -40,7 +41,8 @@ pub(super) fn kerberos(bytes: &[u8], carrier: Carrier) -> Option<Sign> {
     let tag = *message.first()?;
     let (_, inside) = ber_length(message, 1)?;
     let (_, fields) = ber(message, inside, 0x30)?;
-    // Version 5 comes first, tagged 0 or (in requests to the KDC) 1; then the message type, which repeats the tag.
+    // Version 5 comes first, tagged 0 or (in requests to the KDC) 1; then the message type, which repeats the
+    // tag.
     let kdc = at(message, fields, &[0xa1, 3, 2, 1, 5, 0xa2, 3, 2, 1]);
     let other = at(message, fields, &[0xa0, 3, 2, 1, 5, 0xa1, 3, 2, 1]);
     let repeats = message.get(fields + 9).is_some_and(|kind| *kind == tag & 0x1f);
@@ -127,8 +129,8 @@ pub(super) fn diameter(bytes: &[u8], _: Carrier) -> Option<Sign> {
     if bytes[4] & 0x80 != 0 { asks(Strong) } else { answers(Strong) }
 }
 
-/// syslog: RFC 5424 section 6 and RFC 3164 section 4.1.1 (priority at most 191 in angle brackets), over TCP possibly
-/// counted (RFC 6587 section 3.4.1).
+/// syslog: RFC 5424 section 6 and RFC 3164 section 4.1.1 (priority at most 191 in angle brackets), over TCP
+/// possibly counted (RFC 6587 section 3.4.1).
 pub(super) fn syslog(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let counted = bytes
         .iter()
@@ -204,7 +206,8 @@ pub(super) fn hsrp(bytes: &[u8], _: Carrier) -> Option<Sign> {
     advertise.then(|| either(Weak)).flatten()
 }
 
-/// `NetFlow` 5 and 9 and IPFIX: Cisco's export format (24 + 48 n bytes), RFC 3954 section 5.1, RFC 7011 section 3.1.
+/// `NetFlow` 5 and 9 and IPFIX: Cisco's export format (24 + 48 n bytes), RFC 3954 section 5.1, RFC 7011
+/// section 3.1.
 pub(super) fn netflow(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let (version, second) = (be16(bytes, 0)?, usize::from(be16(bytes, 2)?));
     let set = |place| {
@@ -256,7 +259,11 @@ use super::samples::{Sample, datagram, stream};
 
 #[cfg(test)]
 pub(super) const SAMPLES: &[Sample] = &[
-    stream(App::Ldap, b"\x30\x0c\x02\x01\x01\x60\x07\x02\x01\x03\x04\0\x80\0", b"\x30\x0c\x02\x01\x01\x61\x07\x0a\x01\0\x04\0\x04\0"),
+    stream(
+        App::Ldap,
+        b"\x30\x0c\x02\x01\x01\x60\x07\x02\x01\x03\x04\0\x80\0",
+        b"\x30\x0c\x02\x01\x01\x61\x07\x0a\x01\0\x04\0\x04\0",
+    ),
     stream(
         App::Ldap,
         b"\x30\x84\0\0\0\x10\x02\x01\x02\x63\x84\0\0\0\x07\x04\0\x0a\x01\0\x0a\x01",
@@ -269,15 +276,21 @@ pub(super) const SAMPLES: &[Sample] = &[
     ),
     stream(
         App::Kerberos,
-        b"\0\0\0\x18\x6c\x16\x30\x14\xa1\x03\x02\x01\x05\xa2\x03\x02\x01\x0c\xa4\x08\x30\x06\xa0\x04\x03\x02\0\0",
-        b"\0\0\0\x18\x6d\x16\x30\x14\xa0\x03\x02\x01\x05\xa1\x03\x02\x01\x0d\xa4\x08\x30\x06\xa0\x04\x03\x02\0\0",
+        b"\0\0\0\x18\x6c\x16\x30\x14\xa1\x03\x02\x01\x05\xa2\x03\x02\x01\x0c\xa4\x08\x30\x06\xa0\x04\
+          \x03\x02\0\0",
+        b"\0\0\0\x18\x6d\x16\x30\x14\xa0\x03\x02\x01\x05\xa1\x03\x02\x01\x0d\xa4\x08\x30\x06\xa0\x04\
+          \x03\x02\0\0",
     ),
     datagram(
         App::Snmp,
         b"\x30\x18\x02\x01\x01\x04\x06public\xa0\x0b\x02\x01\x01\x02\x01\0\x02\x01\0\x30\0",
         b"\x30\x18\x02\x01\x01\x04\x06public\xa2\x0b\x02\x01\x01\x02\x01\0\x02\x01\0\x30\0",
     ),
-    datagram(App::Snmp, b"\x30\x15\x02\x01\x03\x30\x10\x02\x04AAAA\x02\x02\x05\xc0\x04\x01\x04\x02\x01\x03", b""),
+    datagram(
+        App::Snmp,
+        b"\x30\x15\x02\x01\x03\x30\x10\x02\x04AAAA\x02\x02\x05\xc0\x04\x01\x04\x02\x01\x03",
+        b"",
+    ),
     datagram(
         App::Radius,
         b"\x01\x07\0\x23AAAAAAAAAAAAAAAA\x01\x05joe\x04\x06\x0a\0\0\x01\x05\x04\0\0",
@@ -294,7 +307,8 @@ pub(super) const SAMPLES: &[Sample] = &[
     stream(App::Syslog, b"29 <34>Oct 11 22:14:15 host su: x", b""),
     stream(
         App::Bgp,
-        b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\0\x1d\x01\x04\xfd\xe8\0\xb4\x0a\0\0\x01\0",
+        b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\0\x1d\x01\x04\xfd\xe8\0\
+          \xb4\x0a\0\0\x01\0",
         b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\0\x13\x04",
     ),
     datagram(App::Ldp, b"\0\x01\0\x16\x0a\0\0\x01\0\0\x01\0\0\x0c\0\0\0\x01\x04\0\0\x04\0\x0f\0\0", b""),

@@ -5,14 +5,15 @@ use super::bytes::{at, be16, be32, cut};
 use super::recognise::Carrier;
 use super::sign::{Sign, answers, asks, either};
 
-/// DNS: RFC 1035 section 4.1, over TCP behind a two-byte length (section 4.2.2). LLMNR (RFC 4795) has the same shape and
-/// nothing in its bytes to tell it by, so it is called DNS here.
+/// DNS: RFC 1035 section 4.1, over TCP behind a two-byte length (section 4.2.2). LLMNR (RFC 4795) has the
+/// same shape and nothing in its bytes to tell it by, so it is called DNS here.
 pub(super) fn dns(bytes: &[u8], carrier: Carrier) -> Option<Sign> {
     let message = dns_message(bytes, carrier)?;
     dns_sign(message, carrier).filter(|_| !multicast(message) && !netbios(message))
 }
 
-/// Multicast DNS: RFC 6762 sections 18.1 (identifier zero) and 3 (names under `local`), 10.2 (cache-flush bit).
+/// Multicast DNS: RFC 6762 sections 18.1 (identifier zero) and 3 (names under `local`), 10.2 (cache-flush
+/// bit).
 pub(super) fn mdns(bytes: &[u8], carrier: Carrier) -> Option<Sign> {
     dns_sign(bytes, carrier).filter(|_| multicast(bytes))
 }
@@ -128,7 +129,8 @@ fn dns_message(bytes: &[u8], carrier: Carrier) -> Option<&[u8]> {
     }
 }
 
-/// A header whose bits and counts make sense, followed by a question (and the beginning of records) that parse.
+/// A header whose bits and counts make sense, followed by a question (and the beginning of records) that
+/// parse.
 fn dns_sign(message: &[u8], carrier: Carrier) -> Option<Sign> {
     let flags = be16(message, 2)?;
     let counts = [be16(message, 4)?, be16(message, 6)?, be16(message, 8)?, be16(message, 10)?];
@@ -289,7 +291,8 @@ pub(super) const SAMPLES: &[Sample] = &[
     datagram(
         App::Dns,
         b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x07example\x03org\0\0\x01\0\x01",
-        b"\x12\x34\x81\x80\0\x01\0\x01\0\0\0\0\x07example\x03org\0\0\x01\0\x01\xc0\x0c\0\x01\0\x01\0\0\0\x3c\0\x04\x7f\0\0\x01",
+        b"\x12\x34\x81\x80\0\x01\0\x01\0\0\0\0\x07example\x03org\0\0\x01\0\x01\xc0\x0c\0\x01\0\x01\0\
+          \0\0\x3c\0\x04\x7f\0\0\x01",
     ),
     stream(
         App::Dns,
@@ -304,7 +307,8 @@ pub(super) const SAMPLES: &[Sample] = &[
     datagram(
         App::NetbiosNs,
         b"\x12\x34\x01\x10\0\x01\0\0\0\0\0\0\x20EIEPFDFECACACACACACACACACACACAAA\0\0\x20\0\x01",
-        b"\x12\x34\x85\0\0\0\0\x01\0\0\0\0\x20EIEPFDFECACACACACACACACACACACAAA\0\0\x20\0\x01\0\0\0\0\0\x06\0\0\x0a\0\0\x01",
+        b"\x12\x34\x85\0\0\0\0\x01\0\0\0\0\x20EIEPFDFECACACACACACACACACACACAAA\0\0\x20\0\x01\0\0\0\0\
+          \0\x06\0\0\x0a\0\0\x01",
     ),
     datagram(
         App::NetbiosDgm,
@@ -324,8 +328,10 @@ pub(super) const SAMPLES: &[Sample] = &[
     datagram(App::WakeOnLan, &WAKE, b""),
     datagram(
         App::Ntp,
-        b"\x23\0\x06\xec\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\xe0\x12\x34\x56\x12\x34\x56\x78",
-        b"\x24\x02\x06\xec\0\0\x01\0\0\0\x02\0\x0a\0\0\x01\xe0\x12\x34\x56\x12\x34\x56\x78\xe0\x12\x34\x56\x12\x34\x56\x78\xe0\x12\x34\x56\x12\x34\x56\x78\xe0\x12\x34\x56\x12\x34\x56\x78",
+        b"\x23\0\x06\xec\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\xe0\
+          \x12\x34\x56\x12\x34\x56\x78",
+        b"\x24\x02\x06\xec\0\0\x01\0\0\0\x02\0\x0a\0\0\x01\xe0\x12\x34\x56\x12\x34\x56\x78\xe0\x12\
+          \x34\x56\x12\x34\x56\x78\xe0\x12\x34\x56\x12\x34\x56\x78\xe0\x12\x34\x56\x12\x34\x56\x78",
     ),
 ];
 

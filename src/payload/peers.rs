@@ -1,5 +1,6 @@
-//! Tunnels, media, peers and games: SOCKS, STUN, GTP, L2TP, PPTP, VXLAN, GENEVE, Teredo, RTP, RTCP, RTMP, Skinny, BitTorrent,
-//! eDonkey, Gnutella, Bitcoin, Stratum, RakNet, Source and Quake queries, TeamSpeak, WhatsApp.
+//! Tunnels, media, peers and games: SOCKS, STUN, GTP, L2TP, PPTP, VXLAN, GENEVE, Teredo, RTP, RTCP, RTMP,
+//! Skinny, BitTorrent, eDonkey, Gnutella, Bitcoin, Stratum, RakNet, Source and Quake queries, TeamSpeak,
+//! WhatsApp.
 
 use super::app::Strength::{Good, Strong, Weak};
 use super::bytes::{at, be16, be24, contains, cut, le32, line};
@@ -57,8 +58,8 @@ pub(super) fn socks4(bytes: &[u8], _: Carrier) -> Option<Sign> {
     }
 }
 
-/// STUN and TURN: RFC 8489 section 5 (cookie), RFC 3489 section 11.1 (before the cookie), over TCP possibly framed
-/// (RFC 4571).
+/// STUN and TURN: RFC 8489 section 5 (cookie), RFC 3489 section 11.1 (before the cookie), over TCP possibly
+/// framed (RFC 4571).
 pub(super) fn stun(bytes: &[u8], carrier: Carrier) -> Option<Sign> {
     let framed = carrier == Carrier::Stream && at(bytes, 6, &STUN_COOKIE);
     let message = if framed { &bytes[2..] } else { bytes };
@@ -111,7 +112,8 @@ pub(super) fn gtp(bytes: &[u8], _: Carrier) -> Option<Sign> {
     }
 }
 
-/// L2TP: RFC 2661 section 3.1 (control messages carry type, length and sequence; version 2) and 4.4.1 (message type AVP).
+/// L2TP: RFC 2661 section 3.1 (control messages carry type, length and sequence; version 2) and 4.4.1
+/// (message type AVP).
 pub(super) fn l2tp(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let fits = usize::from(be16(bytes, 2)?) == bytes.len();
     if !bytes.starts_with(&[0xc8, 2]) || !fits {
@@ -176,7 +178,8 @@ pub(super) fn teredo(bytes: &[u8], _: Carrier) -> Option<Sign> {
         .flatten()
 }
 
-/// AYIYA: draft-massar-v6ops-ayiya-02, section 3 (identity, signature, authentication and operation, next header).
+/// AYIYA: draft-massar-v6ops-ayiya-02, section 3 (identity, signature, authentication and operation, next
+/// header).
 pub(super) fn ayiya(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let [identity, signature, method, next, ..] = *bytes else { return None };
     let sized = matches!(identity >> 4, 2 | 4) && matches!(identity & 15, 1 | 2) && signature >> 4 == 5;
@@ -185,7 +188,8 @@ pub(super) fn ayiya(bytes: &[u8], _: Carrier) -> Option<Sign> {
     (sound && bytes.len() >= 44).then(|| either(Good)).flatten()
 }
 
-/// LISP control: RFC 9301 section 5.6 (Map-Register) and 5.7 (Map-Notify): record count, nonce, key, digest length.
+/// LISP control: RFC 9301 section 5.6 (Map-Register) and 5.7 (Map-Notify): record count, nonce, key, digest
+/// length.
 pub(super) fn lisp(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let digest = matches!((be16(bytes, 12)?, be16(bytes, 14)?), (0, 0) | (1, 20) | (2, 32));
     let keyed = bytes[12..16] != [0; 4] && matches!(bytes[3], 1..=64) && bytes[1] == 0;
@@ -196,7 +200,8 @@ pub(super) fn lisp(bytes: &[u8], _: Carrier) -> Option<Sign> {
     }
 }
 
-/// RTP: RFC 3550 section 5.1, by the payload sizes of RFC 3551's audio codecs. One packet is never more than a hint.
+/// RTP: RFC 3550 section 5.1, by the payload sizes of RFC 3551's audio codecs. One packet is never more than
+/// a hint.
 pub(super) fn rtp(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let body = bytes.len().checked_sub(12).filter(|len| *len > 0)?;
     if bytes[0] != 0x80 || bytes[8..12] == [0; 4] {
@@ -231,7 +236,8 @@ pub(super) fn rtcp(bytes: &[u8], _: Carrier) -> Option<Sign> {
     (place == bytes.len() && bytes.len() >= shortest).then(|| either(Good)).flatten()
 }
 
-/// RTMP: Adobe's specification 1.0, section 5.2 (C0 and S0 say version 3, then 1536 bytes with a zero or version field).
+/// RTMP: Adobe's specification 1.0, section 5.2 (C0 and S0 say version 3, then 1536 bytes with a zero or
+/// version field).
 pub(super) fn rtmp(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let field = bytes.get(5..9).filter(|_| bytes[0] == 3 && bytes.len() >= 300)?;
     let random = bytes[9..].iter().take(64).filter(|b| **b == 0).count() < 32;
@@ -311,8 +317,8 @@ pub(super) fn bitcoin(bytes: &[u8], _: Carrier) -> Option<Sign> {
     (magic.iter().any(|m| bytes.starts_with(m)) && padded).then(|| either(Strong)).flatten()
 }
 
-/// Stratum mining: line-wise JSON-RPC with `mining.` methods (slushpool's specification), `login` of Monero pools, `eth_` of
-/// Ethereum's.
+/// Stratum mining: line-wise JSON-RPC with `mining.` methods (slushpool's specification), `login` of Monero
+/// pools, `eth_` of Ethereum's.
 pub(super) fn stratum(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let (text, _) = line(bytes);
     let says = |word: &[u8]| contains(text, word);
@@ -336,7 +342,8 @@ pub(super) fn raknet(bytes: &[u8], _: Carrier) -> Option<Sign> {
     }
 }
 
-/// Source engine queries: Valve's "Server queries" (four bytes of ones, a letter); Quake III's `getinfo` family alike.
+/// Source engine queries: Valve's "Server queries" (four bytes of ones, a letter); Quake III's `getinfo`
+/// family alike.
 pub(super) fn game_query(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let rest = bytes.strip_prefix(&[0xff; 4])?;
     let asked: [&[u8]; 4] = [b"TSource Engine Query\0", b"getstatus", b"getinfo", b"getservers"];
@@ -352,7 +359,8 @@ pub(super) fn teamspeak(bytes: &[u8], _: Carrier) -> Option<Sign> {
     bytes.starts_with(b"TS3INIT1").then(|| either(Strong)).flatten()
 }
 
-/// WhatsApp's Noise prologue: `WA`, dictionary and protocol version, then a three-byte length; `ED` routing before it.
+/// WhatsApp's Noise prologue: `WA`, dictionary and protocol version, then a three-byte length; `ED` routing
+/// before it.
 pub(super) fn whatsapp(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let start = if bytes.starts_with(b"ED\0\x01") { 7 + usize::try_from(be24(bytes, 4)?).ok()? } else { 0 };
     let hello = bytes.get(start..)?;

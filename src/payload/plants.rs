@@ -1,12 +1,13 @@
-//! Industrial, building, vehicle and health protocols: Modbus, DNP3, IEC 104, EtherNet/IP, BACnet, OPC UA, synchrophasors,
-//! HART-IP, DLMS, DoIP, DICOM, HL7, FIX, Veeder-Root.
+//! Industrial, building, vehicle and health protocols: Modbus, DNP3, IEC 104, EtherNet/IP, BACnet, OPC UA,
+//! synchrophasors, HART-IP, DLMS, DoIP, DICOM, HL7, FIX, Veeder-Root.
 
 use super::app::Strength::{Good, Strong, Weak};
 use super::bytes::{at, be16, be32, cut, is_text, le16, le32};
 use super::recognise::Carrier;
 use super::sign::{Sign, answers, asks, either};
 
-/// Modbus/TCP: "Modbus Messaging on TCP/IP" section 3.1.3 (header), "Application Protocol" chapter 6 (sizes by function).
+/// Modbus/TCP: "Modbus Messaging on TCP/IP" section 3.1.3 (header), "Application Protocol" chapter 6 (sizes
+/// by function).
 pub(super) fn modbus(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let len = usize::from(be16(bytes, 4)?);
     let whole = at(bytes, 2, &[0, 0]) && (3..=254).contains(&len) && len + 6 <= bytes.len();
@@ -42,11 +43,10 @@ pub(super) fn dnp3(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let sum = !header[..8].iter().fold(0_u16, |crc, byte| {
         (0..8).fold(crc ^ u16::from(*byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xa6bc } else { crc >> 1 })
     });
-    if header[..2] != [0x05, 0x64] || header[2] < 5 {
+    if header[..2] != [0x05, 0x64] || header[2] < 5 || le16(header, 8)? != sum {
         return None;
     }
-    let strength = if le16(header, 8)? == sum { Strong } else { Weak };
-    if header[3] & 0x80 != 0 { asks(strength) } else { answers(strength) }
+    if header[3] & 0x80 != 0 { asks(Strong) } else { answers(Strong) }
 }
 
 /// IEC 60870-5-104 section 5.1 (start 68, length, control field): U, S and I frames.
@@ -162,7 +162,8 @@ pub(super) fn hart_ip(bytes: &[u8], carrier: Carrier) -> Option<Sign> {
     if header[1] == 0 { asks(Weak) } else { answers(Weak) }
 }
 
-/// DLMS/COSEM and IEC 62056-21 meters: HDLC frames of IEC 62056-46 section 6.4 (flag, format type 3, length, check).
+/// DLMS/COSEM and IEC 62056-21 meters: HDLC frames of IEC 62056-46 section 6.4 (flag, format type 3, length,
+/// check).
 pub(super) fn iec62056(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let format = be16(bytes, 1)?;
     let len = usize::from(format & 0x07ff);
@@ -194,7 +195,8 @@ pub(super) fn doip(bytes: &[u8], _: Carrier) -> Option<Sign> {
     }
 }
 
-/// DICOM: part 8, section 9.3 (A-ASSOCIATE request and accept: type, length, version 1, titles of 16 characters).
+/// DICOM: part 8, section 9.3 (A-ASSOCIATE request and accept: type, length, version 1, titles of 16
+/// characters).
 pub(super) fn dicom(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let sound =
         at(bytes, 1, &[0]) && at(bytes, 6, &[0, 1, 0, 0]) && (68..=0x0001_0000).contains(&be32(bytes, 2)?);
@@ -218,7 +220,8 @@ pub(super) fn fix(bytes: &[u8], _: Carrier) -> Option<Sign> {
         .flatten()
 }
 
-/// Veeder-Root tank gauges: TLS-350 serial interface manual (start of header, `I` or `S`, three-digit function, tank).
+/// Veeder-Root tank gauges: TLS-350 serial interface manual (start of header, `I` or `S`, three-digit
+/// function, tank).
 pub(super) fn tank_gauge(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let command = bytes.get(1..7)?;
     let function =

@@ -1,5 +1,5 @@
-//! Terminals, developers' and servers' protocols: Telnet, VNC, X11, ADB, SPICE, Git, Subversion, rsync, AJP, FastCGI, Java,
-//! Citrix, checkmk, Ookla, ident, NBD, iSCSI, AFP.
+//! Terminals, developers' and servers' protocols: Telnet, VNC, X11, ADB, SPICE, Git, Subversion, rsync, AJP,
+//! FastCGI, Java, Citrix, checkmk, Ookla, ident, NBD, iSCSI, AFP.
 
 use super::app::Strength::{Good, Strong, Weak};
 use super::bytes::{at, be16, be32, contains, cut, decimal, le32, line};
@@ -37,6 +37,7 @@ pub(super) fn telnet(bytes: &[u8], _: Carrier) -> Option<Sign> {
         0 => None,
         3.. => says(Strong), // what follows is a session, with commands of its own
         _ if !text => None,
+        1 if bytes[1] < 251 => shared(Role::Either), // a lone interrupt, or a subnegotiation without its end
         1 if tail.len() < 4 => says(Weak),
         _ => says(Good),
     }
@@ -49,7 +50,8 @@ pub(super) fn vnc(bytes: &[u8], _: Carrier) -> Option<Sign> {
     (bytes.starts_with(b"RFB ") && digits).then(|| either(Strong)).flatten()
 }
 
-/// X11: X Window System Protocol, appendix B "Connection Setup" (byte order, version 11.0; the server repeats the version).
+/// X11: X Window System Protocol, appendix B "Connection Setup" (byte order, version 11.0; the server repeats
+/// the version).
 pub(super) fn x11(bytes: &[u8], _: Carrier) -> Option<Sign> {
     match bytes {
         [b'l', 0, 11, 0, 0, 0, ..] | [b'B', 0, 0, 11, 0, 0, ..] if bytes.len() >= 12 => asks(Strong),
@@ -139,7 +141,8 @@ pub(super) fn jdwp(bytes: &[u8], _: Carrier) -> Option<Sign> {
     bytes.starts_with(b"JDWP-Handshake").then(|| either(Strong)).flatten()
 }
 
-/// Java RMI: specification section 10.2 (header `JRMI`, version, protocol; the acknowledgement names the client).
+/// Java RMI: specification section 10.2 (header `JRMI`, version, protocol; the acknowledgement names the
+/// client).
 pub(super) fn rmi(bytes: &[u8], _: Carrier) -> Option<Sign> {
     if bytes.starts_with(b"JRMI\0") && matches!(bytes.get(5..7)?, [1 | 2, 0x4b..=0x4d]) {
         return asks(Strong);
