@@ -29,7 +29,10 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("rules", &["time", "wire", "flow", "payload", "registry", "verdict"]),
     (
         "output",
-        &["time", "capture", "wire", "flow", "payload", "registry", "evidence", "verdict", "bucket", "rules"],
+        &[
+            "time", "capture", "wire", "flow", "payload", "registry", "host", "evidence", "verdict",
+            "bucket", "rules",
+        ],
     ),
     ("sink", &[]),
     (

@@ -1,12 +1,12 @@
 //! How many distinct addresses there were, in at most 256 bytes.
 //!
-//! Up to [`Distinct::EXACT_MAX`] addresses are kept and counted exactly; beyond that they are folded into a HyperLogLog
-//! of 256 registers (Flajolet et al., AofA 2007) with linear counting for its lower range, whose standard error is
-//! 1.04/√256 = 6.5 %. Both give the same answer for the same addresses in any order, so merging parts of a run is exact
-//! in the sense that it equals not having split it.
+//! Up to [`Distinct::EXACT_MAX`] addresses are kept and counted exactly; beyond that they are folded into a
+//! HyperLogLog of 256 registers (Flajolet et al., AofA 2007) with linear counting for its lower range, whose
+//! standard error is 1.04/√256 = 6.5 %. Both give the same answer for the same addresses in any order, so
+//! merging parts of a run is exact in the sense that it equals not having split it.
 //!
-//! The hash is fixed: the same capture must give the same line every time. A sender who knows it can make an estimate
-//! wrong; an estimate is never evidence.
+//! The hash is fixed: the same capture must give the same line every time. A sender who knows it can make an
+//! estimate wrong; an estimate is never evidence.
 
 use std::net::IpAddr;
 
@@ -64,7 +64,8 @@ impl Distinct {
         }
     }
 
-    /// How many distinct addresses were added: exact, or within a few percent when [`Self::is_exact`] says no.
+    /// How many distinct addresses were added: exact, or within a few percent when [`Self::is_exact`] says
+    /// no.
     #[must_use]
     pub fn count(&self) -> u64 {
         match self {
@@ -110,7 +111,8 @@ fn estimate(registers: &[u8; REGISTERS]) -> u64 {
     linear.unwrap_or(raw).round() as u64
 }
 
-/// Mixes an address into 64 even bits: two rounds of the finaliser of SplitMix64 (Steele et al., OOPSLA 2014).
+/// Mixes an address into 64 even bits: two rounds of the finaliser of SplitMix64 (Steele et al., OOPSLA
+/// 2014).
 fn hash(addr: IpAddr) -> u64 {
     let (high, low) = match addr {
         IpAddr::V4(v4) => (4, u64::from(v4.to_bits())),

@@ -1,11 +1,12 @@
 //! Flows gathered under the port they are about: the responder's, per transport.
 //!
-//! A bucket answers "what goes on at port N" without keeping any flow: counters, small tables keyed by things of which
-//! there are few (outcomes, stories, protocols), and two estimates of how many distinct hosts took part. The number of
-//! buckets is bounded by nature (three transports, 65,536 ports each) and so is the memory of one.
+//! A bucket answers "what goes on at port N" without keeping any flow: counters, small tables keyed by things
+//! of which there are few (outcomes, stories, protocols), and two estimates of how many distinct hosts took
+//! part. The number of buckets is bounded by nature (three transports, 65,536 ports each) and so is the
+//! memory of one.
 //!
-//! Invariants: every finished flow is added to exactly one bucket, so the sums over all buckets are those of the flows,
-//! exactly; the same flows give the same buckets, whatever their order; no per-flow state is kept.
+//! Invariants: every finished flow is added to exactly one bucket, so the sums over all buckets are those of
+//! the flows, exactly; the same flows give the same buckets, whatever their order; no per-flow state is kept.
 
 mod distinct;
 mod port;
@@ -23,8 +24,8 @@ const PORTS: usize = 1 << 16;
 /// All buckets of a run. The default is empty.
 #[derive(Clone, Debug, Default)]
 pub struct Buckets {
-    /// Where the bucket of a port lies in `buckets`, plus one; 0 for none. One table per transport, made when its first
-    /// flow comes: a look-up is one array access, however many ports a scan touches.
+    /// Where the bucket of a port lies in `buckets`, plus one; 0 for none. One table per transport, made when
+    /// its first flow comes: a look-up is one array access, however many ports a scan touches.
     places: [Vec<u32>; Transport::ALL.len()],
     buckets: Vec<PortBucket>,
     /// Flows that had a port as their originator's, per transport.
@@ -38,7 +39,8 @@ impl Buckets {
         Self::default()
     }
 
-    /// Adds a finished flow to the bucket of its responder's port, with the number of findings raised when it closed.
+    /// Adds a finished flow to the bucket of its responder's port, with the number of findings raised when it
+    /// closed.
     pub fn add(&mut self, verdict: &Verdict, findings: u64) {
         let flow = &verdict.evidence.flow;
         let clients = &mut self.client_flows[slot(flow.transport)];
@@ -244,7 +246,9 @@ pub(crate) mod tests {
     proptest! {
         #[test]
         fn totals_are_those_of_the_flows_and_merging_changes_nothing(
-            flows in prop::collection::vec((any::<u16>(), 0_u16..40, 0_usize..11, 0_u64..3, any::<bool>()), 0..300),
+            flows in prop::collection::vec(
+                (any::<u16>(), 0_u16..40, 0_usize..11, 0_u64..3, any::<bool>()), 0..300,
+            ),
         ) {
             let (mut whole, mut left, mut right) = (Buckets::new(), Buckets::new(), Buckets::new());
             for &(client, port, story, findings, to_left) in &flows {

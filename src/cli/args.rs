@@ -19,7 +19,11 @@ Exit codes: 0 ran; 1 a finding at or above --fail-on; 2 usage; 3 some input dama
 /// ephemeral port, a scan, a misconfiguration, malware by its bytes, or honestly undetermined.
 #[derive(Debug, Parser)]
 #[command(name = "ghostport", version, long_version = super::version::long(), about, after_help = EXAMPLES)]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true, disable_help_subcommand = true)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    disable_help_subcommand = true
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
@@ -47,7 +51,13 @@ pub(crate) struct InputArgs {
     #[arg(short = 'r', long = "read", value_name = "FILE", conflicts_with = "interface")]
     pub(crate) read: Vec<String>,
     /// Watch an interface, or `any`; repeatable
-    #[arg(short = 'i', long = "interface", value_name = "IFACE", env = "GHOSTPORT_INTERFACE", value_delimiter = ',')]
+    #[arg(
+        short = 'i',
+        long = "interface",
+        value_name = "IFACE",
+        env = "GHOSTPORT_INTERFACE",
+        value_delimiter = ','
+    )]
     pub(crate) interface: Vec<String>,
     /// Read the BPF filter expression from a file
     #[arg(short = 'F', long = "filter-file", value_name = "FILE", conflicts_with = "filter")]
@@ -74,7 +84,13 @@ pub(crate) struct InputArgs {
 pub(crate) struct OutputArgs {
     /// Where lines go: FORMAT:DEST such as eve:- or eve:/var/log/eve.json; repeatable [default: a table on a
     /// terminal, eve:- otherwise]
-    #[arg(short = 'o', long = "output", value_name = "FORMAT:DEST", env = "GHOSTPORT_OUTPUT", value_delimiter = ',')]
+    #[arg(
+        short = 'o',
+        long = "output",
+        value_name = "FORMAT:DEST",
+        env = "GHOSTPORT_OUTPUT",
+        value_delimiter = ','
+    )]
     pub(crate) output: Vec<String>,
     /// Write a line for every finished flow
     #[arg(long)]

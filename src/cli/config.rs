@@ -12,11 +12,11 @@ use serde::Deserialize;
 
 use super::args::{Color, EveExtra, FailOn, RunArgs};
 use crate::capture::LiveOptions;
+use crate::flow;
 use crate::output::ExtraPlacement;
 use crate::pipeline::{Config, Input, Terminal};
 use crate::rules::Severity;
 use crate::sink::{Format, Target};
-use crate::flow;
 
 /// Keys of the configuration file. Everything is optional.
 #[derive(Debug, Default, Deserialize)]
@@ -69,7 +69,8 @@ pub(crate) fn resolve(args: &RunArgs) -> anyhow::Result<Meant> {
     let quiet = args.output.quiet;
     let targets = outputs(args, &file)?;
     let terminal = if targets.is_empty() && !quiet { Some(terminal(color, args, &file)) } else { None };
-    let targets = if targets.is_empty() && terminal.is_none() { vec![Target::stdout(Format::Eve)] } else { targets };
+    let targets =
+        if targets.is_empty() && terminal.is_none() { vec![Target::stdout(Format::Eve)] } else { targets };
     let fail_on = args.policy.fail_on.or(file.fail_on).map(severity);
     let pipeline = Config {
         input: input(args, &file)?,
@@ -129,7 +130,9 @@ fn input(args: &RunArgs, file: &FileConfig) -> anyhow::Result<Input> {
     }
     let interfaces = some_or(&args.input.interface, file.interface.clone());
     if interfaces.is_empty() {
-        bail!(Usage("nothing to read: give a capture with -r FILE or an interface with -i IFACE (see --help)".into()));
+        bail!(Usage(
+            "nothing to read: give a capture with -r FILE or an interface with -i IFACE (see --help)".into()
+        ));
     }
     let options = LiveOptions {
         snaplen: args.input.snaplen.or(file.snaplen).unwrap_or(65_535),

@@ -29,7 +29,7 @@ pub(crate) fn run() -> Result<ExitCode, Failure> {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{mark}  {:<10} {}", check.what, check.says);
     }
-    data(text.as_bytes())?;
+    data(&text)?;
     Ok(if checks.iter().all(|check| check.good) { ExitCode::SUCCESS } else { ExitCode::from(4) })
 }
 
@@ -44,7 +44,12 @@ fn registry() -> Check {
 
 fn rules() -> Check {
     let report = Rules::builtin().test();
-    let says = format!("{} rules, {} cases, {} failing", Rules::builtin().len(), report.cases, report.failures.len());
+    let says = format!(
+        "{} rules, {} cases, {} failing",
+        Rules::builtin().len(),
+        report.cases,
+        report.failures.len()
+    );
     Check { what: "rules", good: report.failures.is_empty(), says }
 }
 
@@ -64,8 +69,11 @@ fn privilege() -> Check {
     let says = if good {
         "may capture (CAP_NET_RAW)".to_owned()
     } else {
-        let exe = std::env::current_exe().map_or_else(|_| "ghostport".to_owned(), |path| path.display().to_string());
-        format!("may not capture: run as root, or: sudo setcap cap_net_raw+ep {exe} (replay needs no privilege)")
+        let exe = std::env::current_exe()
+            .map_or_else(|_| "ghostport".to_owned(), |path| path.display().to_string());
+        format!(
+            "may not capture: run as root, or: sudo setcap cap_net_raw+ep {exe} (replay needs no privilege)"
+        )
     };
     Check { what: "privilege", good, says }
 }

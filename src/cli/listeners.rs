@@ -13,14 +13,16 @@ use crate::registry::Registry;
 /// Local listening sockets joined with the registry, one a line.
 pub(crate) fn list(json: bool) -> Result<ExitCode, Failure> {
     let mut listeners = Listeners::new();
-    listeners.refresh().map_err(|why| Error::from(capture::Error::Unreadable { input: "/proc".into(), why }))?;
+    listeners
+        .refresh()
+        .map_err(|why| Error::from(capture::Error::Unreadable { input: "/proc".into(), why }))?;
     let registry = Registry::builtin();
     let mut text = String::new();
     for listener in listeners.all() {
         let row = ListenerRow::new(listener, registry);
         text.push_str(&if json { row.json().map_err(anyhow::Error::from)? } else { row.text() });
     }
-    data(text.as_bytes())
+    data(&text)
 }
 
 /// Interfaces that can be watched.
@@ -31,5 +33,5 @@ pub(crate) fn interfaces() -> Result<ExitCode, Failure> {
         text.push_str(&interface.to_string());
         text.push('\n');
     }
-    data(text.as_bytes())
+    data(&text)
 }

@@ -13,7 +13,6 @@ mod rules;
 mod version;
 mod why;
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use anstream::ColorChoice;
@@ -79,19 +78,19 @@ fn subcommand(command: &Command) -> Result<ExitCode, Failure> {
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "ghostport", &mut text);
-            data(&text)
+            data(&String::from_utf8_lossy(&text))
         }
         Command::Man => {
             let mut text = Vec::new();
             clap_mangen::Man::new(Cli::command()).render(&mut text).map_err(anyhow::Error::from)?;
-            data(&text)
+            data(&String::from_utf8_lossy(&text))
         }
     }
 }
 
 fn schema(format: &str) -> Result<ExitCode, Failure> {
     match crate::output::schema(format) {
-        Some(text) => data(text.as_bytes()),
+        Some(text) => data(text),
         None => Err(Failure::usage(format!("there is no format {format:?}; there is: eve"))),
     }
 }
@@ -99,14 +98,15 @@ fn schema(format: &str) -> Result<ExitCode, Failure> {
 /// Writes text for people to standard output, coloured where that is wanted.
 pub(crate) fn styled(text: &str) -> Result<ExitCode, Failure> {
     let plain = anstream::AutoStream::choice(&std::io::stdout()) == anstream::ColorChoice::Never;
-    if plain { data(anstream::adapter::strip_str(text).to_string().as_bytes()) } else { data(text.as_bytes()) }
+    if plain {
+        data(&anstream::adapter::strip_str(text).to_string())
+    } else {
+        data(&text)
+    }
 }
 
-/// Writes data to standard output. A reader that went away is a clean end.
-pub(crate) fn data(bytes: &[u8]) -> Result<ExitCode, Failure> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(bytes).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(anyhow::Error::from(error).into()),
-        _ => Ok(ExitCode::SUCCESS),
-    }
+/// Writes data to standard output.
+pub(crate) fn data(text: &str) -> Result<ExitCode, Failure> {
+    crate::output::print(text).map_err(anyhow::Error::from)?;
+    Ok(ExitCode::SUCCESS)
 }

@@ -29,7 +29,7 @@ pub(crate) fn explain(port: &str, json: bool, claims: &[PathBuf]) -> Result<Exit
             text.push_str(&output::dossier_text(&dossier, &expected));
         }
     }
-    if json { data(text.as_bytes()) } else { styled(&text) }
+    if json { data(&text) } else { styled(&text) }
 }
 
 /// `1207`, `1207/tcp`, or a service name. A bare number means TCP and UDP.
@@ -38,13 +38,18 @@ fn parse(asked: &str, registry: &Registry) -> Result<Vec<(Transport, u16)>, Fail
         None => (asked, None),
         Some((name, transport)) => match Transport::from_name(&transport.to_lowercase()) {
             Some(known) => (name, Some(known)),
-            None => return Err(Failure::usage(format!("no transport {transport:?}; there are tcp, udp and sctp"))),
+            None => {
+                return Err(Failure::usage(format!(
+                    "no transport {transport:?}; there are tcp, udp and sctp"
+                )));
+            }
         },
     };
     let wanted = |t: Transport| transport.is_none_or(|wanted| wanted == t);
     if let Ok(port) = name.parse::<u16>() {
         let both = [Transport::Tcp, Transport::Udp, Transport::Sctp];
-        let shown = both.into_iter().filter(|&t| transport.map_or(t != Transport::Sctp, |wanted| wanted == t));
+        let shown =
+            both.into_iter().filter(|&t| transport.map_or(t != Transport::Sctp, |wanted| wanted == t));
         return Ok(shown.map(|t| (t, port)).collect());
     }
     let named: Vec<_> = registry.named(name).into_iter().filter(|&(t, _)| wanted(t)).collect();
@@ -79,5 +84,5 @@ pub(crate) fn list(args: &PortsArgs) -> Result<ExitCode, Failure> {
             }
         }
     }
-    data(text.as_bytes())
+    data(&text)
 }

@@ -1,2 +1,88 @@
-//! throwaway
-use super::*; pub(crate) fn run(_:&args::RulesAction)->Result<std::process::ExitCode,Failure>{Ok(0.into())}
+//! `ghostport rules`: check, list, test and explain rules.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::args::RulesAction;
+use super::data;
+use super::exit::Failure;
+use crate::output::{self, say};
+use crate::pipeline::Error;
+use crate::registry::Level;
+use crate::rules::Rules;
+
+/// Runs the action.
+pub(crate) fn run(action: &RulesAction) -> Result<ExitCode, Failure> {
+    match action {
+        RulesAction::Check { files } => check(files),
+        RulesAction::List { json, files } => list(files, *json),
+        RulesAction::Test { files } => test(files),
+        RulesAction::Explain { id, files } => explain(id, files),
+    }
+}
+
+fn load(files: &[PathBuf]) -> Result<Rules, Failure> {
+    Ok(Rules::load(files, None).map_err(Error::from)?)
+}
+
+/// Says everything that is wrong or doubtful; exit 78 when something is wrong.
+fn check(files: &[PathBuf]) -> Result<ExitCode, Failure> {
+    let said = Rules::check(files);
+    said.iter().for_each(|diagnostic| say::plain(&diagnostic.to_string()));
+    let errors = said.iter().filter(|diagnostic| diagnostic.level == Level::Error).count();
+    if errors > 0 {
+        return Err(Failure::config(format!("{errors} mistakes; nothing of these files would be used")));
+    }
+    let rules = load(files)?;
+    say::note(&format!("{} rules are good; {} doubts", rules.len(), said.len()));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(files: &[PathBuf], json: bool) -> Result<ExitCode, Failure> {
+    let rules = load(files)?;
+    let mut text = String::new();
+    for policy in rules.list() {
+        if json {
+            text.push_str(&output::rule_json(policy).map_err(anyhow::Error::from)?);
+        } else {
+            let rule = policy.rule();
+            // Writing to a string cannot fail, here and below.
+            let _ = writeln!(text, "{:<8} {:<14} {:<34} {}", rule.sid, rule.severity.name(), rule.id, rule.title);
+        }
+    }
+    data(&text)
+}
+
+/// Runs the rules' own cases; exit 78 when one fails.
+fn test(files: &[PathBuf]) -> Result<ExitCode, Failure> {
+    let report = load(files)?.test();
+    report.failures.iter().for_each(|failure| say::plain(failure));
+    let failed = report.failures.len();
+    if failed > 0 {
+        return Err(Failure::config(format!("{failed} of {} cases failed", report.cases)));
+    }
+    data(&format!("{} cases passed\n", report.cases))
+}
+
+fn explain(id: &str, files: &[PathBuf]) -> Result<ExitCode, Failure> {
+    let rules = load(files)?;
+    let Some(policy) = rules.find(id) else {
+        return Err(Failure::usage(format!("there is no rule {id:?}; see: ghostport rules list")));
+    };
+    let rule = policy.rule();
+    let mut text = format!("{} (sid {}, rev {}, {})\n", rule.id, rule.sid, rule.rev, policy.place());
+    let _ = writeln!(text, "  {}\n  severity {}, {}", rule.title, rule.severity.name(), rule.category);
+    if !rule.techniques.is_empty() {
+        let _ = writeln!(text, "  ATT&CK {}", rule.techniques.join(", "));
+    }
+    if !policy.about().is_empty() {
+        let _ = writeln!(text, "\n  {}", policy.about());
+    }
+    text.push('\n');
+    for line in policy.conditions() {
+        let _ = writeln!(text, "  {line}");
+    }
+    let _ = writeln!(text, "\n  {} cases of its own; run: ghostport rules test", policy.cases());
+    data(&text)
+}

@@ -92,22 +92,26 @@ impl Endpoints {
         }
     }
 
-    /// A flow is finished. Who answered is told by [`Self::answered`], not here.
+    /// A flow is finished, and in vain. Who answered is told by [`Self::answered`], which may be long before the end.
     pub fn closed(&self, flow: &Flow, outcome: Outcome) {
-        if !flow.asked() {
-            return;
-        }
-        if let Some(mut originator) = self.originators.map.get_mut(&flow.originator.addr) {
-            originator.finish(flow.transport, flow.responder, outcome);
+        if flow.asked()
+            && let Some(mut originator) = self.originators.map.get_mut(&flow.originator.addr)
+        {
+            originator.failed(outcome);
         }
     }
 
-    /// An endpoint answered: a SYN-ACK, or a datagram back.
-    pub fn answered(&self, transport: Transport, endpoint: Endpoint, time: Timestamp) {
-        self.listeners.with((transport, endpoint), |listener| {
-            let known = listener.get_or_insert(Listener { first: time, answers: 0 });
+    /// The responder of a flow answered: a SYN-ACK, or a datagram back. Once per flow.
+    pub fn answered(&self, flow: &Flow) {
+        self.listeners.with((flow.transport, flow.responder), |listener| {
+            let known = listener.get_or_insert(Listener { first: flow.start, answers: 0 });
             known.answers = known.answers.saturating_add(1);
         });
+        if flow.asked()
+            && let Some(mut originator) = self.originators.map.get_mut(&flow.originator.addr)
+        {
+            originator.succeeded(flow.transport, flow.responder);
+        }
     }
 
     /// What is known of an endpoint's answers.
@@ -209,15 +213,17 @@ impl Originator {
         self.targets.push_back(Target::new(transport, responder, opened.time));
     }
 
-    fn finish(&mut self, transport: Transport, responder: Endpoint, outcome: Outcome) {
+    fn failed(&mut self, outcome: Outcome) {
         match outcome {
             Outcome::Refused => self.newer.refused += 1,
             Outcome::Unanswered | Outcome::OneWay => self.newer.unanswered += 1,
-            _ => self.newer.answered += 1,
+            _ => {}
         }
-        if outcome.answered()
-            && let Some(target) = self.targets.iter_mut().find(|target| target.is(transport, responder))
-        {
+    }
+
+    fn succeeded(&mut self, transport: Transport, responder: Endpoint) {
+        self.newer.answered += 1;
+        if let Some(target) = self.targets.iter_mut().find(|target| target.is(transport, responder)) {
             target.answered = target.answered.saturating_add(1);
         }
     }
@@ -343,6 +349,7 @@ mod tests {
         for outcome in [Outcome::Refused, Outcome::Unanswered, Outcome::Established] {
             endpoints.closed(&flow, outcome);
         }
+        endpoints.answered(&flow);
         let reach = endpoints.reach(flow.originator.addr);
         assert_eq!((reach.answered, reach.refused, reach.unanswered), (1, 1, 1));
         assert_eq!(endpoints.knocks(flow.originator.addr, Transport::Tcp, flow.responder).answered, 1);
@@ -380,8 +387,10 @@ mod tests {
     fn full_maps_forget_what_came_first() {
         let config = EndpointsConfig { listeners_max: 100, originators_max: 100, ..Default::default() };
         let endpoints = Endpoints::new(&config);
+        let mut flow = script::flow(Transport::Tcp, "0.0.0.1:40000", "0.0.0.9:80");
         for number in 0..150 {
-            endpoints.answered(Transport::Tcp, end(number, 80), Timestamp::from_nanos(5));
+            flow.responder = end(number, 80);
+            endpoints.answered(&flow);
             ask(&endpoints, number, end(9, 80), 1);
         }
         let answers = |number| endpoints.listener(Transport::Tcp, end(number, 80)).map(|known| known.answers);

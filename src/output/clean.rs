@@ -1,19 +1,21 @@
 //! Text from strangers, made harmless.
 //!
-//! JSON writers escape C0 controls, but a reader that unescapes them and prints the text hands them to a terminal, and
-//! DEL, C1 controls (0x9b alone begins an escape sequence), direction marks and line separators pass JSON untouched. So
-//! they are replaced by visible text before anything is written, in lines and on terminals alike.
+//! JSON writers escape C0 controls, but a reader that unescapes them and prints the text hands them to a
+//! terminal, and DEL, C1 controls (0x9b alone begins an escape sequence), direction marks and line separators
+//! pass JSON untouched. So they are replaced by visible text before anything is written, in lines and on
+//! terminals alike.
 
 use std::borrow::Cow;
 
 use serde::{Serialize, Serializer};
 
-/// Returns `text` without anything that changes a terminal's state or the direction of writing: such characters become
-/// `\u{…}` with their number, and what would go beyond `bytes_max` bytes becomes one `…`. The result is never longer
-/// than `bytes_max` (at least 3), and JSON at most doubles it.
+/// Returns `text` without anything that changes a terminal's state or the direction of writing: such
+/// characters become `\u{…}` with their number, and what would go beyond `bytes_max` bytes becomes one `…`.
+/// The result is never longer than `bytes_max` (at least 3), and JSON at most doubles it.
 #[must_use]
 pub fn clean(text: &str, bytes_max: usize) -> Cow<'_, str> {
-    if text.len() <= bytes_max && !text.chars().any(is_dangerous) {
+    let is_plain = || text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    if text.len() <= bytes_max && (is_plain() || !text.chars().any(is_dangerous)) {
         return Cow::Borrowed(text);
     }
     let mut cleaned = String::new();
@@ -39,12 +41,17 @@ pub(super) fn whole(text: &str) -> Cow<'_, str> {
     clean(text, usize::MAX)
 }
 
-/// Control characters (C0, DEL, C1), line and paragraph separators, and everything that directs bidirectional writing or
-/// is invisible (Unicode Standard Annex #9; Trojan Source, CVE-2021-42574).
+/// Control characters (C0, DEL, C1), line and paragraph separators, and everything that directs bidirectional
+/// writing or is invisible (Unicode Standard Annex #9; Trojan Source, CVE-2021-42574).
 const fn is_dangerous(character: char) -> bool {
-    matches!(character,
-        '\0'..='\x1f' | '\x7f'..='\u{9f}' | '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+    let is_control = matches!(character, '\0'..='\x1f' | '\x7f'..='\u{9f}' | '\u{2028}' | '\u{2029}');
+    let directs = matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}');
+    let is_unseen =
+        matches!(character, '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    is_control
+        || directs
+        || is_unseen
+        || matches!(character, '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// A text field of an event: cleaned and cut while it is written.

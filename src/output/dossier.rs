@@ -38,17 +38,27 @@ pub fn dossier_text(dossier: &Dossier<'_>, expected: &[Expected]) -> String {
         item(&mut text, story.story.name(), &whole(&story.because));
     }
     section(&mut text, "How to check");
-    item(&mut text, "on the host", &format!("ss -{}lnp 'sport = :{}'", socket_letter(dossier.transport), dossier.port));
+    item(
+        &mut text,
+        "on the host",
+        &format!("ss -{}lnp 'sport = :{}'", socket_letter(dossier.transport), dossier.port),
+    );
     let (transport, port) = (dossier.transport.name(), dossier.port);
     item(&mut text, "on the wire", &format!("ghostport -i any --flows '{transport} port {port}'"));
     text
 }
 
 fn headline(dossier: &Dossier<'_>) -> String {
-    let name = dossier.registered.map_or_else(|| "not registered".to_owned(), |name| whole(name).into_owned());
+    let name =
+        dossier.registered.map_or_else(|| "not registered".to_owned(), |name| whole(name).into_owned());
     let tags: String = dossier.tags.names().map(|tag| format!(" · {tag}")).collect();
     let status = dossier.status.name();
-    format!("{}/{}  {name}  ·  {} tier · {status}{tags}", dossier.port, dossier.transport.name(), dossier.tier.name())
+    format!(
+        "{}/{}  {name}  ·  {} tier · {status}{tags}",
+        dossier.port,
+        dossier.transport.name(),
+        dossier.tier.name()
+    )
 }
 
 fn about(dossier: &Dossier<'_>) -> Vec<String> {
@@ -73,7 +83,11 @@ fn claim_text(text: &mut String, claim: &Claim) {
         (None, Some(until)) => format!(", until {until}"),
         (None, None) => String::new(),
     };
-    let speaks = if claim.speaks.is_empty() { String::new() } else { format!(", speaks {}", claim.speaks.join(" or ")) };
+    let speaks = if claim.speaks.is_empty() {
+        String::new()
+    } else {
+        format!(", speaks {}", claim.speaks.join(" or "))
+    };
     let dead = if claim.dead { ", gone" } else { "" };
     let line = format!("{}{era}{speaks}{dead} (confidence {} %)", claim.name, claim.confidence);
     item(text, claim.kind.name(), &whole(&line));

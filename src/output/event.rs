@@ -1,18 +1,19 @@
 //! The serialised twin of what is said, and the definition of the output format.
 //!
 //! # Lines
-//! One JSON object per line, UTF-8, shorter than [`super::LINE_BYTES_MAX`] bytes, `timestamp` first. A key always has the
-//! same type. A key without a value is **absent**, never `null`; lists may be empty, except where Suricata's schema wants
-//! at least one element (`vlan`, `flowbits`). Times are packet times, UTC, `YYYY-MM-DDTHH:MM:SS.ffffff+0000`.
+//! One JSON object per line, UTF-8, shorter than [`super::LINE_BYTES_MAX`] bytes, `timestamp` first. A key
+//! always has the same type. A key without a value is **absent**, never `null`; lists may be empty, except
+//! where Suricata's schema wants at least one element (`vlan`, `flowbits`). A `stats` line of a run without a
+//! packet bears 1970. Times are packet times, UTC, `YYYY-MM-DDTHH:MM:SS.ffffff+0000`.
 //!
 //! | key | type | in | absent when |
 //! | --- | --- | --- | --- |
-//! | `timestamp` | string | all | never. alert, flow: last packet of the flow so far; port: last packet at that port; stats: the packet clock (1970 when no packet came) |
+//! | `timestamp` | string | all | never. Time of the last packet of the flow, of the port, of the run |
 //! | `flow_id` | integer < 2^53 | alert flow | never; the same in every run |
 //! | `in_iface` | string | alert flow | replaying |
 //! | `pcap_filename` | string | alert flow | live |
-//! | `pcap_cnt` | integer | alert flow | live. Number of the frame that opened the flow, from 1, over all inputs |
-//! | `event_type` | `alert` `flow` `port` `stats` | all | never. `port` is ours: Suricata's schema takes any string here |
+//! | `pcap_cnt` | integer | alert flow | live. Frame that opened the flow, from 1, over all inputs |
+//! | `event_type` | `alert` `flow` `port` `stats` | all | never. `port` is ours, and the schema allows it |
 //! | `vlan` | 1-2 integers, outermost first | alert flow | untagged |
 //! | `src_ip` `src_port` | string, integer | alert flow | never. The originator |
 //! | `dest_ip` | string | alert flow | never. The responder |
@@ -26,49 +27,55 @@
 //! | `flow` | object | alert flow | never |
 //! | `tcp` | object | flow | not TCP |
 //! | `stats` | object | stats | never. Counters under Suricata's names |
-//! | `metadata` | object | all | unless `--eve-extra metadata`; in alerts always absent |
+//! | `metadata` | object | flow port stats | unless `--eve-extra metadata` |
 //! | `ghostport` | object | all | with `--eve-extra metadata` |
 //! | `host` | string | all | no sensor name was given |
 //!
-//! `alert`: `action` (always `allowed`), `gid` (1), `signature_id` (1,000,000-1,999,999), `rev`, `signature`, `category`,
-//! `severity` (1 worst, 4 least), `metadata`: arrays of strings: `signature_severity` (`Critical` `Major` `Minor`
-//! `Informational`), `mitre_technique_id` (absent when the rule names none), `ghostport_rule` (the rule's stable name),
-//! and with `--eve-extra metadata` everything of `ghostport`.
+//! `alert`: `action` (always `allowed`), `gid` (1), `signature_id` (1,000,000-1,999,999), `rev`, `signature`,
+//! `category`, `severity` (1 worst, 4 least), `metadata`: arrays of strings: `signature_severity` (`Critical`
+//! `Major` `Minor` `Informational`), `mitre_technique_id` (absent when the rule names none), `ghostport_rule`
+//! (the rule's stable name), and with `--eve-extra metadata` everything of `ghostport`.
 //!
-//! `flow`: `pkts_toserver` `pkts_toclient` `bytes_toserver` `bytes_toclient` (whole frames; to server is originator →
-//! responder), `start`, `state` (`new` `established` `closed`), and once the flow has ended `end`, `age` (whole seconds),
-//! `reason` (`timeout` `forced` `shutdown` `tcp_reuse`); in flow records `alerted`; in alerts the four of the 5-tuple.
+//! `flow`: `pkts_toserver` `pkts_toclient` `bytes_toserver` `bytes_toclient` (whole frames; to server is
+//! originator → responder), `start`, `state` (`new` `established` `closed`), and once the flow has ended
+//! `end`, `age` (whole seconds), `reason` (`timeout` `forced` `shutdown` `tcp_reuse`); in flow records
+//! `alerted`; in alerts the four of the 5-tuple.
 //!
-//! `tcp`: `tcp_flags` `tcp_flags_ts` `tcp_flags_tc` (two hexadecimal digits), `state`, and `syn` `fin` `rst` `psh` `ack`
-//! `urg` `ecn` `cwr`: `true` or absent.
+//! `tcp`: `tcp_flags` `tcp_flags_ts` `tcp_flags_tc` (two hexadecimal digits), `state`, and `syn` `fin` `rst`
+//! `psh` `ack` `urg` `ecn` `cwr`: `true` or absent.
 //!
 //! # `ghostport` in alerts and flow records
-//! `port` `transport` `tier` `status` `registered` (absent when the port is not registered) `tags` (may be empty);
-//! `conn_state` `history` (Zeek's) `outcome`; `direction{basis, confidence 0-1}`; `app_proto{name, sides}` (absent when
-//! nothing was recognised); `verdict{story, probability, stories[{story,p}]}`; `evidence[{fact, value, weight{story:
-//! log-odds}}]` (`value` is always a string; `weight` is absent when the fact moved nothing); `claims[]`;
-//! `process{pid,name,exe,user}` (absent when not asked or not found; `exe`, `user` when not known); `next_step` (absent
-//! when there is none); `truncated` (`true`, or absent). Probabilities and weights have at most three decimals.
+//! `port` `transport` `tier` `status` `registered` (absent when the port is not registered) `tags` (may be
+//! empty); `conn_state` `history` (Zeek's) `outcome`; `direction{basis, confidence 0-1}`;
+//! `app_proto{name, sides}` (absent when nothing was recognised);
+//! `verdict{story, probability, stories[{story,p}]}`; `evidence[{fact, value, weight{story: log-odds}}]`
+//! (`value` is always a string; `weight` is absent when the fact moved nothing); `claims[]`;
+//! `process{pid,name,exe,user}` (absent when not asked or not found; `exe`, `user` when not known);
+//! `next_step` (absent when there is none); `truncated` (`true`, or absent). Probabilities and weights have
+//! at most three decimals.
 //!
-//! A line that would grow too long is cut in this order, and says `truncated`: texts to 96 bytes, 24 facts and 12 claims;
-//! then 12 facts and 6 claims without weights; then neither.
+//! A line that would grow too long is cut in this order, and says `truncated`: texts to 96 bytes, 24 facts
+//! and 12 claims; then 12 facts and 6 claims without weights; then neither.
 //!
 //! # `ghostport` in port records
-//! `port` `transport` `tier` `status` `registered` `tags` as above and `bucket`: `flows` `answered` (of those),
-//! `originators` `responders` (distinct addresses; exact unless `estimated`), `pkts_*` `bytes_*`, `outcomes` `protocols`
-//! `stories` (objects: flows by name, without zeros), `findings`, `client_flows` (flows that had the number as their
-//! *originator's* port: they are about another port and not counted here), `first`, `last`.
+//! `port` `transport` `tier` `status` `registered` `tags` as above and `bucket`: `flows` `answered` (of
+//! those), `originators` `responders` (distinct addresses; exact unless `estimated`), `pkts_*` `bytes_*`,
+//! `outcomes` `protocols` `stories` (objects: flows by name, without zeros), `findings`, `client_flows`
+//! (flows that had the number as their *originator's* port: they are about another port and not counted
+//! here), `first`, `last`.
 //!
 //! # `ghostport` in stats records
-//! `packets{read, decoded, skipped{reason: n}}`: every reason is always there, and `read = decoded + Σ skipped` exactly;
-//! `bytes`; `flows{opened, closed, open, evicted_half_open, evicted_other}`; `alerts`; `rules{suppressed, expected}`;
-//! `capture{received, dropped_kernel, dropped_interface}` (absent in replay); `damaged` (damaged places in the input);
-//! `lines_lost` (lines an output could not take).
+//! `packets{read, decoded, skipped{reason: n}}`: every reason is always there, and
+//! `read = decoded + Σ skipped` exactly; `bytes`;
+//! `flows{opened, closed, open, evicted_half_open, evicted_other}`; `alerts`; `rules{suppressed, expected}`;
+//! `capture{received, dropped_kernel, dropped_interface}` (absent in replay); `damaged` (damaged places in
+//! the input); `lines_lost` (lines an output could not take).
 //!
 //! # With `--eve-extra metadata`
-//! Every line validates against Suricata's published `etc/schema.json` of 7.0 and 8.0. The same data has the prefix
-//! `ghostport_`: in alerts `alert.metadata` (arrays of strings), in flow and port records `metadata.flowbits`
-//! (`"ghostport_story:scan"`), and numbers of port and stats records in `metadata.flowints`. Weights are left out.
+//! Every line validates against Suricata's published `etc/schema.json` of 7.0 and 8.0. The same data has the
+//! prefix `ghostport_`: in alerts `alert.metadata` (arrays of strings), in flow and port records
+//! `metadata.flowbits` (`"ghostport_story:scan"`), and numbers of port and stats records in
+//! `metadata.flowints`. Weights are left out.
 
 use std::fmt::Write;
 use std::net::IpAddr;

@@ -1,7 +1,8 @@
 //! Our own data as names and strings, for readers that allow no key they do not know.
 //!
-//! Suricata's published schema leaves room in three places: `alert.metadata` (any key, by convention arrays of strings),
-//! `metadata.flowbits` (strings) and `metadata.flowints` (any key). Every name begins with `ghostport_`.
+//! Suricata's published schema leaves room in three places: `alert.metadata` (any key, by convention arrays
+//! of strings), `metadata.flowbits` (strings) and `metadata.flowints` (any key). Every name begins with
+//! `ghostport_`.
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};

@@ -1,31 +1,37 @@
-//! Verdicts and alerts → the serialised twin and its lines, and the table on a terminal. The only room that knows JSON.
+//! Verdicts and alerts → the serialised twin and its lines, and the table on a terminal. The only room that
+//! knows JSON.
 //!
-//! An [`Event`] is a copy of what is to be said, with the names that the outside knows; renaming a field inside never
-//! breaks a reader. The lines are Suricata-EVE shaped so that existing pipelines take them unchanged; [`event`] says
-//! field by field what they hold, and [`schema`] says it as a JSON Schema.
+//! An [`Event`] is a copy of what is to be said, with the names that the outside knows; renaming a field
+//! inside never breaks a reader. The lines are Suricata-EVE shaped so that existing pipelines take them
+//! unchanged; [`event`] says field by field what they hold, and [`schema`] says it as a JSON Schema.
 //!
-//! Invariants: nothing here decides anything; every line is one JSON object below [`LINE_BYTES_MAX`] with `timestamp`
-//! first and a newline at its end; no control or direction-changing character from the wire, a claim or a process
-//! reaches a line or a terminal as such; the same input gives the same bytes.
+//! Invariants: nothing here decides anything; every line is one JSON object below [`LINE_BYTES_MAX`] with
+//! `timestamp` first and a newline at its end; no control or direction-changing character from the wire, a
+//! claim or a process reaches a line or a terminal as such; the same input gives the same bytes.
 
 mod clean;
 mod dossier;
 mod eve;
 pub mod event;
+mod findings;
 mod flat;
 mod ghost;
-mod listeners;
+mod lists;
 mod place;
 pub mod say;
 mod stats;
+mod table;
 mod why;
 
 pub use clean::clean;
 pub use dossier::{dossier_json, dossier_text, listed_json, listed_text};
 pub use eve::{write_alert, write_flow, write_port, write_stats};
 pub use event::Event;
-pub use listeners::ListenerRow;
-pub use stats::{FlowTotals, Stats};
+pub use findings::Findings;
+pub use lists::{ListenerRow, rule_json};
+pub use say::print;
+pub use stats::{FlowTotals, Stats, counters};
+pub use table::{Look, render};
 pub use why::explain_line;
 
 /// Every line is shorter than this, newline included: Splunk cuts at 10,000 bytes.
@@ -47,12 +53,12 @@ pub struct Context<'a> {
 /// Where data stands that Suricata's EVE has no place for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ExtraPlacement {
-    /// Under one key of its own, `ghostport`: typed and complete. Suricata's published schema forbids unknown keys, and
-    /// readers do not mind them.
+    /// Under one key of its own, `ghostport`: typed and complete. Suricata's published schema forbids unknown
+    /// keys, and readers do not mind them.
     #[default]
     TopLevel,
-    /// Where Suricata's published schema (7.0, 8.0) leaves room: alerts in `alert.metadata` as arrays of strings, flow
-    /// and port records as strings in `metadata.flowbits`, counters in `metadata.flowints`.
+    /// Where Suricata's published schema (7.0, 8.0) leaves room: alerts in `alert.metadata` as arrays of
+    /// strings, flow and port records as strings in `metadata.flowbits`, counters in `metadata.flowints`.
     Metadata,
 }
 

@@ -35,6 +35,33 @@ pub struct Stats<'a> {
     pub lines_lost: u64,
 }
 
+/// The counters in words, for somebody who asks while the run goes on.
+#[must_use]
+pub fn counters(stats: &Stats<'_>) -> String {
+    let skipped: Vec<String> = Skip::ALL
+        .into_iter()
+        .filter(|&skip| stats.skips.of(skip) > 0)
+        .map(|skip| format!("{} {}", skip.name(), stats.skips.of(skip)))
+        .collect();
+    let reasons = if skipped.is_empty() { String::new() } else { format!(" ({})", skipped.join(", ")) };
+    let lost = stats.loss.map_or_else(String::new, |loss| {
+        format!("; dropped {} by the kernel, {} by the interface", loss.dropped_kernel, loss.dropped_interface)
+    });
+    format!(
+        "{} packets read = {} decoded + {} skipped{reasons}; {} flows opened, {} open; {} alerts, {} suppressed, \
+         {} expected; {} lines lost{lost}",
+        stats.read,
+        stats.skips.decoded,
+        stats.skips.total(),
+        stats.flows.opened,
+        stats.flows.open,
+        stats.alerts,
+        stats.suppressed,
+        stats.expected,
+        stats.lines_lost,
+    )
+}
+
 /// Flows by what became of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlowTotals {

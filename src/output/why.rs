@@ -89,7 +89,9 @@ pub fn explain_line(line: &str) -> Result<Option<String>, String> {
         return Ok(None);
     }
     let Some(ghost) = &line.ghostport else {
-        return Err("the line has no `ghostport` object: write it with --eve-extra toplevel to ask why".to_owned());
+        return Err(
+            "the line has no `ghostport` object: write it with --eve-extra toplevel to ask why".to_owned()
+        );
     };
     let story = Story::from_name(&ghost.verdict.story)
         .ok_or_else(|| format!("there is no story {:?}", whole(&ghost.verdict.story)))?;
@@ -114,9 +116,16 @@ fn head(text: &mut String, line: &Line, ghost: &Ghost, story: Story) {
     let time = whole(&line.timestamp);
     let _ = writeln!(text, "  {time}  {from} port {} → {to} port {}", line.src_port, line.dest_port);
     let percent = ghost.verdict.probability * 100.0;
-    let _ = writeln!(text, "\n  {} {} ({percent:.1} %): {}", "verdict:".bold(), story.name().bold(), story.meaning());
+    let _ = writeln!(
+        text,
+        "\n  {} {} ({percent:.1} %): {}",
+        "verdict:".bold(),
+        story.name().bold(),
+        story.meaning()
+    );
     if let Some(second) = ghost.verdict.stories.iter().find(|chance| chance.story != story.name()) {
-        let _ = writeln!(text, "  {} {} ({:.1} %)", "runner-up:".bold(), whole(&second.story), second.p * 100.0);
+        let _ =
+            writeln!(text, "  {} {} ({:.1} %)", "runner-up:".bold(), whole(&second.story), second.p * 100.0);
     }
 }
 
@@ -125,8 +134,11 @@ fn facts(text: &mut String, ghost: &Ghost, story: Story) {
     let worth = |fact: &FactPart| fact.weight.get(story.name()).copied().unwrap_or(0.0);
     let mut sorted: Vec<&FactPart> = ghost.evidence.iter().collect();
     sorted.sort_by(|a, b| worth(b).abs().total_cmp(&worth(a).abs()));
-    let kinds: [(&str, fn(f64) -> bool); 3] =
-        [("facts for it", |w| w > 0.0), ("facts against it", |w| w < 0.0), ("facts that leave it as it was", |w| w == 0.0)];
+    let kinds: [(&str, fn(f64) -> bool); 3] = [
+        ("facts for it", |w| w > 0.0),
+        ("facts against it", |w| w < 0.0),
+        ("facts that leave it as it was", |w| w == 0.0),
+    ];
     for (title, belongs) in kinds {
         let of_kind: Vec<&&FactPart> = sorted.iter().filter(|fact| belongs(worth(fact))).collect();
         if of_kind.is_empty() {
@@ -174,7 +186,8 @@ fn counterfactual(text: &mut String, ghost: &Ghost, story: Story) {
 }
 
 fn answer(status: PortStatus, tier: Tier, rows: &[Vec<(Story, f64)>], absent: Option<usize>) -> Ranked {
-    let present = rows.iter().enumerate().filter(|(place, _)| Some(*place) != absent).map(|(_, row)| row.as_slice());
+    let present =
+        rows.iter().enumerate().filter(|(place, _)| Some(*place) != absent).map(|(_, row)| row.as_slice());
     weigh(status, tier, present)[0]
 }
 

@@ -102,7 +102,9 @@ mod tests {
     fn remembers_for_its_lifetime_and_by_transport() {
         let mut table = Announced::new(8, Duration::from_secs(60));
         table.insert(meeting(3007), 5, Timestamp::from_parts(100, 0));
-        let at = |transport, seconds| table.on(transport, place(3007), Timestamp::from_parts(seconds, 0)).map(|a| a.frame);
+        let at = |transport, seconds| {
+            table.on(transport, place(3007), Timestamp::from_parts(seconds, 0)).map(|a| a.frame)
+        };
         assert_eq!((at(Transport::Tcp, 100), at(Transport::Tcp, 160)), (Some(5), Some(5)));
         assert_eq!((at(Transport::Tcp, 161), at(Transport::Udp, 100)), (None, None));
     }

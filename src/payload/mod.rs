@@ -29,4 +29,5 @@ pub use announced::Announced;
 pub use app::{App, AppProto, Sides, Strength};
 pub use meeting::{Announcement, Meeting};
 pub use recognise::{Carrier, Heard, listen, recognise};
-mod preview; pub use preview::*;
+mod preview;
+pub use preview::*;

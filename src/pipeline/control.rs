@@ -74,8 +74,11 @@ async fn listen(
     ready: &Sender<()>,
 ) {
     use tokio::signal::unix::{SignalKind, signal};
-    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup(), SignalKind::user_defined1()];
-    let [Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup), Ok(mut user)] = kinds.map(signal) else { return };
+    let kinds =
+        [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup(), SignalKind::user_defined1()];
+    let [Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup), Ok(mut user)] = kinds.map(signal) else {
+        return;
+    };
     let _ = ready.send(());
     loop {
         tokio::select! {

@@ -7,14 +7,12 @@ use super::judge::Judge;
 use super::recorder::Wanted;
 use super::{Config, Error, Input, Terminal};
 use crate::capture::{Burst, Damage};
-use crate::output::{self, Context, ExtraPlacement, FlowTotals, Stats};
+use crate::output::{self, Context, ExtraPlacement, Findings, FlowTotals, Look, Stats};
 use crate::rules::{Alert, Severity};
 use crate::sink::{Lines, Pace};
 use crate::time::Timestamp;
 use crate::verdict::Verdict;
 
-/// Findings shown below the table on a terminal; the rest is counted.
-const FINDINGS_SHOWN_MAX: usize = 200;
 /// Bytes of lines gathered before they are handed to the outputs.
 const BATCH_BYTES: usize = 64 * 1024;
 
@@ -30,11 +28,10 @@ pub(super) struct Desk {
     flows: bool,
     ports: bool,
     terminal: Option<Terminal>,
-    quiet: bool,
     line: Vec<u8>,
     alerts: u64,
     worst: Option<Severity>,
-    findings: Vec<Alert>,
+    findings: Findings,
     /// What `-w` is to write.
     pub(super) wanted: Option<Wanted>,
     stats_every: Option<std::time::Duration>,
@@ -62,11 +59,10 @@ impl Desk {
             flows: config.flows,
             ports: config.ports,
             terminal: config.terminal,
-            quiet: config.quiet,
             line: Vec::new(),
             alerts: 0,
             worst: None,
-            findings: Vec::new(),
+            findings: Findings::new(),
             wanted: config.write.is_some().then(Wanted::default),
             stats_every: (live && !config.stats_interval.is_zero()).then_some(config.stats_interval),
             stats_at: Instant::now(),
@@ -81,8 +77,8 @@ impl Desk {
         if let Some(wanted) = &mut self.wanted {
             wanted.add(&alert.verdict.evidence.flow);
         }
-        if self.terminal.is_some() && self.findings.len() < FINDINGS_SHOWN_MAX {
-            self.findings.push(alert.clone());
+        if self.terminal.is_some() {
+            self.findings.add(alert);
         }
         self.write("alert", |line, context| output::write_alert(line, context, alert));
     }
@@ -154,7 +150,7 @@ impl Desk {
 
     /// USR1: the counters, on standard error.
     pub(super) fn counters(&self, judge: &Judge, moment: &Moment) {
-        let _ = self.stats(judge, moment, &[]);
+        say(&output::counters(&self.stats(judge, moment, &[])));
     }
 
     /// The end of the run: the closing records, the table, and what was damaged.
@@ -165,7 +161,10 @@ impl Desk {
         self.state(judge, moment, damage);
         if let Some(terminal) = self.terminal {
             let stats = self.stats(judge, moment, damage);
-            let _ = (terminal, stats);
+            let look = Look { width: terminal.width, color: terminal.color, names: terminal.names, ..Look::default() };
+            if let Err(error) = output::print(&output::render(&judge.buckets, &self.findings, &stats, look)) {
+                say(&error.to_string());
+            }
         }
         for lines in self.outputs {
             if let Err(error) = lines.close() {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Knowledge;
+use super::crew::Events;
 use super::desk::Desk;
 use super::worker::Happening;
 use crate::bucket::Buckets;
@@ -25,6 +26,9 @@ const ANNOUNCED_LIFETIME: Duration = Duration::from_secs(3600);
 /// How old what we know about local sockets may be when a verdict asks.
 const LISTENERS_AGE_MAX: Duration = Duration::from_secs(2);
 
+/// [`Order::rank`] of events that the end of the input caused.
+const RANK_END: u8 = 2;
+
 /// See the module.
 pub(super) struct Judge {
     /// Claims and rules; swapped whole on reload.
@@ -35,6 +39,8 @@ pub(super) struct Judge {
     announced: Announced,
     /// Flows under way that raised an alert, by id.
     alerted: HashSet<u64>,
+    /// Flows under way that were answered, by id.
+    answered: HashSet<u64>,
     /// Local sockets and when they were read; `None` in replay, where the machine is not the one in the capture.
     listeners: Option<(Listeners, Option<Instant>)>,
 }
@@ -47,13 +53,27 @@ impl Judge {
             endpoints: Endpoints::new(&flow::EndpointsConfig::default()),
             announced: Announced::new(ANNOUNCED_MAX, ANNOUNCED_LIFETIME),
             alerted: HashSet::new(),
+            answered: HashSet::new(),
             listeners: ask_host.then(|| (Listeners::new(), None)),
             knowledge,
         }
     }
 
+    /// Takes what happened in one burst, in order.
+    pub(super) fn hear_all(&mut self, events: Events, desk: &mut Desk) {
+        // When the input ends, all open flows end at once: first learn what became of them, then judge each by it.
+        for (order, happening) in &events {
+            if let (RANK_END, Happening::Closed(flow, _)) = (order.rank, happening) {
+                self.endpoints.closed(flow, flow.outcome());
+            }
+        }
+        for (order, happening) in events {
+            self.hear(order, happening, desk);
+        }
+    }
+
     /// Takes one thing that happened and writes what is to be said about it.
-    pub(super) fn hear(&mut self, order: Order, happening: Happening, desk: &mut Desk) {
+    fn hear(&mut self, order: Order, happening: Happening, desk: &mut Desk) {
         match happening {
             Happening::Opened(opened) => self.endpoints.opened(&opened),
             Happening::Announced(meetings) => {
@@ -63,15 +83,22 @@ impl Judge {
             }
             Happening::Heard(flow, app) => {
                 let verdict = self.verdict(*flow, app);
-                self.alerts(&verdict, desk);
+                let findings = self.alerts(&verdict, desk);
+                self.buckets.found(&verdict, findings);
             }
-            Happening::Closed(flow, app) => self.closed(*flow, app, desk),
+            Happening::Closed(flow, app) => {
+                if order.rank != RANK_END {
+                    self.endpoints.closed(&flow, flow.outcome());
+                }
+                self.closed(*flow, app, desk);
+            }
         }
     }
 
     fn closed(&mut self, flow: Flow, app: AppProto, desk: &mut Desk) {
         let id = flow.id;
         let verdict = self.verdict(flow, app);
+        self.answered.remove(&id);
         let findings = self.alerts(&verdict, desk);
         self.buckets.add(&verdict, findings);
         let alerted = self.alerted.remove(&id);
@@ -83,6 +110,9 @@ impl Judge {
         let hints = self.hints(&flow);
         flow::settle(&mut flow, &hints);
         let outcome = flow.outcome();
+        if (outcome.answered() || outcome == Outcome::Reset) && self.answered.insert(flow.id) {
+            self.endpoints.answered(&flow);
+        }
         let process = self.process(&flow, outcome);
         let (registry, transport, port) = (&self.knowledge.registry, flow.transport, flow.responder.port);
         let context = Context {

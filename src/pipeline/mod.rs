@@ -24,10 +24,10 @@ use crate::rules::{self, Rules, Severity};
 use crate::sink::{self, Target};
 
 use control::{Command, Control};
-use desk::Desk;
-use judge::Judge;
 use crew::Moment;
+use desk::Desk;
 use desk::say;
+use judge::Judge;
 use progress::Bar;
 use recorder::Tape;
 use worker::Worker;
@@ -168,9 +168,7 @@ pub fn run(config: &Config) -> Result<Report, Error> {
     let workers = config.workers.max(1);
     let workers = (0..workers).map(|index| Worker::new(&config.flow, index, workers)).collect();
     let ended = crew::run(&mut *source, workers, &control.stop, &mut |burst, events, moment| {
-        for (order, happening) in events {
-            judge.hear(order, happening, &mut desk);
-        }
+        judge.hear_all(events, &mut desk);
         for command in control.commands.try_iter() {
             match command {
                 Command::Reload => reload(config, &mut judge, &mut desk),

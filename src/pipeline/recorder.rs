@@ -76,9 +76,13 @@ impl Tape {
         if let Input::Replay(specs) = &config.input
             && specs.iter().any(|spec| spec == "-")
         {
-            return Err(unreadable("-", "-w reads its input twice, and standard input can be read once: save it first"));
+            return Err(unreadable(
+                "-",
+                "-w reads its input twice, and standard input can be read once: save it first",
+            ));
         }
-        let writer = PcapngWriter::create(path).map_err(|error| unreadable(&path.display().to_string(), &error.to_string()))?;
+        let writer = PcapngWriter::create(path)
+            .map_err(|error| unreadable(&path.display().to_string(), &error.to_string()))?;
         Ok(Self { recorder: Some(Recorder::new(writer)), live })
     }
 
@@ -100,7 +104,10 @@ impl Tape {
         let written = recorder.written;
         match again.and_then(|()| recorder.writer.finish().map(drop)) {
             Ok(()) if wanted.refused > 0 => {
-                say(&format!("-w: {written} packets; {} alerting flows were too many to remember", wanted.refused));
+                say(&format!(
+                    "-w: {written} packets; {} alerting flows were too many to remember",
+                    wanted.refused
+                ));
             }
             Ok(()) => {}
             Err(error) => say(&format!("-w: {error} after {written} packets")),

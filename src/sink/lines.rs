@@ -1,7 +1,7 @@
 //! A bounded queue of lines and the thread that writes them.
 //!
-//! The queue is one buffer behind one mutex. The writer swaps it whole against its own empty one, so lines cost a copy
-//! each and nothing else: no allocation, no channel operation per line.
+//! The queue is one buffer behind one mutex. The writer swaps it whole against its own empty one, so lines
+//! cost a copy each and nothing else: no allocation, no channel operation per line.
 
 use std::fmt;
 use std::io::ErrorKind;
@@ -24,8 +24,8 @@ const RETRY_PAUSE: Duration = Duration::from_millis(200);
 /// What happens when lines come faster than they are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
-    /// Sending never waits: a line that finds the queue full is counted as lost. A write that fails is tried again
-    /// until it succeeds. Lines are written at once.
+    /// Sending never waits: a line that finds the queue full is counted as lost. A write that fails is tried
+    /// again until it succeeds. Lines are written at once.
     Live,
     /// Sending waits for room. What cannot be written is counted as lost. Lines are written in large blocks.
     Replay,
@@ -109,7 +109,8 @@ impl Lines {
         Ok(())
     }
 
-    /// Waits until everything sent so far is written, is lost, or cannot be written for now.
+    /// Waits until everything sent so far is written, is lost, or cannot be written for now, and until a reopening
+    /// that was asked for has been tried.
     pub fn flush(&self) {
         let mut state = self.shared.lock();
         state.hurry = true;
@@ -119,8 +120,8 @@ impl Lines {
         }
     }
 
-    /// Opens a file anew, so that it can be rotated: lines sent before may go to either, none to both. Standard output
-    /// stays as it is.
+    /// Opens a file anew, so that it can be rotated: lines sent before may go to either, none to both.
+    /// Standard output stays as it is.
     pub fn reopen(&self) {
         self.shared.lock().reopen = true;
         self.shared.wake.notify_one();
@@ -274,10 +275,11 @@ impl Writer {
             let mut state = self.shared.lock();
             state.gone |= gone;
             state.writing = count(&block);
-            if block.is_empty() && state.waiting.is_empty() || self.ill || gone {
+            let is_settled = block.is_empty() && state.waiting.is_empty() || self.ill || gone;
+            if is_settled && !state.reopen {
                 state.hurry = false;
             }
-            if gone || closing && state.waiting.is_empty() {
+            if gone || closing && (state.waiting.is_empty() || self.ill) {
                 state.counters.lost += std::mem::take(&mut state.writing) + count(&state.waiting);
                 state.waiting.clear();
                 (state.done, state.hurry) = (true, false);

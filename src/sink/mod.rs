@@ -1,14 +1,16 @@
-//! Where lines go: standard output and files. A sink takes whole lines and never stalls who makes them for longer than
-//! told.
+//! Where lines go: standard output and files. A sink takes whole lines and never stalls who makes them for
+//! longer than told.
 //!
-//! Each [`Target`] of the command line becomes one [`Lines`]: a bounded memory queue and a thread that writes. Whoever
-//! sends pays for one copy into the queue; the disk or the pipe is the thread's business. When the queue is full, a
-//! replay waits (everything is said) and a live run counts the line as lost (capture goes on).
+//! Each [`Target`] of the command line becomes one [`Lines`]: a bounded memory queue and a thread that
+//! writes. Whoever sends pays for one copy into the queue; the disk or the pipe is the thread's business.
+//! When the queue is full, a replay waits (everything is said) and a live run counts the line as lost
+//! (capture goes on).
 //!
-//! Invariants: a line is in the output whole or not at all, except behind a pipe that broke in the middle of it; what is
-//! not written is counted; trouble is said once when it begins and once when it ends, never per line; a reader that went
-//! away is not trouble but the end. Nothing here knows what a line means. Other kinds of sinks (sockets, HTTP, spools)
-//! join at [`out::Out`]: something that takes a block of whole lines or says what it took.
+//! Invariants: a line is in the output whole or not at all, except behind a pipe that broke in the middle of
+//! it; what is not written is counted; trouble is said once when it begins and once when it ends, never per
+//! line; a reader that went away is not trouble but the end. Nothing here knows what a line means. Other
+//! kinds of sinks (sockets, HTTP, spools) join at `out::Out`: something that takes a block of whole lines
+//! or says what it took.
 
 mod lines;
 mod out;
@@ -24,7 +26,7 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum Error {
     /// The file cannot be opened or made.
-    #[error("cannot write to {}: {why}; give a file in a folder that exists and may be written to", path.display())]
+    #[error("cannot write to {}: {why}; name a file in a folder that can be written to", path.display())]
     Open {
         /// The file.
         path: PathBuf,

@@ -28,7 +28,8 @@ impl Out {
         }
     }
 
-    /// Opens a file anew, after it was renamed away; everything else stays as it is. On an error the old file stays.
+    /// Opens a file anew, after it was renamed away; everything else stays as it is. On an error the old file
+    /// stays.
     pub(super) fn reopen(&mut self) -> io::Result<()> {
         if let Self::File(_, path) = self {
             *self = open(path)?;
@@ -36,8 +37,9 @@ impl Out {
         Ok(())
     }
 
-    /// Writes a block of whole lines and empties it. On an error, what is left in the block is what still has to be
-    /// written: the output ends with a whole line, or what is left begins with the rest of the torn one.
+    /// Writes a block of whole lines and empties it. On an error, what is left in the block is what still has
+    /// to be written: the output ends with a whole line, or what is left begins with the rest of the torn
+    /// one.
     pub(super) fn write(&mut self, block: &mut Vec<u8>) -> io::Result<()> {
         match self {
             Self::Stream(stream) => write_block(stream, block, |_, _| false),

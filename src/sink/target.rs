@@ -114,13 +114,13 @@ impl FromStr for Target {
 
 /// An output that cannot be meant: what was written, what is wrong with it, and how it is written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "cannot understand the output {spec:?}: {what} (write it like eve:-, eve:/var/log/ghostport/eve.json or eve[alert,stats]:alerts.json)"
-)]
+#[error("cannot understand the output {spec:?}: {what} ({HOW})")]
 pub struct Misspelt {
     spec: String,
     what: String,
 }
+
+const HOW: &str = "write it like eve:-, eve:/var/log/ghostport/eve.json or eve[alert,stats]:alerts.json";
 
 fn formats() -> String {
     Format::ALL.map(Format::name).join(", ")

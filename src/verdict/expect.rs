@@ -19,8 +19,12 @@ pub fn stories_to_expect(dossier: &Dossier<'_>) -> Vec<Expected> {
     let mut expected = Vec::new();
     let mut add = |story, because: String| expected.push(Expected { story, because });
     match (dossier.registered, dossier.status) {
-        (Some(name), PortStatus::Active) => add(Story::RegisteredService, format!("{name} is registered and in use")),
-        (Some(name), _) => add(Story::RegisteredService, format!("{name} is registered, though nothing shows it in use")),
+        (Some(name), PortStatus::Active) => {
+            add(Story::RegisteredService, format!("{name} is registered and in use"))
+        }
+        (Some(name), _) => {
+            add(Story::RegisteredService, format!("{name} is registered, though nothing shows it in use"))
+        }
         (None, _) => {}
     }
     let names = |kinds: &[ClaimKind]| -> Option<String> {

@@ -1,4 +1,5 @@
-//! Just enough of JSON Schema 2020-12 for our own schema: a keyword it does not know is a trouble, never ignored.
+//! Just enough of JSON Schema 2020-12 for our own schema: a keyword it does not know is a trouble, never
+//! ignored.
 
 use serde_json::Value;
 

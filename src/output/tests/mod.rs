@@ -291,9 +291,9 @@ proptest! {
         let inputs = [long.clone()];
         let mut alert = alert(hostile(length, character));
         alert.signature = long.clone() + &name;
-        alert.rule = Arc::new(Rule {
-            category: long.clone(), id: long.clone(), techniques: vec![long.clone(); length], ..(*alert.rule).clone()
-        });
+        let rule = Arc::make_mut(&mut alert.rule);
+        (rule.category, rule.id) = (long.clone(), long.clone());
+        rule.techniques = vec![long.clone(); length];
         for context in contexts(&inputs, &long) {
             let mut lines = Vec::new();
             write_alert(&mut lines, &context, &alert);

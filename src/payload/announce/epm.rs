@@ -113,7 +113,9 @@ mod tests {
         tower.extend_from_slice(&[
             0x04, 0x5d, 0x88, 0x8a, 0xeb, 0x1c, 0xc9, 0x11, 0x9f, 0xe8, 0x08, 0, 0x2b, 0x10, 0x48, 0x60,
         ]);
-        tower.extend_from_slice(&[2, 0, 2, 0, 0, 0, 1, 0, 0x0b, 2, 0, 0, 0, 1, 0, 7, 2, 0, 4, 0xb7, 1, 0, 9, 4, 0]);
+        tower.extend_from_slice(&[
+            2, 0, 2, 0, 0, 0, 1, 0, 0x0b, 2, 0, 0, 0, 1, 0, 7, 2, 0, 4, 0xb7, 1, 0, 9, 4, 0,
+        ]);
         tower.extend_from_slice(&addr);
         tower
     }
@@ -132,7 +134,9 @@ mod tests {
 
     fn stub(addr: [u8; 4]) -> Vec<u8> {
         let mut stub = vec![0; 20]; // the entry handle
-        stub.extend_from_slice(&[1, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 3, 0, 0, 0, 75, 0, 0, 0, 75, 0, 0, 0]);
+        stub.extend_from_slice(&[
+            1, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 3, 0, 0, 0, 75, 0, 0, 0, 75, 0, 0, 0,
+        ]);
         stub.extend_from_slice(&tower(&EMSMDB, addr));
         stub.extend_from_slice(&[0, 0, 0, 0, 0]);
         stub
@@ -148,7 +152,9 @@ mod tests {
     fn an_inside_address_is_announced_beside_the_one_that_was_asked() {
         let said = said(App::Dcerpc, Carrier::Stream, &response(2, &stub([192, 0, 2, 7])));
         assert_eq!(said.len(), 2);
-        assert!(said[0].starts_with("tcp 10.0.0.2 1207 epm") && said[1].starts_with("tcp 192.0.2.7 1207 epm"));
+        assert!(
+            said[0].starts_with("tcp 10.0.0.2 1207 epm") && said[1].starts_with("tcp 192.0.2.7 1207 epm")
+        );
     }
 
     #[test]

@@ -35,7 +35,8 @@ pub(super) fn read(notes: &mut Notes<'_, '_>) {
 
 /// `h1,h2,h3,h4,p1,p2`, then anything.
 fn six_numbers(text: &[u8]) -> Option<(IpAddr, u16)> {
-    let end = text.iter().position(|b| !(b.is_ascii_digit() || matches!(b, b',' | b' '))).unwrap_or(text.len());
+    let end =
+        text.iter().position(|b| !(b.is_ascii_digit() || matches!(b, b',' | b' '))).unwrap_or(text.len());
     let mut numbers = [0_u8; 6];
     let mut words = text[..end].split(|b| *b == b',');
     for number in &mut numbers {
@@ -82,7 +83,14 @@ mod tests {
 
     #[test]
     fn nothing_else_announces() {
-        for text in ["PORT 10,0,0,1,11\r\n", "PORT 10,0,0,256,1,1\r\n", "227 no\r\n", "229 (|||0|)\r\n", "229 (", "EPRT "] {
+        for text in [
+            "PORT 10,0,0,1,11\r\n",
+            "PORT 10,0,0,256,1,1\r\n",
+            "227 no\r\n",
+            "229 (|||0|)\r\n",
+            "229 (",
+            "EPRT ",
+        ] {
             assert!(ftp(text).is_empty(), "{text}");
         }
     }

@@ -58,7 +58,14 @@ impl<'a> Media<'a> {
     }
 
     fn announce(&self, notes: &mut Notes<'_, '_>) {
-        let kind: String = self.kind.iter().filter(|b| b.is_ascii_alphanumeric()).take(16).copied().map(char::from).collect();
+        let kind: String = self
+            .kind
+            .iter()
+            .filter(|b| b.is_ascii_alphanumeric())
+            .take(16)
+            .copied()
+            .map(char::from)
+            .collect();
         let addr = self.addr.unwrap_or(notes.speech.speaker);
         notes.add(if self.tcp { Tcp } else { Udp }, addr, self.first, "sdp", &kind);
         if self.rtp && !self.tcp && self.first != 0 {
@@ -86,10 +93,12 @@ pub(super) fn rtsp(notes: &mut Notes<'_, '_>) {
     for line in bytes.split(|b| *b == b'\n').take(64).filter(|line| starts_nocase(line, b"Transport:")) {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let field = |name: &[u8]| {
-            let found = line.split(|b| matches!(b, b';' | b':' | b',' | b' ')).find_map(|f| f.strip_prefix(name));
+            let found =
+                line.split(|b| matches!(b, b';' | b':' | b',' | b' ')).find_map(|f| f.strip_prefix(name));
             found.map(|value| value.strip_prefix(b"\"").unwrap_or(value))
         };
-        let named = |value: Option<&[u8]>| value.and_then(|v| std::str::from_utf8(v).ok()?.parse::<IpAddr>().ok());
+        let named =
+            |value: Option<&[u8]>| value.and_then(|v| std::str::from_utf8(v).ok()?.parse::<IpAddr>().ok());
         let source = named(field(b"source=")).unwrap_or(server);
         let destination = named(field(b"destination=")).unwrap_or(client);
         for (name, addr) in [(&b"server_port="[..], source), (b"client_port=", destination)] {

@@ -79,7 +79,6 @@ fn universal_address(text: &[u8]) -> Option<(IpAddr, u16)> {
     Some((addr, u16::from_be_bytes([high, low])))
 }
 
-
 #[cfg(test)]
 mod tests {
     use crate::payload::announce::tests::said;
@@ -107,7 +106,10 @@ mod tests {
         let said = portmap(&[&entry(6, [8, 1])[..], &entry(17, [8, 1]), &[0, 0, 0, 0]].concat());
         assert_eq!(
             said,
-            ["tcp 10.0.0.2 2049 portmap program 100003 version 3", "udp 10.0.0.2 2049 portmap program 100003 version 3"]
+            [
+                "tcp 10.0.0.2 2049 portmap program 100003 version 3",
+                "udp 10.0.0.2 2049 portmap program 100003 version 3"
+            ]
         );
     }
 

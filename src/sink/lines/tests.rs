@@ -1,3 +1,5 @@
+//! Outputs against real files, pipes and devices: slow, full, rotated, gone.
+
 use super::*;
 use std::fs;
 use std::io::Read;

@@ -1,10 +1,11 @@
-//! Local listening sockets joined with the registry: what is claimed about the port that a process took.
+//! Rows of the lists that the subcommands print: local sockets joined with the registry, and rules.
 
 use serde::Serialize;
 
 use super::clean::whole;
 use crate::host::Listener;
 use crate::registry::Registry;
+use crate::rules::Policy;
 
 /// One socket and what is known about its port.
 #[derive(Debug, Serialize)]
@@ -66,4 +67,38 @@ impl ListenerRow {
     pub fn json(&self) -> serde_json::Result<String> {
         super::dossier::line(self)
     }
+}
+
+#[derive(Serialize)]
+struct RuleJson<'a> {
+    id: &'a str,
+    sid: u32,
+    rev: u32,
+    title: &'a str,
+    category: &'a str,
+    severity: u8,
+    techniques: &'a [String],
+    place: &'a str,
+    conditions: Vec<String>,
+    cases: usize,
+}
+
+/// One rule as a line of JSON.
+///
+/// # Errors
+/// Never in practice: everything in it can be said in JSON.
+pub fn rule_json(policy: &Policy) -> serde_json::Result<String> {
+    let rule = policy.rule();
+    super::dossier::line(&RuleJson {
+        id: &rule.id,
+        sid: rule.sid,
+        rev: rule.rev,
+        title: &rule.title,
+        category: &rule.category,
+        severity: rule.severity as u8,
+        techniques: &rule.techniques,
+        place: policy.place(),
+        conditions: policy.conditions(),
+        cases: policy.cases(),
+    })
 }
