@@ -7,7 +7,8 @@ use crate::wire::Transport;
 /// One sourced sentence about a port or a range of ports.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Claim {
-    /// Stable identifier such as `3007/tcp/miralix-om` or `3007/tcp/iana`: goes into events, and users suppress by it.
+    /// Stable identifier such as `3007/tcp/miralix-om` or `3007/tcp/iana`: goes into events, and users
+    /// suppress by it.
     pub id: String,
     /// Transport it is about.
     pub transport: Transport,

@@ -1,8 +1,8 @@
-//! Files that people write: claims (`rules/claims/*.toml`), what services speak (`rules/speaks.toml`), and where
-//! operating systems take client ports from (`rules/ephemeral.toml`).
+//! Files that people write: claims (`rules/claims/*.toml`), what services speak (`rules/speaks.toml`), and
+//! where operating systems take client ports from (`rules/ephemeral.toml`).
 //!
-//! Invariants: a claim without a source is refused, and so is a file with any mistake in it; everything wrong in a file
-//! is reported at once, except that a file that is not TOML says only where it stops being it.
+//! Invariants: a claim without a source is refused, and so is a file with any mistake in it; everything wrong
+//! in a file is reported at once, except that a file that is not TOML says only where it stops being it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
@@ -115,7 +115,8 @@ impl Kind {
         }
     }
 
-    /// Percent, where the file does not say: an unsourced memory of malware is worth less than one of a product.
+    /// Percent, where the file does not say: an unsourced memory of malware is worth less than one of a
+    /// product.
     const fn confidence(self) -> u8 {
         match self {
             Self::Registered | Self::FormerlyRegistered => 80,

@@ -1,10 +1,10 @@
 //! What is wrong in a file somebody wrote: file, line, column, a picture with carets, and what to do next.
 //!
-//! Claim files and rule files are written by people and read by a program that runs unattended, so a mistake has to
-//! lead straight to the place. Shared with the `rules` room.
+//! Claim files and rule files are written by people and read by a program that runs unattended, so a mistake
+//! has to lead straight to the place. Shared with the `rules` room.
 //!
-//! Invariants: making a diagnostic never panics, whatever the text or the span; what is quoted from a file reaches a
-//! terminal without control characters; a picture quotes one line, never a whole file.
+//! Invariants: making a diagnostic never panics, whatever the text or the span; what is quoted from a file
+//! reaches a terminal without control characters; a picture quotes one line, never a whole file.
 
 use std::fmt;
 use std::ops::Range;

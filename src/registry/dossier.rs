@@ -1,4 +1,5 @@
-//! What an analyst is told about a port: data for `explain` and `ports`, without a word about how it is shown.
+//! What an analyst is told about a port: data for `explain` and `ports`, without a word about how it is
+//! shown.
 
 use std::sync::Arc;
 
@@ -87,7 +88,8 @@ impl Registry {
         })
     }
 
-    /// The ports on which something of this name is claimed (service names and names of claims, any case), in order.
+    /// The ports on which something of this name is claimed (service names and names of claims, any case), in
+    /// order.
     #[must_use]
     pub fn named(&self, name: &str) -> Vec<(Transport, u16)> {
         let claimed = |transport, port| {

@@ -1,14 +1,16 @@
 //! The compiled-in registry table: rows of `rules/iana.tsv`, borrowed from the binary.
 //!
-//! The file is built from pinned packages by `rules/tools/build_iana.py` (rules/README.md says how), so it is read with
-//! the trust that one has in one's own code: a row that cannot be read is a bug, which the tests find, and is left out.
+//! The file is built from pinned packages by `rules/tools/build_iana.py` (rules/README.md says how), so it is
+//! read with the trust that one has in one's own code: a row that cannot be read is a bug, which the tests
+//! find, and is left out.
 
 use std::ops::RangeInclusive;
 use std::sync::OnceLock;
 
 use crate::wire::Transport;
 
-/// The day the registry was copied, `YYYY-MM-DD`. Also in the head of `rules/iana.tsv`; a test compares the two.
+/// The day the registry was copied, `YYYY-MM-DD`. Also in the head of `rules/iana.tsv`; a test compares the
+/// two.
 pub const SNAPSHOT: &str = "2026-09-17";
 
 /// The table as it is committed.
@@ -130,7 +132,8 @@ mod tests {
         assert_eq!(TABLE.lines().next(), Some(format!("# snapshot {SNAPSHOT}").as_str()));
     }
 
-    /// PORT_DATA counts 12,341 (port, transport) keys in the registry; reserved rows without a transport are apart.
+    /// PORT_DATA counts 12,341 (port, transport) keys in the registry; reserved rows without a transport are
+    /// apart.
     #[test]
     fn counts_are_pinned() {
         let count = |kind| rows().iter().filter(|row| row.kind == kind).count();

@@ -1,11 +1,11 @@
 //! What is claimed about a port, by whom, with the source. Data about the world; no opinion.
 //!
-//! Claims come from the compiled-in IANA table (`rules/iana.tsv`) and from curated files (`rules/claims/*.toml`), and
-//! from files the user adds. A claim without a source is refused. How much a claim weighs is not said here: that is the
-//! verdict's table.
+//! Claims come from the compiled-in IANA table (`rules/iana.tsv`) and from curated files
+//! (`rules/claims/*.toml`), and from files the user adds. A claim without a source is refused. How much a
+//! claim weighs is not said here: that is the verdict's table.
 //!
-//! Invariants: immutable after loading (a reload builds a new one and swaps it whole); `on` costs two array look-ups and
-//! no hash.
+//! Invariants: immutable after loading (a reload builds a new one and swaps it whole); `on` costs two array
+//! look-ups and no hash.
 
 mod claim;
 mod curated;

@@ -1,7 +1,7 @@
 //! The small words of claim and rule files: port sets, one-or-many lists, and reading TOML with places.
 //!
-//! A list of one may be written without brackets, and a port as a number or as a range in quotes, because people write
-//! these files by hand. Shared with the `rules` room.
+//! A list of one may be written without brackets, and a port as a number or as a range in quotes, because
+//! people write these files by hand. Shared with the `rules` room.
 //!
 //! Invariants: a [`Ports`] is never empty and no range in it is; reading never panics, on any text.
 

@@ -1,7 +1,7 @@
 //! From claims to a status: signs of life, deaths, and what is remembered.
 //!
-//! About nine in ten registrations show no sign of use, so a name in the registry is not one. A registration lives when
-//! something dated or documented says so; what the sensor itself sees is weighed elsewhere.
+//! About nine in ten registrations show no sign of use, so a name in the registry is not one. A registration
+//! lives when something dated or documented says so; what the sensor itself sees is weighed elsewhere.
 //!
 //! Invariants: pure; the reasons given for a status are the ones it was computed from.
 
@@ -77,8 +77,8 @@ impl fmt::Display for Reason<'_> {
             }
             Self::NoSign => write!(
                 f,
-                "no sign of life: no RFC, no registration or change since {RECENT_YEAR}, no maintained protocol, \
-                 no known use"
+                "no sign of life: no RFC, no registration or change since {RECENT_YEAR}, no maintained \
+                 protocol, no known use"
             ),
             Self::Remembered(claim) => write!(f, "remembered for {} ({})", claim.name, claim.id),
             Self::Suspicious(claim) => {

@@ -1,14 +1,14 @@
 //! The registry: all claims, by transport and port.
 //!
-//! Claims lie one port after the other; a list of offsets per transport says where a port's claims begin, so a look-up
-//! is two reads. Of one port the order is: IANA's own rows (the name that is meant today first), then curated claims in
-//! file order, then the user's.
+//! Claims lie one port after the other; a list of offsets per transport says where a port's claims begin, so
+//! a look-up is two reads. Of one port the order is: IANA's own rows (the name that is meant today first),
+//! then curated claims in file order, then the user's.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use super::claim::{Claim, ClaimKind, PortStatus, Tags};
+use super::claim::{Claim, ClaimKind, PortStatus, Tags, Tier};
 use super::curated::{self, Ephemeral, Speaks, Standing};
 use super::diagnostic::{Diagnostic, Error, Place};
 use super::iana::{self, Kind, Row, SNAPSHOT};
@@ -237,12 +237,17 @@ impl Draft {
             origins.push(origin);
         }
         let mut cells = Cells { offsets, claims, origins, reserved: self.reserved, standing: Box::default() };
-        cells.standing = (0..=u16::MAX)
-            .map(|port| {
-                let said = cells.said(port);
-                (said.status(&mut |_| {}), said.tags(&mut |_| {}))
-            })
-            .collect();
+        cells.standing = (0..=u16::MAX).map(of_tier).collect();
+        // Most ports are named by nobody; only the others cost a thought.
+        let named = (0..=u16::MAX).filter(|&port| !cells.range(port).is_empty());
+        let mut ports: Vec<u16> = named.chain(cells.reserved.iter().map(|&(port, _)| port)).collect();
+        ports.sort_unstable();
+        ports.dedup();
+        for port in ports {
+            let said = cells.said(port);
+            let standing = (said.status(&mut |_| {}), said.tags(&mut |_| {}));
+            cells.standing[usize::from(port)] = standing;
+        }
         cells
     }
 
@@ -263,6 +268,12 @@ impl Draft {
             }
         }
     }
+}
+
+/// Status and tags of a port about which nobody says anything.
+fn of_tier(port: u16) -> (PortStatus, Tags) {
+    let dynamic = Tier::of(port) == Tier::Dynamic;
+    (if dynamic { PortStatus::Dynamic } else { PortStatus::Unassigned }, Tags::default())
 }
 
 /// The claim that a row of the table makes.

@@ -1,4 +1,5 @@
-//! A table of conditions: what `match`, `unless` and `severity_if` consist of. All fields that are given must hold.
+//! A table of conditions: what `match`, `unless` and `severity_if` consist of. All fields that are given must
+//! hold.
 
 use std::fmt::{self, Display};
 

@@ -1,6 +1,7 @@
 //! One rule file: read, checked, and turned into policies. Everything wrong in it is reported at once.
 //!
-//! Invariant: what leaves here can be used as it is; a file with a mistake gives diagnostics and nothing else.
+//! Invariant: what leaves here can be used as it is; a file with a mistake gives diagnostics and nothing
+//! else.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -83,7 +84,8 @@ struct RawThreshold {
     by: Word<By>,
 }
 
-/// A verdict in a few words: what a rule is tested with. Status and tags are those of the port when not given.
+/// A verdict in a few words: what a rule is tested with. Status and tags are those of the port when not
+/// given.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Case {
@@ -194,7 +196,8 @@ pub(super) struct Contents {
 }
 
 impl Contents {
-    /// Reads a file. What is wrong or doubtful is pushed; with an error among it, the contents are not to be used.
+    /// Reads a file. What is wrong or doubtful is pushed; with an error among it, the contents are not to be
+    /// used.
     pub(super) fn of(place: Place<'_>, said: &mut Vec<Diagnostic>) -> Self {
         let file: RuleFile = match parse(place) {
             Ok(file) => file,
@@ -421,7 +424,8 @@ fn end_of_day(datetime: &toml::value::Datetime) -> Option<Timestamp> {
     Some(Timestamp::from_parts((days + 1).saturating_mul(86_400), 0))
 }
 
-/// Days since 1970-01-01 in the proleptic Gregorian calendar; years begin in March, so that leap days come last.
+/// Days since 1970-01-01 in the proleptic Gregorian calendar; years begin in March, so that leap days come
+/// last.
 const fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let days = 365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);

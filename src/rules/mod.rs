@@ -1,8 +1,9 @@
-//! Which verdicts become alerts: rule files, thresholds, suppressions, expected services. Policy, not knowledge.
+//! Which verdicts become alerts: rule files, thresholds, suppressions, expected services. Policy, not
+//! knowledge.
 //!
-//! Invariants: immutable after loading (a reload builds a new set and swaps it whole); a rule sees a verdict and nothing
-//! else, so it can never match an originator's ephemeral port; a file with a mistake is refused whole, with
-//! file:line:column, and the rules in force stay.
+//! Invariants: immutable after loading (a reload builds a new set and swaps it whole); a rule sees a verdict
+//! and nothing else, so it can never match an originator's ephemeral port; a file with a mistake is refused
+//! whole, with file:line:column, and the rules in force stay.
 
 mod condition;
 mod file;

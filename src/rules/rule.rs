@@ -43,7 +43,8 @@ pub struct Rule {
     pub sid: u32,
     /// EVE's `rev`.
     pub rev: u32,
-    /// EVE's `signature`: one line, may contain `{port}`, `{transport}`, `{registered}`, `{app_proto}`, `{story}`.
+    /// EVE's `signature`: one line, may contain `{port}`, `{transport}`, `{registered}`, `{app_proto}`,
+    /// `{story}`.
     pub title: String,
     /// EVE's `category`: a classification description as in Suricata's classification.config.
     pub category: String,

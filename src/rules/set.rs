@@ -15,7 +15,8 @@ use crate::verdict::Verdict;
 /// The rules that are compiled in, so that the binary works alone.
 const DEFAULT: Place<'static> =
     Place { file: "rules/default.toml", text: include_str!("../../rules/default.toml") };
-/// Networks that are ours unless a file says otherwise: private, link-local, loopback (RFC 1918, 3927, 4193, 4291, 6598).
+/// Networks that are ours unless a file says otherwise: private, link-local, loopback (RFC 1918, 3927, 4193,
+/// 4291, 6598).
 const INTERNAL: [&str; 9] = [
     "10.0.0.0/8",
     "172.16.0.0/12",
@@ -66,7 +67,8 @@ impl Rules {
         BUILTIN.get_or_init(|| Self::of(&[DEFAULT]).expect("the compiled-in rules load"))
     }
 
-    /// The compiled-in rules and those of the files in `add`; with `only`, those instead of the compiled-in ones.
+    /// The compiled-in rules and those of the files in `add`; with `only`, those instead of the compiled-in
+    /// ones.
     ///
     /// # Errors
     /// Everything that is wrong with the files, each with its place; nothing of them is used then.
@@ -88,7 +90,8 @@ impl Rules {
         said
     }
 
-    /// What the rules want somebody to see of a verdict, in file order. A rule speaks at most once about a flow.
+    /// What the rules want somebody to see of a verdict, in file order. A rule speaks at most once about a
+    /// flow.
     pub fn judge(&self, state: &mut State, verdict: &Arc<Verdict>, registry: &Registry) -> Vec<Alert> {
         let subject = Subject::of(verdict, &self.internal);
         let mut alerts = Vec::new();
@@ -352,5 +355,4 @@ fn places(texts: &[(String, String)], with_default: bool) -> Vec<Place<'_>> {
 }
 
 #[cfg(test)]
-#[path = "tests.rs"]
 mod tests;

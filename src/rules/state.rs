@@ -1,10 +1,12 @@
-//! What rules remember between verdicts: which rule has spoken about which flow, and how often lately. Bounded.
+//! What rules remember between verdicts: which rule has spoken about which flow, and how often lately.
+//! Bounded.
 //!
-//! Two generations: what is remembered goes into the young one; when that is full, it becomes the old one and the old
-//! one is forgotten, counted. What was asked for within the last half of the bound is therefore always remembered.
+//! Two generations: what is remembered goes into the young one; when that is full, it becomes the old one and
+//! the old one is forgotten, counted. What was asked for within the last half of the bound is therefore
+//! always remembered.
 //!
-//! Invariants: memory never exceeds the bounds; time is the packets'; nothing is keyed by a rule's place in its file, so
-//! that the memory outlives a reload of the rules.
+//! Invariants: memory never exceeds the bounds; time is the packets'; nothing is keyed by a rule's place in
+//! its file, so that the memory outlives a reload of the rules.
 
 use std::collections::BTreeMap;
 use std::hash::Hash;

@@ -1,6 +1,7 @@
 //! Words of rule files that name something of another room: a story, a protocol, an outcome, a network.
 //!
-//! They are read where they stand, so that a misspelt one is refused with its place and with the word that was meant.
+//! They are read where they stand, so that a misspelt one is refused with its place and with the word that
+//! was meant.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -114,7 +115,8 @@ named! {
     Outcome, "outcome", Outcome::ALL;
     Tier, "tier", [Tier::WellKnown, Tier::Registered, Tier::Dynamic];
     PortStatus, "status", [
-        PortStatus::Active, PortStatus::Dormant, PortStatus::Unassigned, PortStatus::Reserved, PortStatus::Dynamic,
+        PortStatus::Active, PortStatus::Dormant, PortStatus::Unassigned, PortStatus::Reserved,
+        PortStatus::Dynamic,
     ];
     Sides, "side", [Sides::Neither, Sides::Originator, Sides::Responder, Sides::Both];
     App, "app_proto", [&[App::Unknown], App::ALL].concat();

@@ -1,4 +1,5 @@
-//! Tests of the rule set: the committed rules, mistakes in files, thresholds, suppressions and expected services.
+//! Tests of the rule set: the committed rules, mistakes in files, thresholds, suppressions and expected
+//! services.
 
 use std::net::IpAddr;
 
