@@ -16,6 +16,8 @@ mod live;
 mod pcapng;
 mod poll;
 mod reader;
+#[cfg(test)]
+mod sample;
 mod specs;
 mod stream;
 mod walk;

@@ -312,3 +312,126 @@ fn options<const BIG: bool>(mut rest: &[u8], mut each: impl FnMut(u16, &[u8])) -
 fn read<const BIG: bool>(fields: &[u8; PACKET_FIELDS], at: usize) -> u32 {
     fields.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |bytes| word::<BIG>(*bytes))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::{Order, Seen, read_bytes};
+    use super::*;
+
+    fn brief(seen: &[Seen]) -> Vec<(i64, u32, &[u8])> {
+        seen.iter().map(|frame| (frame.1, frame.2, &frame.5[..])).collect()
+    }
+
+    #[test]
+    fn sections_of_both_byte_orders_with_interfaces_of_their_own() {
+        let (little, big) = (Order(false), Order(true));
+        let file = [
+            little.section(),
+            little.interface(1, 0, &[]),
+            little.interface(101, 96, &little.option(OPTION_TSRESOL, &[9])),
+            little.enhanced(1, 5, b"raw"),
+            little.enhanced(0, 7, b"eth"),
+            little.block(0x0bad_beef, b"skip me"),
+            big.section(),
+            big.interface(113, 0, &[]),
+            big.enhanced(0, 9, b"cooked"),
+            big.block(3, &[&big.u32(3)[..], b"spb"].concat()),
+            big.block(2, &[&big.u16(0)[..], &[0, 9], &big.words(&[0, 11, 4, 60]), b"obso"].concat()),
+        ];
+        let (seen, damage) = read_bytes(&file.concat());
+        let expected: [(i64, u32, &[u8]); 5] = [
+            (5, 101, b"raw"),
+            (7000, 1, b"eth"),
+            (9000, 113, b"cooked"),
+            (9000, 113, b"spb"),
+            (11_000, 113, b"obso"),
+        ];
+        assert_eq!((brief(&seen), damage), (expected.to_vec(), vec![]));
+        assert_eq!(seen[4].4, 60);
+    }
+
+    #[test]
+    fn time_resolution_and_offset() {
+        let order = Order(true);
+        for (resolution, units, nanos) in [
+            (0, 3, 3_000_000_000),
+            (3, 3, 3_000_000),
+            (12, 3500, 3),
+            (127, u64::MAX, 0),
+            (0x80 | 1, 3, 1_500_000_000),
+            (0x80 | 20, 1 << 20, 1_000_000_000),
+            (0x80 | 127, u64::MAX, 0),
+            (6, u64::MAX, i64::MAX),
+        ] {
+            assert_eq!(Unit::of(resolution).nanos(units), nanos, "{resolution}");
+        }
+        let options =
+            [order.option(OPTION_TSOFFSET, &(-2i64).to_be_bytes()), order.option(2, b"name of it")].concat();
+        let file = [order.section(), order.interface(1, 0, &options), order.enhanced(0, 5, b"x")].concat();
+        assert_eq!(read_bytes(&file).0[0].1, -2_000_000_000 + 5000);
+    }
+
+    #[test]
+    fn damage_inside_a_block_is_stepped_over() {
+        let order = Order(false);
+        let good = order.enhanced(0, 1, b"good");
+        let bad_blocks = [
+            order.enhanced(7, 1, b"x"),
+            order.block(6, &order.words(&[0, 0, 1, 5000, 5000])),
+            order.block(6, &[0; 16]),
+            order.block(2, &[0; 8]),
+            order.block(3, &[]),
+            order.interface(1, 0, &[9, 0, 200, 0]),
+            order.block(1, &[0; 4]),
+        ];
+        for bad in bad_blocks {
+            let file = [order.section(), order.interface(1, 0, &[]), bad, good.clone()].concat();
+            let (seen, damage) = read_bytes(&file);
+            assert_eq!(brief(&seen), [(1000, 1, &b"good"[..])]);
+            assert_eq!((damage.len(), damage[0].offset, damage[0].unreadable), (1, 48, false), "{damage:?}");
+        }
+    }
+
+    #[test]
+    fn damaged_framing_ends_the_file_and_says_where() {
+        let order = Order(false);
+        let good = order.enhanced(0, 1, b"good");
+        let mut mismatch = good.clone();
+        let end = mismatch.len() - 4;
+        mismatch[end] ^= 1;
+        let mut other_version = order.section();
+        other_version[12] = 2;
+        let mut no_mark = order.section();
+        no_mark[8] = 0;
+        for bad in [
+            order.words(&[6, 0, 0]),
+            order.words(&[6, 0xffff_fff0, 0]),
+            order.words(&[6, RECORD_MAX + 4, 0]),
+            mismatch,
+            other_version,
+            no_mark,
+            order.block(SECTION, &order.u32(ORDER_MAGIC)),
+        ] {
+            let file =
+                [order.section(), order.interface(1, 0, &[]), good.clone(), bad, good.clone()].concat();
+            let (seen, damage) = read_bytes(&file);
+            assert_eq!((seen.len(), damage.len(), damage[0].offset), (1, 1, 84), "{damage:?}");
+        }
+    }
+
+    #[test]
+    fn notes_and_interfaces_are_bounded() {
+        let order = Order(false);
+        let mut file = order.section();
+        for _ in 0..1000 {
+            file.extend(order.enhanced(9, 0, b"x"));
+        }
+        let (seen, damage) = read_bytes(&file);
+        assert!(seen.is_empty() && damage.len() == 16 && damage.iter().all(|damage| damage.unreadable));
+        let mut walker = Pcapng::default();
+        for _ in 0..INTERFACES_MAX + 5 {
+            walker.walk(&order.interface(1, 0, &[]), &mut Found::default());
+        }
+        assert_eq!(walker.interfaces.len(), INTERFACES_MAX);
+    }
+}
