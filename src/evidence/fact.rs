@@ -1,9 +1,16 @@
-//! The catalogue of facts.
+//! A fact and its value: what the output says, and what the verdict weighs.
+//!
+//! A fact keeps what it rests on (the claim, the announcement, the counts), so that a reader can look it up.
+//! Its name and value are all that leaves; the rest is for the weight table. Values of facts never carry
+//! payload bytes.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 
-use crate::flow::{Flow, Outcome};
-use crate::payload::AppProto;
+use crate::flow::{Flow, Knocks, Outcome};
+use crate::host::Process;
+use crate::payload::{Announcement, App, AppProto};
 use crate::registry::{Claim, PortStatus, Tags, Tier};
 
 /// A flow and the facts about it.
@@ -27,9 +34,318 @@ pub struct Evidence {
     pub facts: Vec<Fact>,
 }
 
-/// One checkable thing. [`Fact::name`] and [`Fact::value`] are what the output says.
+impl Evidence {
+    /// The local process that listens on the responder's port, when that was asked and found.
+    #[must_use]
+    pub fn process(&self) -> Option<&Process> {
+        self.facts.iter().find_map(|fact| match fact {
+            Fact::LocalProcess(local) => Some(&local.process),
+            _ => None,
+        })
+    }
+
+    /// The control conversation that announced the responder's port, when one did.
+    #[must_use]
+    pub fn announcement(&self) -> Option<&Announcement> {
+        self.facts.iter().find_map(|fact| match fact {
+            Fact::AnnouncedBy(announcement) => Some(&**announcement),
+            _ => None,
+        })
+    }
+}
+
+/// One checkable thing. [`Fact::name`] and [`Fact::value`] are what the output says; what each means and how
+/// to check it by hand stands in [`super::CATALOGUE`], in the same order.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fact {
     /// Payload was recognised.
     Speaks(AppProto),
+    /// The recognised payload is the handshake of malware.
+    MalwareBytes(App),
+    /// A claim about the responder's port says that what is spoken is spoken there.
+    ClaimExpects(Arc<Claim>),
+    /// What is spoken was recognised, and no claim about the responder's port expects it.
+    NoClaimExpects(Tenant),
+    /// The direction is a guess, and what is spoken belongs to the *originator's* port.
+    OriginatorClaimExpects(Arc<Claim>),
+    /// What is spoken usually lives on ports that were negotiated elsewhere, and no claim expects it here.
+    NegotiatesPorts(App),
+    /// A former registration, a squatter or a suspicious tenant is claimed for the port; at most one of each
+    /// kind.
+    ClaimedBy {
+        /// The claim.
+        claim: Arc<Claim>,
+        /// True when the claim could explain the payload: both sides spoke, nothing was recognised, and we
+        /// would not recognise what the claim speaks.
+        may_explain: bool,
+    },
+    /// IANA assigns the port to this service.
+    Registered(Arc<Claim>),
+    /// IANA assigns the port to nobody.
+    UnassignedPort(PortStatus),
+    /// A control conversation named the responder's port as the place to meet.
+    AnnouncedBy(Box<Announcement>),
+    /// A process on this machine listens on the responder's port.
+    LocalProcess(Box<LocalProcess>),
+    /// The opening handshake was completed.
+    Handshake,
+    /// The responder was ready to open, and the originator did not complete the handshake.
+    HalfOpen,
+    /// Both sides sent payload.
+    Answered,
+    /// The responder, or a router or host on its behalf, said no.
+    RefusedBy(Refusal),
+    /// The originator asked and nothing came back.
+    Unanswered {
+        /// True for datagrams, where silence is a normal answer.
+        datagrams: bool,
+    },
+    /// The originator repeated its opening within this flow.
+    Retries {
+        /// Opening attempts, at least 2.
+        attempts: u16,
+        /// True for datagrams: a stream that nobody has to answer looks the same.
+        datagrams: bool,
+    },
+    /// The same originator asked the same responder several times lately, this flow included.
+    Knocks(Knocks),
+    /// The originator asked at many places.
+    FanOut {
+        /// Distinct hosts.
+        hosts: u32,
+        /// Distinct ports.
+        ports: u32,
+        /// Attempts whose end is known.
+        ended: u64,
+        /// Attempts of these that were refused or stayed without an answer.
+        failed: u64,
+        /// True when nearly every host was asked at a port of its own, as a peer-to-peer client does.
+        scattered: bool,
+    },
+    /// Many originators asked this responder; distinct ones.
+    FanIn(u32),
+    /// The responder answered in other flows; how many answers were seen.
+    ListenerKnown(u32),
+    /// The originator's port lies where operating systems pick client ports.
+    SourceInEphemeralRange(&'static str),
+    /// The responder's port lies where operating systems pick client ports.
+    ResponderPortEphemeral {
+        /// Whose range it is.
+        systems: &'static str,
+        /// True from 32768 on: a range in use today, and not only by systems of the past.
+        modern: bool,
+    },
+    /// Both ports are assigned.
+    BothPortsListed,
+    /// The direction is a guess, and the originator's port is one where services live.
+    OriginatorServes,
+    /// Nothing but the order of packets says who opened.
+    FirstPacketOnly,
+    /// The opening of the connection is not in the capture.
+    NoOpeningSeen,
+    /// One direction is not in the capture.
+    OneSidedCapture,
+    /// The first packet is an answer.
+    AnswerWithoutRequest(Unasked),
+    /// Neither side sent payload.
+    NoPayload,
+    /// Both sides sent payload that nobody here knows.
+    PayloadUnrecognised(Tenant),
+    /// Payload does not start at the beginning of the conversation, or was cut by the capture.
+    TruncatedPayload,
+    /// A combination of TCP control bits that no connection begins with.
+    OddFlags(&'static str),
+    /// The flow carried the outer packets of a tunnel.
+    TunnelCarrier,
+    /// The responder is a multicast group or the broadcast address.
+    GroupResponder,
+}
+
+impl Fact {
+    /// Name in output and catalogue.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Speaks(_) => "speaks",
+            Self::MalwareBytes(_) => "malware_bytes",
+            Self::ClaimExpects(_) => "claim_expects",
+            Self::NoClaimExpects(_) => "no_claim_expects",
+            Self::OriginatorClaimExpects(_) => "originator_claim_expects",
+            Self::NegotiatesPorts(_) => "negotiates_ports",
+            Self::ClaimedBy { .. } => "claimed_by",
+            Self::Registered(_) => "registered",
+            Self::UnassignedPort(_) => "unassigned_port",
+            Self::AnnouncedBy(_) => "announced_by",
+            Self::LocalProcess(_) => "local_process",
+            Self::Handshake => "handshake",
+            Self::HalfOpen => "half_open",
+            Self::Answered => "answered",
+            Self::RefusedBy(_) => "refused_by",
+            Self::Unanswered { .. } => "unanswered",
+            Self::Retries { .. } => "retries",
+            Self::Knocks(_) => "knocks",
+            Self::FanOut { .. } => "fan_out",
+            Self::FanIn(_) => "fan_in",
+            Self::ListenerKnown(_) => "listener_known",
+            Self::SourceInEphemeralRange(_) => "source_in_ephemeral_range",
+            Self::ResponderPortEphemeral { .. } => "responder_port_ephemeral",
+            Self::BothPortsListed => "both_ports_listed",
+            Self::OriginatorServes => "originator_serves",
+            Self::FirstPacketOnly => "first_packet_only",
+            Self::NoOpeningSeen => "no_opening_seen",
+            Self::OneSidedCapture => "one_sided_capture",
+            Self::AnswerWithoutRequest(_) => "answer_without_request",
+            Self::NoPayload => "no_payload",
+            Self::PayloadUnrecognised(_) => "payload_unrecognised",
+            Self::TruncatedPayload => "truncated_payload",
+            Self::OddFlags(_) => "odd_flags",
+            Self::TunnelCarrier => "tunnel_carrier",
+            Self::GroupResponder => "group_responder",
+        }
+    }
+
+    /// Value in the output. Text may hold names from the wire, from claims or of processes: writers escape
+    /// it.
+    #[must_use]
+    pub fn value(&self) -> FactValue {
+        match self {
+            Self::Speaks(spoken) => FactValue::Text(Cow::Borrowed(spoken.app.name())),
+            Self::MalwareBytes(app) | Self::NegotiatesPorts(app) => {
+                FactValue::Text(Cow::Borrowed(app.name()))
+            }
+            Self::ClaimExpects(claim)
+            | Self::OriginatorClaimExpects(claim)
+            | Self::ClaimedBy { claim, .. } => FactValue::Text(Cow::Owned(claim.id.clone())),
+            Self::Registered(claim) => FactValue::Text(Cow::Owned(claim.name.clone())),
+            Self::UnassignedPort(status) => FactValue::Text(Cow::Borrowed(status.name())),
+            Self::AnnouncedBy(announcement) => FactValue::Text(Cow::Owned(say_announcement(announcement))),
+            Self::LocalProcess(local) => FactValue::Text(Cow::Owned(local.process.name.clone())),
+            Self::RefusedBy(refusal) => FactValue::Text(refusal.value()),
+            Self::Retries { attempts, .. } => FactValue::Number(u64::from(*attempts)),
+            Self::Knocks(knocks) => FactValue::Text(Cow::Owned(say_knocks(knocks))),
+            Self::FanOut { hosts, ports, ended, failed, .. } => FactValue::Text(Cow::Owned(format!(
+                "{hosts} hosts, {ports} ports, {failed} of {ended} failed"
+            ))),
+            Self::FanIn(count) | Self::ListenerKnown(count) => FactValue::Number(u64::from(*count)),
+            Self::SourceInEphemeralRange(systems) | Self::ResponderPortEphemeral { systems, .. } => {
+                FactValue::Text(Cow::Borrowed(systems))
+            }
+            Self::AnswerWithoutRequest(unasked) => FactValue::Text(Cow::Borrowed(unasked.name())),
+            Self::OddFlags(name) => FactValue::Text(Cow::Borrowed(name)),
+            _ => FactValue::Flag(true),
+        }
+    }
+}
+
+/// What a fact says, ready to be written: one type per name, always.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FactValue {
+    /// A word, a name, an identifier.
+    Text(Cow<'static, str>),
+    /// A count.
+    Number(u64),
+    /// The fact itself is the news.
+    Flag(bool),
+}
+
+impl fmt::Display for FactValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Number(number) => number.fmt(f),
+            Self::Flag(flag) => flag.fmt(f),
+        }
+    }
+}
+
+/// Who said no, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The responder sent a TCP reset.
+    Rst,
+    /// An ICMP error quotes the request.
+    Icmp {
+        /// True for ICMPv6.
+        v6: bool,
+        /// Type.
+        kind: u8,
+        /// Code.
+        code: u8,
+    },
+    /// The responder ended an association before it began (SCTP ABORT).
+    Abort,
+}
+
+impl Refusal {
+    fn value(self) -> Cow<'static, str> {
+        match self {
+            Self::Rst => Cow::Borrowed("rst"),
+            Self::Abort => Cow::Borrowed("abort"),
+            Self::Icmp { v6, kind, code } => {
+                Cow::Owned(format!("{} {kind}/{code}", if v6 { "icmp6" } else { "icmp" }))
+            }
+        }
+    }
+}
+
+/// What the registry knows about the service that should be on a port, when something else may be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tenant {
+    /// Nobody is registered, or the registration shows no sign of use.
+    Absent,
+    /// A service in use, whose protocol we would not recognise: what was heard may be it.
+    Silent,
+    /// A service in use, whose protocol we recognise as a rule: what was heard is probably not it.
+    Telling,
+}
+
+/// Answers that came without a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unasked {
+    /// A SYN-ACK whose SYN is not in the capture, and which nobody took up.
+    SynAck,
+    /// A reset and nothing else.
+    Rst,
+    /// An ICMP error that quotes a packet nobody saw.
+    Icmp,
+}
+
+impl Unasked {
+    /// Name in the output.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SynAck => "syn_ack",
+            Self::Rst => "rst",
+            Self::Icmp => "icmp",
+        }
+    }
+}
+
+/// A process on this machine, and the claim its name agrees with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LocalProcess {
+    /// The process.
+    pub process: Process,
+    /// The claim about the port that bears its name.
+    pub claim: Option<Arc<Claim>>,
+}
+
+fn say_announcement(announcement: &Announcement) -> String {
+    let Announcement { meeting, frame, .. } = announcement;
+    if meeting.what.is_empty() {
+        format!("frame {frame}: {}", meeting.by)
+    } else {
+        format!("frame {frame}: {} {}", meeting.by, meeting.what)
+    }
+}
+
+fn say_knocks(knocks: &Knocks) -> String {
+    let Knocks { attempts, answered, .. } = knocks;
+    match knocks.interval {
+        Some(interval) if knocks.regular => {
+            format!("{attempts} times, {answered} answered, every {:.1} s", interval.as_secs_f64())
+        }
+        _ => format!("{attempts} times, {answered} answered"),
+    }
 }

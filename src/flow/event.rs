@@ -18,22 +18,14 @@ pub struct Order {
     pub layer: u8,
 }
 
-/// Where a flow lives in its table, valid until the next packet is folded in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Slot {
-    /// Shard number.
-    pub shard: u16,
-    /// Index inside the shard.
-    pub index: u32,
-}
-
 /// One thing that happened to one flow. `N` is the note the caller keeps on a flow; the table never looks inside.
 #[derive(Debug)]
 pub enum Event<N> {
     /// The first packet of a flow.
     Opened(Opened),
-    /// Enough was said to ask what it is. Asked at most a few times per flow.
-    Heard(Heard),
+    /// Enough was said to ask what it is, and this was the answer. The flow so far, heads included. At most
+    /// [`super::HEARINGS_MAX`] per flow.
+    Heard(Box<Flow>, N),
     /// A flow under [`Keep::Tap`] carried payload.
     Said(Said<N>),
     /// The flow is finished; it is no longer in the table.
@@ -55,20 +47,9 @@ pub struct Opened {
     pub asks: bool,
 }
 
-/// Both sides have spoken, or one has said enough, or more has come since the last time.
-#[derive(Debug)]
-pub struct Heard {
-    /// Where to put the answer, with [`super::Table::note`].
-    pub slot: Slot,
-    /// The flow so far, heads included.
-    pub flow: Box<Flow>,
-}
-
 /// Payload of a tapped flow.
 #[derive(Debug)]
 pub struct Said<N> {
-    /// Where the flow lives.
-    pub slot: Slot,
     /// What was noted on the flow.
     pub note: N,
     /// Transport protocol.
@@ -92,6 +73,12 @@ impl<N> Said<N> {
     pub const BYTES_MAX: usize = 2048;
 }
 
+/// Whoever understands payload: asked the moment a flow is due, so that the answer counts from its next packet on.
+pub trait Ears<N> {
+    /// Looks at the flow's heads; the note is kept on the flow and handed back with its later events.
+    fn hear(&mut self, flow: &Flow) -> (N, Keep);
+}
+
 /// What to do with the kept payload bytes after they were asked about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {
@@ -99,6 +86,6 @@ pub enum Keep {
     Release,
     /// Not decided: keep the bytes, gather more, ask again.
     Listen,
-    /// It is decided, but what it says from now on is wanted packet by packet ([`Event::Said`]).
+    /// It is decided, but what it says from its next payload packet on is wanted ([`Event::Said`]); the kept bytes go.
     Tap,
 }

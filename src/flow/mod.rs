@@ -9,13 +9,48 @@
 //!
 //! Invariants: nothing here reads a clock, looks at the meaning of payload, or grows without a configured bound.
 
+mod behaviour;
+mod birth;
+mod community;
+mod config;
+mod deadlines;
+mod distinct;
+mod endpoints;
 mod event;
+mod head;
+mod index;
+mod key;
+mod letters;
+mod outcome;
+mod prefetch;
 mod record;
+mod settle;
+mod shard;
+mod slab;
+mod table;
+mod tcp;
+mod track;
 
-pub use event::{Event, Heard, Keep, Opened, Order, Said, Slot};
+#[cfg(test)]
+mod script;
+#[cfg(test)]
+mod tests;
+
+pub use behaviour::{Knocks, Listener, Reach, Sought};
+pub use config::{Config, Counters, Timeouts};
+pub use endpoints::{Endpoints, EndpointsConfig};
+pub use event::{Ears, Event, Keep, Opened, Order, Said};
 pub use record::{
     Basis, ConnState, Direction, EndReason, Flow, Head, History, IcmpNote, Outcome, Side, State, SynHint,
 };
+pub use settle::{Hints, settle};
+pub use table::Table;
 
 /// Payload bytes kept per direction until they have been asked about.
 pub const HEAD_BYTES_MAX: usize = 512;
+/// Shards of all tables together: the finest division of work, and the same for any number of workers.
+pub const SHARDS: usize = 64;
+/// Times a flow is heard at most.
+pub const HEARINGS_MAX: u8 = 4;
+/// Payload packets of one tapped flow handed on at most.
+pub const SAID_MAX: u16 = 4096;

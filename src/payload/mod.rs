@@ -7,5 +7,21 @@
 //! Invariants: no panic on any input; no allocation in `recognise`; no input but the bytes.
 
 mod app;
+mod bytes;
+mod calls;
+mod crypto;
+mod mail;
+mod meeting;
+mod names;
+mod recognise;
+mod sign;
+mod web;
+
+#[cfg(test)]
+mod recognition_tests;
+#[cfg(test)]
+mod samples;
 
 pub use app::{App, AppProto, Sides, Strength};
+pub use meeting::{Announcement, Meeting};
+pub use recognise::{Carrier, Heard, listen, recognise};

@@ -1,0 +1,583 @@
+//! Plain values in, facts out, in catalogue order.
+//!
+//! The pipeline asks the other rooms and fills a [`Context`]; nothing here asks anybody. Each helper below
+//! answers one question about the flow and pushes at most a few facts; none of them knows what a fact is
+//! worth.
+
+use std::sync::Arc;
+
+use super::course::{Opening, is_cut, is_two_way, odd_flags, opening, refusal, unasked};
+use super::fact::{Evidence, Fact, LocalProcess};
+use super::tenant::{bears_the_name, best, expecting, is_silent, tenant};
+use crate::flow::{Basis, Flow, Knocks, Listener, Outcome, Reach, Sought};
+use crate::host::Process;
+use crate::payload::{Announcement, App, AppProto};
+use crate::registry::{Claim, ClaimKind, PortStatus, Tags, Tier};
+use crate::wire::Transport;
+
+/// Hosts or ports from which on an originator's reach is worth saying.
+const FAN_OUT_MIN: u32 = 5;
+/// Originators from which on a responder's popularity is worth saying.
+const FAN_IN_MIN: u32 = 5;
+/// Where the ranges in use today begin: Linux from 32768 on, the others from 49152 on.
+const MODERN_EPHEMERAL_MIN: u16 = 32768;
+
+/// Protocols whose servers get their ports from a mapper or a control connection: DCE/RPC endpoint mapper
+/// ([C706]), ONC RPC portmapper (RFC 1833), FTP data connections (RFC 959), media of SIP, RTSP and H.323 (RFC
+/// 3550, ITU-T T.38).
+const NEGOTIATING: [&str; 9] = ["dcerpc", "sunrpc", "nfs", "ftp-data", "rtp", "rtcp", "srtp", "t38", "h245"];
+
+/// What the other rooms know about a flow, as plain values. "The responder" is the flow's, direction settled.
+#[derive(Clone, Debug)]
+pub struct Context<'a> {
+    /// How the flow went so far.
+    pub outcome: Outcome,
+    /// Claims about the responder's port.
+    pub claims: &'a [Arc<Claim>],
+    /// Status of the responder's port.
+    pub status: PortStatus,
+    /// Tags of the responder's port.
+    pub tags: Tags,
+    /// Claims about the originator's port.
+    pub originator_claims: &'a [Arc<Claim>],
+    /// Status of the originator's port.
+    pub originator_status: PortStatus,
+    /// How far the originator reached lately.
+    pub reach: Reach,
+    /// How the originator asked the responder lately, this flow included.
+    pub knocks: Knocks,
+    /// Who sought the responder lately.
+    pub sought: Sought,
+    /// What the responder answered, this flow included.
+    pub listener: Option<Listener>,
+    /// What the originator's endpoint answered in other flows.
+    pub originator_listener: Option<Listener>,
+    /// Who announced the responder as a meeting place.
+    pub announcement: Option<&'a Announcement>,
+    /// The local process that listens on the responder's port.
+    pub process: Option<Process>,
+}
+
+impl Context<'_> {
+    /// The context of a flow about whose ports and ends nothing is known.
+    #[must_use]
+    pub fn bare(outcome: Outcome, status: PortStatus) -> Self {
+        Self {
+            outcome,
+            claims: &[],
+            status,
+            tags: Tags::default(),
+            originator_claims: &[],
+            originator_status: PortStatus::Unassigned,
+            reach: Reach::default(),
+            knocks: Knocks::default(),
+            sought: Sought::default(),
+            listener: None,
+            originator_listener: None,
+            announcement: None,
+            process: None,
+        }
+    }
+}
+
+/// Everything that is known about a flow, as facts in catalogue order. Never fails, on any input.
+#[must_use]
+pub fn gather(flow: Flow, app: AppProto, context: &Context<'_>) -> Evidence {
+    let mut facts = Vec::with_capacity(12);
+    add_speech(&mut facts, &flow, app, context);
+    add_claims(&mut facts, &flow, app, context);
+    add_course(&mut facts, &flow, context);
+    add_behaviour(&mut facts, &flow, context);
+    add_ports(&mut facts, &flow, context);
+    add_capture(&mut facts, &flow);
+    add_payload(&mut facts, &flow, app, context);
+    add_oddities(&mut facts, &flow);
+    Evidence {
+        outcome: context.outcome,
+        app,
+        tier: Tier::of(flow.responder.port),
+        status: context.status,
+        tags: context.tags,
+        claims: context.claims.to_vec(),
+        flow,
+        facts,
+    }
+}
+
+fn add_speech(facts: &mut Vec<Fact>, flow: &Flow, app: AppProto, context: &Context<'_>) {
+    if app.app == App::Unknown {
+        return;
+    }
+    facts.push(Fact::Speaks(app));
+    if app.app.is_malware() {
+        facts.push(Fact::MalwareBytes(app.app));
+    }
+    if let Some(claim) = expecting(context.claims, app.app) {
+        facts.push(Fact::ClaimExpects(claim));
+        return;
+    }
+    facts.push(Fact::NoClaimExpects(tenant(context.claims, context.status)));
+    if is_guess(flow)
+        && let Some(claim) = expecting(context.originator_claims, app.app)
+    {
+        facts.push(Fact::OriginatorClaimExpects(claim));
+    }
+    if NEGOTIATING.contains(&app.app.name()) {
+        facts.push(Fact::NegotiatesPorts(app.app));
+    }
+}
+
+fn add_claims(facts: &mut Vec<Fact>, flow: &Flow, app: AppProto, context: &Context<'_>) {
+    let already = facts.iter().find_map(|fact| match fact {
+        Fact::ClaimExpects(claim) => Some(Arc::clone(claim)),
+        _ => None,
+    });
+    let is_mystery = is_two_way(flow) && app.app == App::Unknown;
+    for kind in [ClaimKind::FormerlyRegistered, ClaimKind::Squatter, ClaimKind::Suspicious] {
+        let Some(claim) = best(context.claims.iter().filter(|claim| claim.kind == kind)) else { continue };
+        if already.as_ref().is_some_and(|expected| expected.id == claim.id) {
+            continue;
+        }
+        let may_explain = is_mystery && is_silent(&claim) && !claim.dead;
+        facts.push(Fact::ClaimedBy { claim, may_explain });
+    }
+    if let Some(claim) = best(context.claims.iter().filter(|claim| claim.kind == ClaimKind::Registered)) {
+        facts.push(Fact::Registered(claim));
+    } else if matches!(context.status, PortStatus::Unassigned | PortStatus::Reserved | PortStatus::Dynamic) {
+        facts.push(Fact::UnassignedPort(context.status));
+    }
+    if let Some(announcement) = context.announcement {
+        facts.push(Fact::AnnouncedBy(Box::new(announcement.clone())));
+    }
+    if let Some(process) = &context.process {
+        let claim = context.claims.iter().find(|claim| bears_the_name(claim, process)).cloned();
+        facts.push(Fact::LocalProcess(Box::new(LocalProcess { process: process.clone(), claim })));
+    }
+}
+
+fn add_course(facts: &mut Vec<Fact>, flow: &Flow, context: &Context<'_>) {
+    match opening(flow, context.outcome) {
+        Opening::Completed => facts.push(Fact::Handshake),
+        Opening::Half => facts.push(Fact::HalfOpen),
+        Opening::None => {}
+    }
+    if is_two_way(flow) {
+        facts.push(Fact::Answered);
+    }
+    let datagrams = flow.transport == Transport::Udp;
+    match context.outcome {
+        Outcome::Refused => facts.push(Fact::RefusedBy(refusal(flow))),
+        Outcome::Unanswered => facts.push(Fact::Unanswered { datagrams }),
+        Outcome::OneWay if datagrams && flow.resp.packets == 0 => facts.push(Fact::Unanswered { datagrams }),
+        _ => {}
+    }
+    if flow.attempts > 1 {
+        facts.push(Fact::Retries { attempts: flow.attempts, datagrams });
+    }
+}
+
+fn add_behaviour(facts: &mut Vec<Fact>, flow: &Flow, context: &Context<'_>) {
+    if context.knocks.attempts > 1 {
+        facts.push(Fact::Knocks(context.knocks));
+    }
+    let Reach { hosts, ports, .. } = context.reach;
+    if hosts.max(ports) >= FAN_OUT_MIN {
+        facts.push(fan_out(&context.reach));
+    }
+    if context.sought.originators >= FAN_IN_MIN {
+        facts.push(Fact::FanIn(context.sought.originators));
+    }
+    let answers = answers_to_others(flow, context);
+    if answers > 0 {
+        facts.push(Fact::ListenerKnown(answers));
+    }
+}
+
+/// Answers of the responder that were not given to this very flow.
+fn answers_to_others(flow: &Flow, context: &Context<'_>) -> u32 {
+    let own = u32::from(context.outcome.answered() || flow.history.has(b'h'));
+    context.listener.map_or(0, |listener| listener.answers.saturating_sub(own))
+}
+
+/// Attempts whose end is not known yet say nothing: a busy client has many open flows.
+fn fan_out(reach: &Reach) -> Fact {
+    let (hosts, ports) = (reach.hosts, reach.ports);
+    let failed = reach.refused.saturating_add(reach.unanswered);
+    let is_diagonal = hosts > 5 && ports > 5 && ports / 2 <= hosts && hosts / 2 <= ports;
+    // A scan of many ports on many hosts tries each pair; a peer-to-peer client tries each peer once or
+    // twice.
+    let scattered = is_diagonal && reach.attempts <= u64::from(hosts.max(ports)) * 3;
+    Fact::FanOut { hosts, ports, ended: failed.saturating_add(reach.answered), failed, scattered }
+}
+
+fn add_ports(facts: &mut Vec<Fact>, flow: &Flow, context: &Context<'_>) {
+    let (orig, resp) = (flow.originator.port, flow.responder.port);
+    if let Some(systems) = ephemeral_of(orig) {
+        facts.push(Fact::SourceInEphemeralRange(systems));
+    }
+    if context.status != PortStatus::Active
+        && let Some(systems) = ephemeral_of(resp)
+    {
+        facts.push(Fact::ResponderPortEphemeral { systems, modern: resp >= MODERN_EPHEMERAL_MIN });
+    }
+    let listed = |claims: &[Arc<Claim>]| claims.iter().any(|claim| claim.kind == ClaimKind::Registered);
+    if orig != resp && listed(context.claims) && listed(context.originator_claims) {
+        facts.push(Fact::BothPortsListed);
+    }
+    let serves = context.originator_listener.is_some_and(|listener| listener.answers > 0)
+        || context.originator_status == PortStatus::Active;
+    let is_known = context.status == PortStatus::Active || answers_to_others(flow, context) > 0;
+    let is_expected = facts.iter().any(|fact| matches!(fact, Fact::ClaimExpects(_)));
+    if is_guess(flow) && orig != resp && serves && !is_known && !is_expected {
+        facts.push(Fact::OriginatorServes);
+    }
+}
+
+/// True when neither the packets of the opening, nor an announcement, nor a known listener decided the
+/// direction.
+fn is_guess(flow: &Flow) -> bool {
+    matches!(flow.direction.basis, Basis::PortRange | Basis::FirstPacket)
+}
+
+/// Whose client port range the port lies in: RFC 6335 section 6 and Windows since Vista, macOS (49152-65535),
+/// Linux (`ip_local_port_range`, 32768-60999), FreeBSD (`net.inet.ip.portrange`, 10000-65535), Windows before
+/// Vista (1025-5000, Microsoft KB 929851).
+const fn ephemeral_of(port: u16) -> Option<&'static str> {
+    match port {
+        1025..=5000 => Some("windows before vista 1025-5000"),
+        10000..=32767 => Some("freebsd 10000-65535"),
+        32768..=49151 => Some("linux 32768-60999, freebsd 10000-65535"),
+        49152..=60999 => Some("iana, windows and macos 49152-65535, linux 32768-60999, freebsd 10000-65535"),
+        61000..=65535 => Some("iana, windows and macos 49152-65535, freebsd 10000-65535"),
+        _ => None,
+    }
+}
+
+fn add_capture(facts: &mut Vec<Fact>, flow: &Flow) {
+    let basis = flow.direction.basis;
+    if basis == Basis::FirstPacket {
+        facts.push(Fact::FirstPacketOnly);
+    }
+    let opening_seen = flow.history.has(b'S') || flow.history.has(b'h') || basis == Basis::Syn;
+    if flow.transport == Transport::Tcp && !opening_seen && basis != Basis::SynAck {
+        facts.push(Fact::NoOpeningSeen);
+    }
+    let unasked = unasked(flow);
+    // A lone SYN-ACK acknowledges a SYN that nobody saw: that is this very answer, and is said once.
+    if flow.one_sided && unasked.is_none() {
+        facts.push(Fact::OneSidedCapture);
+    }
+    if let Some(unasked) = unasked {
+        facts.push(Fact::AnswerWithoutRequest(unasked));
+    }
+}
+
+fn add_payload(facts: &mut Vec<Fact>, flow: &Flow, app: AppProto, context: &Context<'_>) {
+    let (orig, resp) = (flow.orig.payload_bytes, flow.resp.payload_bytes);
+    if orig == 0 && resp == 0 {
+        facts.push(Fact::NoPayload);
+    }
+    if is_two_way(flow) && app.app == App::Unknown {
+        facts.push(Fact::PayloadUnrecognised(tenant(context.claims, context.status)));
+    }
+    if is_cut(flow.transport, &flow.head_orig, orig) || is_cut(flow.transport, &flow.head_resp, resp) {
+        facts.push(Fact::TruncatedPayload);
+    }
+}
+
+fn add_oddities(facts: &mut Vec<Fact>, flow: &Flow) {
+    if let Some(name) = odd_flags(flow) {
+        facts.push(Fact::OddFlags(name));
+    }
+    if flow.carrier {
+        facts.push(Fact::TunnelCarrier);
+    }
+    let group = match flow.responder.addr {
+        std::net::IpAddr::V4(addr) => addr.is_multicast() || addr.is_broadcast(),
+        std::net::IpAddr::V6(addr) => addr.is_multicast(),
+    };
+    if group {
+        facts.push(Fact::GroupResponder);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::evidence::example::{claim, tcp, udp};
+    use crate::evidence::{CATALOGUE, Tenant};
+    use crate::flow::{Head, IcmpNote};
+    use crate::payload::{Meeting, Sides, Strength};
+    use crate::time::Timestamp;
+
+    const HTTP: AppProto = AppProto { app: App::Http, sides: Sides::Both, strength: Strength::Strong };
+    const NOTHING: AppProto = AppProto { app: App::Unknown, sides: Sides::Neither, strength: Strength::Weak };
+
+    fn bare(outcome: Outcome) -> Context<'static> {
+        Context::bare(outcome, PortStatus::Dormant)
+    }
+
+    /// The value of the fact of this name, as text.
+    fn said(name: &str, flow: Flow, app: AppProto, context: &Context<'_>) -> Option<String> {
+        let evidence = gather(flow, app, context);
+        evidence.facts.iter().find(|fact| fact.name() == name).map(|fact| fact.value().to_string())
+    }
+
+    #[test]
+    fn speaks_and_what_claims_expect() {
+        let context = bare(Outcome::Established);
+        assert_eq!(said("speaks", tcp(3007, "ShADd"), HTTP, &context).unwrap(), "http");
+        assert_eq!(said("no_claim_expects", tcp(3007, "ShADd"), HTTP, &context).unwrap(), "true");
+        let claims =
+            [claim(ClaimKind::Squatter, "squat", &["http"]), claim(ClaimKind::Registered, "iana", &["http"])];
+        let context = Context { claims: &claims, ..bare(Outcome::Established) };
+        assert_eq!(said("claim_expects", tcp(3007, "ShADd"), HTTP, &context).unwrap(), "3007/tcp/iana");
+        assert_eq!(said("claimed_by", tcp(3007, "ShADd"), HTTP, &context).unwrap(), "3007/tcp/squat");
+        assert_eq!(said("registered", tcp(3007, "ShADd"), HTTP, &context).unwrap(), "iana");
+        assert_eq!(said("no_claim_expects", tcp(3007, "ShADd"), HTTP, &context), None);
+        assert_eq!(said("speaks", tcp(3007, "ShADd"), NOTHING, &context), None);
+    }
+
+    #[test]
+    fn a_suspicious_claim_explains_no_protocol() {
+        let claims = [claim(ClaimKind::Suspicious, "bot", &["http"])];
+        let context = Context { claims: &claims, ..bare(Outcome::Established) };
+        assert_eq!(said("claim_expects", tcp(3007, "ShADd"), HTTP, &context), None);
+        assert_eq!(said("claimed_by", tcp(3007, "ShADd"), HTTP, &context).unwrap(), "3007/tcp/bot");
+    }
+
+    #[test]
+    fn dcerpc_off_its_port_negotiates() {
+        let app = AppProto { app: App::Dcerpc, ..HTTP };
+        assert_eq!(
+            said("negotiates_ports", tcp(49667, "ShADd"), app, &bare(Outcome::Established)).unwrap(),
+            "dcerpc"
+        );
+        assert_eq!(said("negotiates_ports", tcp(49667, "ShADd"), HTTP, &bare(Outcome::Established)), None);
+    }
+
+    #[test]
+    fn announced_by_names_the_frame() {
+        let meeting = Meeting {
+            transport: Transport::Tcp,
+            addr: [10, 0, 0, 2].into(),
+            port: 3007,
+            by: "epm",
+            what: "mapi".into(),
+        };
+        let announcement = Announcement { meeting, frame: 12, time: Timestamp::from_nanos(0) };
+        let context = Context { announcement: Some(&announcement), ..bare(Outcome::Established) };
+        assert_eq!(
+            said("announced_by", tcp(3007, "ShADd"), NOTHING, &context).unwrap(),
+            "frame 12: epm mapi"
+        );
+        let evidence = gather(tcp(3007, "ShADd"), NOTHING, &context);
+        assert_eq!(evidence.announcement().map(|announcement| announcement.frame), Some(12));
+    }
+
+    #[test]
+    fn a_process_bears_a_claims_name_or_not() {
+        let claims = [claim(ClaimKind::Squatter, "om-server", &[])];
+        let process = Process { pid: 1, name: "om-server".into(), exe: None, user: None };
+        let context = Context { claims: &claims, process: Some(process), ..bare(Outcome::Established) };
+        let evidence = gather(tcp(3007, "ShADd"), NOTHING, &context);
+        let matched = |fact: &Fact| matches!(fact, Fact::LocalProcess(local) if local.claim.is_some());
+        assert!(evidence.facts.iter().any(matched));
+        assert_eq!(evidence.process().map(|process| process.pid), Some(1));
+        let stranger =
+            Process { pid: 2, name: "python3".into(), exe: Some("/usr/bin/python3".into()), user: None };
+        let evidence = gather(tcp(3007, "ShADd"), NOTHING, &Context { process: Some(stranger), ..context });
+        assert!(!evidence.facts.iter().any(matched));
+        assert_eq!(evidence.process().map(|process| process.pid), Some(2));
+    }
+
+    #[test]
+    fn the_course_of_a_connection() {
+        for (history, handshake, half_open, answered) in [
+            ("ShADd", true, false, true),
+            ("ShA", true, false, false),
+            ("hADd", true, false, true),
+            ("Shhhh", false, true, false),
+            ("ShR", false, true, false),
+            ("S", false, false, false),
+            ("Dd", false, false, true),
+        ] {
+            let context = bare(Outcome::Opened);
+            let told = |name: &str| said(name, tcp(3007, history), NOTHING, &context).is_some();
+            assert_eq!(
+                (told("handshake"), told("half_open"), told("answered")),
+                (handshake, half_open, answered),
+                "{history}"
+            );
+        }
+    }
+
+    #[test]
+    fn refusals_and_silence() {
+        assert_eq!(said("refused_by", tcp(3007, "Sr"), NOTHING, &bare(Outcome::Refused)).unwrap(), "rst");
+        let mut flow = udp(3007, 1, 0);
+        flow.icmp = Some(IcmpNote { from: [10, 0, 0, 2].into(), v6: false, kind: 3, code: 3, frame: 2 });
+        assert_eq!(said("refused_by", flow, NOTHING, &bare(Outcome::Refused)).unwrap(), "icmp 3/3");
+        assert!(said("unanswered", tcp(3007, "S"), NOTHING, &bare(Outcome::Unanswered)).is_some());
+        assert!(said("unanswered", udp(514, 9, 0), NOTHING, &bare(Outcome::OneWay)).is_some());
+        let mut flow = tcp(3007, "SSS");
+        flow.attempts = 3;
+        assert_eq!(said("retries", flow, NOTHING, &bare(Outcome::Unanswered)).unwrap(), "3");
+    }
+
+    #[test]
+    fn what_else_the_originator_did() {
+        let knocks =
+            Knocks { attempts: 4, answered: 0, regular: true, interval: Some(Duration::from_millis(59_960)) };
+        let reach = Reach { attempts: 100, hosts: 90, ports: 2, answered: 10, refused: 30, unanswered: 60 };
+        let listener = Listener { first: Timestamp::from_nanos(0), answers: 7 };
+        let context = Context {
+            knocks,
+            reach,
+            sought: Sought { originators: 6 },
+            listener: Some(listener),
+            ..bare(Outcome::Unanswered)
+        };
+        let told = |name: &str| said(name, tcp(3007, "S"), NOTHING, &context).unwrap();
+        assert_eq!(told("knocks"), "4 times, 0 answered, every 60.0 s");
+        assert_eq!(told("fan_out"), "90 hosts, 2 ports, 90 of 100 failed");
+        assert_eq!(told("fan_in"), "6");
+        assert_eq!(told("listener_known"), "7");
+        let own = Context { listener: Some(Listener { answers: 1, ..listener }), ..bare(Outcome::Opened) };
+        assert_eq!(said("listener_known", tcp(3007, "ShA"), NOTHING, &own), None, "its own answer");
+        assert_eq!(said("fan_out", tcp(3007, "S"), NOTHING, &bare(Outcome::Unanswered)), None);
+    }
+
+    #[test]
+    fn a_scan_tries_pairs_and_a_peer_scatters() {
+        let scattered = |attempts, hosts, ports| {
+            let reach = Reach { attempts, hosts, ports, answered: 0, refused: 0, unanswered: attempts };
+            matches!(fan_out(&reach), Fact::FanOut { scattered: true, .. })
+        };
+        assert!(scattered(250, 200, 190)); // peers, each on its port
+        assert!(!scattered(1000, 1, 1000)); // ports of one host
+        assert!(!scattered(250, 250, 1)); // one port of many hosts
+        assert!(!scattered(2540, 254, 10)); // ten ports of a network
+        assert!(!scattered(1_000_000, 1000, 1000)); // all ports of many hosts
+    }
+
+    #[test]
+    fn where_ports_lie() {
+        let told = |name: &str, flow: Flow| said(name, flow, NOTHING, &bare(Outcome::Established));
+        assert!(told("source_in_ephemeral_range", tcp(3007, "S")).unwrap().contains("linux"));
+        assert!(told("responder_port_ephemeral", tcp(3007, "S")).unwrap().contains("vista"));
+        assert_eq!(told("responder_port_ephemeral", tcp(443, "S")), None);
+        assert_eq!(ephemeral_of(1024), None);
+        assert_eq!(ephemeral_of(5001), None);
+        let claims = [claim(ClaimKind::Registered, "iana", &[])];
+        let context = Context { claims: &claims, originator_claims: &claims, ..bare(Outcome::Opened) };
+        assert!(said("both_ports_listed", tcp(3007, "S"), NOTHING, &context).is_some());
+        let context = Context::bare(Outcome::Opened, PortStatus::Reserved);
+        assert_eq!(said("unassigned_port", tcp(1, "S"), NOTHING, &context).unwrap(), "reserved");
+    }
+
+    #[test]
+    fn a_guessed_direction_says_what_speaks_against_it() {
+        let https = [claim(ClaimKind::Registered, "https", &["http"])];
+        let context = Context {
+            originator_claims: &https,
+            originator_status: PortStatus::Active,
+            ..bare(Outcome::Midstream)
+        };
+        for (history, expected) in [("Dd", true), ("ShADd", false)] {
+            let told = |name: &str| said(name, tcp(3007, history), HTTP, &context).is_some();
+            assert_eq!(told("originator_claim_expects"), expected);
+            assert_eq!(told("originator_serves"), expected);
+            assert_eq!(told("first_packet_only"), expected);
+            assert_eq!(told("no_opening_seen"), expected);
+        }
+    }
+
+    #[test]
+    fn answers_without_a_question() {
+        let told = |flow: Flow| said("answer_without_request", flow, NOTHING, &bare(Outcome::Midstream));
+        assert_eq!(told(tcp(3007, "h")).unwrap(), "syn_ack");
+        assert_eq!(told(tcp(3007, "hR")).unwrap(), "syn_ack");
+        assert_eq!(told(tcp(3007, "R")).unwrap(), "rst");
+        assert_eq!(told(tcp(3007, "r")).unwrap(), "rst");
+        assert_eq!(told(tcp(3007, "Sr")), None);
+        assert_eq!(told(tcp(3007, "hd")), None);
+        let mut flow = udp(3007, 0, 0);
+        flow.icmp = Some(IcmpNote { from: [10, 0, 0, 2].into(), v6: false, kind: 3, code: 3, frame: 2 });
+        assert_eq!(told(flow).unwrap(), "icmp");
+    }
+
+    #[test]
+    fn what_the_capture_does_not_show() {
+        let told = |name: &str, flow: Flow| said(name, flow, NOTHING, &bare(Outcome::Established)).is_some();
+        let mut flow = tcp(3007, "hD");
+        flow.one_sided = true;
+        assert!(told("one_sided_capture", flow));
+        let mut flow = tcp(3007, "h");
+        flow.one_sided = true;
+        assert!(!told("one_sided_capture", flow), "said once, as an answer without a question");
+        assert!(told("no_payload", tcp(3007, "ShA")) && !told("no_payload", tcp(3007, "ShAD")));
+        assert!(told("payload_unrecognised", tcp(3007, "ShADd")));
+        assert!(!told("payload_unrecognised", tcp(3007, "ShAD")));
+        let mut flow = tcp(3007, "ShADd");
+        assert!(!told("truncated_payload", flow.clone()), "released bytes say nothing");
+        flow.head_orig = Head { bytes: vec![0; 100], from_start: true };
+        assert!(!told("truncated_payload", flow.clone()));
+        flow.head_orig.bytes.truncate(99);
+        assert!(told("truncated_payload", flow));
+    }
+
+    #[test]
+    fn tenants_by_status_and_speech() {
+        let tenant_of = |status, speaks: &[&str]| {
+            let claims = [claim(ClaimKind::Registered, "iana", speaks)];
+            tenant(&claims, status)
+        };
+        assert_eq!(tenant_of(PortStatus::Active, &["http"]), Tenant::Telling);
+        assert_eq!(tenant_of(PortStatus::Active, &[]), Tenant::Silent);
+        assert_eq!(tenant_of(PortStatus::Active, &["a protocol nobody here knows"]), Tenant::Silent);
+        assert_eq!(tenant_of(PortStatus::Dormant, &[]), Tenant::Absent);
+    }
+
+    #[test]
+    fn oddities() {
+        let probe = |flags| {
+            let mut flow = tcp(3007, "A");
+            flow.orig.tcp_flags = flags;
+            said("odd_flags", flow, NOTHING, &bare(Outcome::Midstream))
+        };
+        assert_eq!(probe(0).unwrap(), "null");
+        assert_eq!(probe(0x01).unwrap(), "fin");
+        assert_eq!(probe(0x29).unwrap(), "xmas");
+        assert_eq!(probe(0x03).unwrap(), "syn_fin");
+        assert_eq!(probe(0x06).unwrap(), "syn_rst");
+        assert_eq!(probe(0x11), None, "a connection's end");
+        assert_eq!(probe(0x02), None, "an opening");
+        let mut flow = udp(4789, 1, 1);
+        flow.carrier = true;
+        assert!(said("tunnel_carrier", flow, NOTHING, &bare(Outcome::TwoWay)).is_some());
+        let mut flow = udp(5353, 1, 0);
+        flow.responder.addr = [224, 0, 0, 251].into();
+        assert!(said("group_responder", flow, NOTHING, &bare(Outcome::OneWay)).is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn facts_stand_in_catalogue_order(
+            flow in crate::evidence::example::any_flow(),
+            context in crate::evidence::example::any_world(),
+        ) {
+            let (app, world) = context;
+            let evidence = world.gather(flow, app);
+            let place = |fact: &Fact| CATALOGUE.iter().position(|(name, ..)| *name == fact.name());
+            let places: Vec<_> = evidence.facts.iter().map(place).collect();
+            prop_assert!(places.iter().all(Option::is_some), "{:?}", evidence.facts);
+            prop_assert!(places.windows(2).all(|pair| pair[0] <= pair[1]), "{:?}", evidence.facts);
+            prop_assert!(evidence.facts.iter().all(|fact| !fact.value().to_string().is_empty()));
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! What an endpoint did across flows, in plain numbers.
+
+use std::time::Duration;
+
+use crate::time::Timestamp;
+
+/// An endpoint that has answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// First answer seen.
+    pub first: Timestamp,
+    /// Answers seen.
+    pub answers: u32,
+}
+
+/// How far an originator reached, within the last five to ten minutes of packet time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// Flows it opened.
+    pub attempts: u64,
+    /// Distinct hosts it asked; exact up to 12 per half window, about 9 % off beyond.
+    pub hosts: u32,
+    /// Distinct ports it asked; likewise.
+    pub ports: u32,
+    /// Flows that were answered.
+    pub answered: u64,
+    /// Flows that were refused.
+    pub refused: u64,
+    /// Flows without any answer.
+    pub unanswered: u64,
+}
+
+/// Earlier attempts of one originator at one responder, as long as that is among its last eight targets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Knocks {
+    /// Flows.
+    pub attempts: u32,
+    /// Those that were answered.
+    pub answered: u32,
+    /// True when the last three to eight intervals differ little: standard deviation at most a fifth of the mean.
+    pub regular: bool,
+    /// The mean of those intervals, when there is one.
+    pub interval: Option<Duration>,
+}
+
+/// Who sought a responder.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sought {
+    /// Distinct originators, without those who reach widely; exact up to 12, about 9 % off beyond.
+    pub originators: u32,
+}

@@ -1,0 +1,195 @@
+//! What makes two packets belong to one flow, and the hash that places it.
+//!
+//! The two ends are kept in the order of their addresses and ports, so that both directions give the same key. IPv4
+//! addresses sit in the low word; the family is part of `kind`, so a mapped address stays apart from its IPv4 twin.
+//!
+//! Invariant: the shard and the tag of a key depend on the key and the seed only.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::wire::{Endpoint, Transport};
+
+const KIND_V6: u32 = 0x100;
+
+/// Addresses and ports of both ends, lower end first, and the transport.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub(super) struct Key {
+    /// Lower end's address, then the higher end's: two words each.
+    pub(super) addrs: [u64; 4],
+    /// Lower end's port in the high half, higher end's in the low half.
+    pub(super) ports: u32,
+    /// IP protocol number, and whether the addresses are IPv6.
+    pub(super) kind: u32,
+}
+
+/// Which end of a key: 0 is the lower one, 1 the higher one.
+pub(super) type End = usize;
+
+impl Key {
+    /// The key of a packet, and which end its sender is.
+    pub(super) fn of(transport: Transport, src: Endpoint, dst: Endpoint) -> (Self, End) {
+        let v6 = src.addr.is_ipv6() || dst.addr.is_ipv6();
+        let (from, to) = (words(src.addr, v6), words(dst.addr, v6));
+        let sender = usize::from((from, src.port) > (to, dst.port));
+        let (low, high, low_port, high_port) =
+            if sender == 0 { (from, to, src.port, dst.port) } else { (to, from, dst.port, src.port) };
+        let key = Self {
+            addrs: [low[0], low[1], high[0], high[1]],
+            ports: u32::from(low_port) << 16 | u32::from(high_port),
+            kind: u32::from(transport as u8) | if v6 { KIND_V6 } else { 0 },
+        };
+        (key, sender)
+    }
+
+    /// A TCP key from its parts.
+    pub(super) fn tcp(addrs: [u64; 4], ports: u32, v6: bool) -> Self {
+        Self { addrs, ports, kind: u32::from(Transport::Tcp as u8) | if v6 { KIND_V6 } else { 0 } }
+    }
+
+    /// True when the addresses are IPv6.
+    pub(super) fn is_v6(&self) -> bool {
+        self.kind & KIND_V6 != 0
+    }
+
+    /// Its transport.
+    pub(super) fn transport(&self) -> Transport {
+        match self.kind & 0xff {
+            17 => Transport::Udp,
+            132 => Transport::Sctp,
+            _ => Transport::Tcp,
+        }
+    }
+
+    /// One of its ends.
+    pub(super) fn end(&self, end: End) -> Endpoint {
+        let (high, low) = (self.addrs[end * 2], self.addrs[end * 2 + 1]);
+        let addr = if self.is_v6() {
+            IpAddr::V6(Ipv6Addr::from_bits(u128::from(high) << 64 | u128::from(low)))
+        } else {
+            IpAddr::V4(Ipv4Addr::from_bits(low32(low)))
+        };
+        let [a, b, c, d] = self.ports.to_be_bytes();
+        Endpoint::new(addr, if end == 0 { u16::from_be_bytes([a, b]) } else { u16::from_be_bytes([c, d]) })
+    }
+}
+
+/// The address as two words; an IPv4 address among IPv6 ones takes its mapped form.
+fn words(addr: IpAddr, v6: bool) -> [u64; 2] {
+    match addr {
+        IpAddr::V4(v4) if v6 => [0, 0xffff_0000_0000 | u64::from(v4.to_bits())],
+        IpAddr::V4(v4) => [0, u64::from(v4.to_bits())],
+        IpAddr::V6(v6) => {
+            let bits = v6.to_bits();
+            [low64(bits >> 64), low64(bits)]
+        }
+    }
+}
+
+/// Seeded multiply-and-fold hash of keys. Strangers choose what is hashed, so the seeds matter.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hasher([u64; 4]);
+
+impl Hasher {
+    /// The hash function of this seed.
+    pub(super) fn new(seed: u64) -> Self {
+        let mut state = seed;
+        Self([(); 4].map(|()| split_mix(&mut state)))
+    }
+
+    /// 64 bits: the top ones choose the shard, the low 32 are the tag.
+    #[inline]
+    pub(super) fn hash(&self, key: &Key) -> u64 {
+        let [s0, s1, s2, s3] = self.0;
+        let tail = u64::from(key.ports) << 32 | u64::from(key.kind);
+        let body = if key.is_v6() {
+            let low = fold(key.addrs[0] ^ s0, key.addrs[1] ^ s1);
+            low ^ fold(key.addrs[2] ^ s1 ^ low, key.addrs[3] ^ s2)
+        } else {
+            (key.addrs[1] << 32 | key.addrs[3]) ^ s0
+        };
+        let mixed = fold(body, tail ^ s2);
+        fold(mixed ^ s3, s1)
+    }
+}
+
+/// A 53-bit number for a flow: the same in every run, whatever the configuration.
+pub(super) fn flow_id(key: &Key, start: i64, frame: u64, layer: u8) -> u64 {
+    const FIXED: u64 = 0x243f_6a88_85a3_08d3; // fractional digits of pi
+    let hasher = Hasher::new(FIXED);
+    let born = fold(start.cast_unsigned() ^ hasher.0[1], frame ^ u64::from(layer) << 56 ^ hasher.0[2]);
+    fold(hasher.hash(key) ^ born, hasher.0[3]) >> 11
+}
+
+fn fold(a: u64, b: u64) -> u64 {
+    let wide = u128::from(a) * u128::from(b);
+    low64(wide) ^ low64(wide >> 64)
+}
+
+/// Steele, Lea and Flood's generator: turns one seed into several unrelated words.
+fn split_mix(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut word = *state;
+    word = (word ^ word >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    word = (word ^ word >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (word ^ word >> 31) | 1
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the low half is what is wanted")]
+fn low64(wide: u128) -> u64 {
+    wide as u64
+}
+
+/// The low half of a word.
+#[expect(clippy::cast_possible_truncation, reason = "the low half is what is wanted")]
+pub(super) fn low32(word: u64) -> u32 {
+    word as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn end(addr: &str, port: u16) -> Endpoint {
+        Endpoint::new(addr.parse().unwrap(), port)
+    }
+
+    #[test]
+    fn both_directions_share_a_key_and_give_their_ends_back() {
+        for (a, b) in [
+            (end("10.0.0.1", 40_000), end("10.0.0.2", 80)),
+            (end("10.0.0.1", 80), end("10.0.0.1", 81)),
+            (end("2001:db8::1", 1), end("::ffff:1.2.3.4", 2)),
+        ] {
+            for transport in Transport::ALL {
+                let (key, from_a) = Key::of(transport, a, b);
+                let (same, from_b) = Key::of(transport, b, a);
+                assert_eq!(key, same);
+                assert_ne!(from_a, from_b);
+                assert_eq!((key.end(from_a), key.end(from_b)), (a, b));
+                assert_eq!(key.transport(), transport);
+                assert_eq!(Hasher::new(7).hash(&key), Hasher::new(7).hash(&same));
+                assert_ne!(Hasher::new(7).hash(&key), Hasher::new(8).hash(&key));
+            }
+        }
+    }
+
+    #[test]
+    fn a_mapped_address_is_not_its_ipv4_twin() {
+        let (v4, _) = Key::of(Transport::Tcp, end("1.2.3.4", 1), end("1.2.3.5", 2));
+        let (v6, _) = Key::of(Transport::Tcp, end("::ffff:1.2.3.4", 1), end("::ffff:1.2.3.5", 2));
+        assert_ne!(v4, v6);
+    }
+
+    #[test]
+    fn the_shards_fill_evenly_and_identifiers_fit_53_bits() {
+        let hasher = Hasher::new(1);
+        let mut filled = [0u32; 64];
+        for port in 0..64_000u16 {
+            let (key, _) = Key::of(Transport::Udp, end("10.0.0.1", port), end("10.0.0.2", 53));
+            filled[usize::try_from(hasher.hash(&key) >> 58).unwrap()] += 1;
+            assert!(flow_id(&key, i64::from(port), 1, 0) < 1 << 53);
+        }
+        assert!(filled.iter().all(|&n| (850..1150).contains(&n)), "{filled:?}");
+    }
+}

@@ -1,0 +1,512 @@
+//! One shard: its flows, and what packets and time do to them.
+//!
+//! Before a packet is folded in, every flow of the shard whose deadline lies before the packet clock is ended. So the
+//! state a packet meets depends on the packets before it only, not on how often [`Shard::expire`] was called or on which
+//! other shards the worker owns; with it the events, evictions and pools are the same for any number of workers.
+//!
+//! Invariants: flows, heads and ICMP notes stay within their bounds; `next_due` is never later than the earliest
+//! deadline; a place with the top bit set names an embryo, others a full record.
+
+use super::birth::{Embryo, Profile, Profiles};
+use super::config::{Config, Counters};
+use super::deadlines::{Deadlines, TRACKS};
+use super::head::HeadBuffer;
+use super::key::{End, Hasher, Key, low32};
+use super::slab::{List, NIL, Slab};
+use super::track::{Class, Hearing, Track, asks};
+use super::{Ears, EndReason, Event, Flow, Head, IcmpNote, Keep, Opened, Order, Said, tcp};
+use super::{HEARINGS_MAX, SAID_MAX, SHARDS};
+use crate::time::Timestamp;
+use crate::wire::{Packet, Role, Transport};
+
+const EMBRYO: u32 = 1 << 31;
+/// Payload packets after which a flow is heard (again).
+const HEAR_EVERY: u8 = 4;
+
+/// What a table pushes to.
+pub(super) type Out<N> = Vec<(Order, Event<N>)>;
+
+/// A packet on its way into its shard.
+pub(super) struct Arrival<'p, 'a> {
+    pub(super) packet: &'p Packet<'a>,
+    pub(super) key: Key,
+    pub(super) sender: End,
+    pub(super) tag: u32,
+}
+
+#[derive(Debug)]
+pub(super) struct Shard<N> {
+    hasher: Hasher,
+    index: super::index::Index,
+    embryos: Slab<Embryo, 128>,
+    tracks: Slab<Track<N>, TRACKS>,
+    heads: Slab<HeadBuffer, 16>,
+    icmp: Slab<IcmpNote, 16>,
+    profiles: Profiles,
+    /// Embryos, oldest first: in exact order of their deadlines.
+    young: List,
+    classes: [Deadlines; Class::LISTED.len()],
+    next_due: Timestamp,
+    clock: Timestamp,
+    flows_max: usize,
+    heads_max: usize,
+    counters: Counters,
+}
+
+impl<N: Copy + Default> Shard<N> {
+    pub(super) fn new(config: &Config) -> Self {
+        let times = config.timeouts;
+        let timeout = |class| match class {
+            Class::UdpOneWay => times.udp_one_way,
+            Class::Established => times.tcp_established,
+            Class::Closed => times.tcp_closed,
+            Class::UdpTwoWay => times.udp_two_way,
+            Class::Sctp => times.sctp,
+            Class::Opening | Class::Gone => times.tcp_opening,
+        };
+        Self {
+            hasher: Hasher::new(config.seed),
+            index: super::index::Index::new(),
+            embryos: Slab::new(),
+            tracks: Slab::new(),
+            heads: Slab::new(),
+            icmp: Slab::new(),
+            profiles: Profiles::new(config.seed),
+            young: List::EMPTY,
+            classes: Class::LISTED.map(|class| Deadlines::new(class, timeout(class))),
+            next_due: Timestamp::MAX,
+            clock: Timestamp::MIN,
+            flows_max: config.flows_max.div_ceil(SHARDS).max(1),
+            heads_max: config.heads_max.div_ceil(SHARDS),
+            counters: Counters::default(),
+        }
+    }
+
+    pub(super) fn counters(&self) -> Counters {
+        let (half_open, full) = (self.embryos.live() as u64, self.tracks.live() as u64);
+        Counters { open: half_open + full, half_open, ..self.counters }
+    }
+
+    /// Where the search for a tag begins, for prefetching.
+    #[inline]
+    pub(super) fn index_address(&self, tag: u32) -> *const u8 {
+        self.index.address(tag)
+    }
+
+    /// Brings in the record a tag most likely leads to.
+    #[inline]
+    pub(super) fn prefetch(&self, tag: u32) {
+        let Some(place) = self.index.guess(tag) else { return };
+        if place & EMBRYO != 0 {
+            return super::prefetch::prefetch(self.embryos.address(place & !EMBRYO));
+        }
+        let address = self.tracks.address(place).cast::<u8>();
+        for line in 0..3 {
+            super::prefetch::prefetch(address.wrapping_add(line * 64));
+        }
+    }
+
+    /// Folds one packet in.
+    pub(super) fn fold(&mut self, arrival: &Arrival<'_, '_>, ears: &mut impl Ears<N>, out: &mut Out<N>) {
+        self.clock = self.clock.max(arrival.packet.clock);
+        if self.clock > self.next_due {
+            self.expire(self.clock, out);
+        }
+        let Some(mut at) = self.locate(arrival) else {
+            return self.open(arrival, ears, out);
+        };
+        if tcp::begins_anew(self.tracks.get(at), arrival.sender, arrival.packet, self.clock) {
+            self.counters.reused += 1;
+            self.close(at, EndReason::TcpReuse, self.order_of(arrival.packet), out);
+            return self.open(arrival, ears, out);
+        }
+        if matches!(arrival.packet.role, Role::IcmpError { .. }) {
+            self.note_icmp(at, arrival.packet);
+        } else {
+            at = self.follow(at, arrival, ears, out);
+        }
+        self.touch(at);
+    }
+
+    /// Ends every flow whose deadline lies before `clock`.
+    pub(super) fn expire(&mut self, clock: Timestamp, out: &mut Out<N>) {
+        if clock <= self.next_due {
+            return;
+        }
+        let opening = self.classes[Class::Opening as usize].timeout();
+        while let Some(at) = self.young.front() {
+            let deadline = self.embryos.get(at).time.after(opening);
+            if deadline >= clock {
+                break;
+            }
+            let embryo = *self.embryos.get(at);
+            let order = due_order(deadline, embryo.frame(), self.profiles.get(embryo.profile()).layer);
+            self.counters.timed_out += 1;
+            self.close_embryo(at, EndReason::Timeout, order, out);
+        }
+        for class in 0..self.classes.len() {
+            while let Some((deadline, at)) = self.classes[class].next_due(&mut self.tracks, clock) {
+                let track = self.tracks.get(at);
+                let order = due_order(deadline, track.frame, self.profiles.get(track.profile).layer);
+                self.counters.timed_out += 1;
+                self.close(at, EndReason::Timeout, order, out);
+            }
+        }
+        let young = self.young.front().map(|at| self.embryos.get(at).time.after(opening));
+        let others = self.classes.iter().filter_map(|class| class.earliest(&self.tracks));
+        self.next_due = others.chain(young).min().unwrap_or(Timestamp::MAX);
+    }
+
+    /// Ends every flow.
+    pub(super) fn finish(&mut self, clock: Timestamp, out: &mut Out<N>) {
+        self.expire(clock, out);
+        let order = |frame, layer| Order { clock, rank: 2, frame, layer };
+        while let Some(at) = self.young.front() {
+            let embryo = *self.embryos.get(at);
+            let layer = self.profiles.get(embryo.profile()).layer;
+            self.close_embryo(at, EndReason::Shutdown, order(embryo.frame(), layer), out);
+        }
+        for class in 0..self.classes.len() {
+            while let Some(at) = self.classes[class].oldest() {
+                let track = self.tracks.get(at);
+                let order = order(track.frame, self.profiles.get(track.profile).layer);
+                self.close(at, EndReason::Shutdown, order, out);
+            }
+        }
+        self.next_due = Timestamp::MAX;
+    }
+
+    /// The full record of this packet's flow. An embryo grows into one.
+    fn locate(&mut self, arrival: &Arrival<'_, '_>) -> Option<u32> {
+        let (embryos, tracks) = (&self.embryos, &self.tracks);
+        let place = self.index.find(arrival.tag, |place| {
+            if place & EMBRYO != 0 {
+                embryos.get(place & !EMBRYO).key() == arrival.key
+            } else {
+                tracks.get(place).key == arrival.key
+            }
+        })?;
+        if place & EMBRYO == 0 {
+            return Some(place);
+        }
+        let young = place & !EMBRYO;
+        let embryo = *self.embryos.get(young);
+        self.young.unlink(&mut self.embryos, young);
+        self.embryos.remove(young);
+        let at = self.tracks.insert(Track::grown(&embryo, self.profiles.get(embryo.profile())));
+        self.index.replace(arrival.tag, place, at);
+        self.classes[Class::Opening as usize].push(&mut self.tracks, at);
+        // It stands at the back with an old time for a moment; `touch` moves it at the end of this very packet.
+        Some(at)
+    }
+
+    /// Begins a flow with this packet.
+    fn open(&mut self, arrival: &Arrival<'_, '_>, ears: &mut impl Ears<N>, out: &mut Out<N>) {
+        let packet = arrival.packet;
+        if !refuses_or_none(packet) {
+            self.counters.icmp_unmatched += 1;
+            return;
+        }
+        if self.embryos.live() + self.tracks.live() >= self.flows_max {
+            self.evict(self.order_of(packet), out);
+        }
+        self.counters.opened += 1;
+        out.push((self.order_of(packet), Event::Opened(opened(packet))));
+        if Embryo::fits(packet, self.clock) && self.open_embryo(arrival) {
+            return;
+        }
+        let profile = self.profiles.take(&Profile::of(packet));
+        let at = self.tracks.insert(Track::new(arrival.key, arrival.sender, packet, self.clock, profile));
+        self.index.insert(arrival.tag, at);
+        if matches!(packet.role, Role::IcmpError { .. }) {
+            self.note_icmp(at, packet);
+        } else {
+            self.follow(at, arrival, ears, out);
+        }
+        let class = self.tracks.get(at).classify();
+        self.tracks.get_mut(at).class = class;
+        self.enlist(at, class);
+    }
+
+    fn open_embryo(&mut self, arrival: &Arrival<'_, '_>) -> bool {
+        let profile = self.profiles.take(&Profile::of_embryo(arrival.packet));
+        let Ok(small) = u16::try_from(profile) else {
+            self.profiles.release(profile);
+            return false;
+        };
+        let at = self.embryos.insert(Embryo::new(&arrival.key, arrival.sender, arrival.packet, small));
+        self.young.push_back(&mut self.embryos, at);
+        self.index.insert(arrival.tag, at | EMBRYO);
+        let deadline = self.clock.after(self.classes[Class::Opening as usize].timeout());
+        self.next_due = self.next_due.min(deadline);
+        true
+    }
+
+    /// Counts a packet, keeps what is wanted of its payload, and asks when the flow is due.
+    fn follow(
+        &mut self,
+        at: u32,
+        arrival: &Arrival<'_, '_>,
+        ears: &mut impl Ears<N>,
+        out: &mut Out<N>,
+    ) -> u32 {
+        let (packet, sender) = (arrival.packet, arrival.sender);
+        let track = self.tracks.get_mut(at);
+        // Read before the packet moves it on: a later fragment's bytes belong there.
+        let expected = track.next[sender];
+        track.count(sender, packet);
+        if packet.payload.is_empty() {
+            return at;
+        }
+        match track.hearing {
+            Hearing::Done => {}
+            Hearing::Tapped => self.say(at, arrival, out),
+            Hearing::Open => {
+                let first = self.keep_head(at, arrival, expected);
+                if self.is_due(at, sender, first) {
+                    self.hear(at, packet, ears, out);
+                }
+            }
+        }
+        at
+    }
+
+    /// Adds payload to the sender's head; true when it is the first of that side.
+    fn keep_head(&mut self, at: u32, arrival: &Arrival<'_, '_>, expected: u32) -> bool {
+        let (packet, sender) = (arrival.packet, arrival.sender);
+        let is_tcp = packet.transport == Transport::Tcp;
+        let fragment = match packet.role {
+            Role::LaterFragment { contiguous } => Some(contiguous),
+            _ => None,
+        };
+        let track = self.tracks.get_mut(at);
+        track.since = track.since.saturating_add(1);
+        let first = track.heads[sender] == NIL;
+        if first {
+            if self.heads.live() >= self.heads_max {
+                self.counters.heads_refused += 1;
+                if track.heads[1 - sender] == NIL {
+                    track.hearing = Hearing::Done;
+                }
+                return false;
+            }
+            track.heads[sender] = self.heads.insert(first_head(track, arrival));
+            track.set_datagram_open(sender, true);
+        } else if fragment.is_none() {
+            track.set_datagram_open(sender, false);
+        }
+        let open = track.datagram_is_open(sender);
+        let head = self.heads.get_mut(track.heads[sender]);
+        match fragment {
+            Some(false) => {}
+            Some(true) if is_tcp => head.segment(expected, packet.payload),
+            Some(true) if open => head.append(packet.payload),
+            Some(true) => {}
+            None if is_tcp => head.segment(payload_seq(packet), packet.payload),
+            None if first => head.append(packet.payload),
+            None => {}
+        }
+        first
+    }
+
+    /// Due: the second side spoke for the first time, four more payload packets came, or a side without an answer has
+    /// filled its head.
+    fn is_due(&self, at: u32, sender: End, first: bool) -> bool {
+        let track = self.tracks.get(at);
+        let [mine, other] = [track.heads[sender], track.heads[1 - sender]];
+        if track.heard >= HEARINGS_MAX || mine == NIL && other == NIL {
+            return false;
+        }
+        let full = track.heard == 0 && mine != NIL && other == NIL && self.heads.get(mine).is_full();
+        first && other != NIL || track.since >= HEAR_EVERY || full
+    }
+
+    fn hear(&mut self, at: u32, packet: &Packet<'_>, ears: &mut impl Ears<N>, out: &mut Out<N>) {
+        let flow = Box::new(self.snapshot(at, None));
+        let (note, keep) = ears.hear(&flow);
+        let track = self.tracks.get_mut(at);
+        (track.note, track.since) = (note, 0);
+        track.heard += 1;
+        track.hearing = match keep {
+            Keep::Listen => Hearing::Open,
+            Keep::Release => Hearing::Done,
+            Keep::Tap => Hearing::Tapped,
+        };
+        if keep != Keep::Listen {
+            self.release_heads(at);
+        }
+        out.push((self.order_of(packet), Event::Heard(flow, note)));
+    }
+
+    fn say(&mut self, at: u32, arrival: &Arrival<'_, '_>, out: &mut Out<N>) {
+        let track = self.tracks.get_mut(at);
+        if track.said >= SAID_MAX {
+            self.counters.said_dropped += 1;
+            return;
+        }
+        track.said += 1;
+        let packet = arrival.packet;
+        let bytes = &packet.payload[..packet.payload.len().min(Said::<N>::BYTES_MAX)];
+        let said = Said {
+            note: track.note,
+            transport: packet.transport,
+            speaker: packet.src,
+            listener: packet.dst,
+            from_originator: arrival.sender == track.originator(),
+            frame: packet.frame,
+            time: packet.time,
+            bytes: bytes.into(),
+        };
+        out.push((self.order_of(packet), Event::Said(said)));
+    }
+
+    /// The first error that refuses wins over those that do not, and otherwise the first one.
+    fn note_icmp(&mut self, at: u32, packet: &Packet<'_>) {
+        let Some(note) = icmp_note(packet) else { return };
+        let track = self.tracks.get_mut(at);
+        if track.icmp == NIL {
+            track.icmp = self.icmp.insert(note);
+        } else if note.refuses() && !self.icmp.get(track.icmp).refuses() {
+            *self.icmp.get_mut(track.icmp) = note;
+        }
+    }
+
+    /// The flow was used now: moves it to where it belongs.
+    fn touch(&mut self, at: u32) {
+        let track = self.tracks.get_mut(at);
+        let (class, now) = (track.classify(), self.clock);
+        let stays = class == track.class && self.classes[class as usize].same_tick(track.active, now);
+        let was = std::mem::replace(&mut track.class, class);
+        track.active = now;
+        // A flow that grew from an embryo just now is in the right tick or is moved here.
+        if !stays {
+            self.classes[was as usize].unlink(&mut self.tracks, at);
+            self.enlist(at, class);
+        }
+    }
+
+    fn enlist(&mut self, at: u32, class: Class) {
+        let deadlines = &mut self.classes[class as usize];
+        deadlines.push(&mut self.tracks, at);
+        self.next_due = self.next_due.min(self.clock.after(deadlines.timeout()));
+    }
+
+    /// Makes room: the oldest flow that nobody answered, or else the one not used for longest.
+    fn evict(&mut self, order: Order, out: &mut Out<N>) {
+        let oldest = |shard: &Self, unanswered: bool| {
+            let fronts = Class::LISTED.into_iter().filter(|class| class.is_unanswered() == unanswered);
+            let fronts = fronts.filter_map(|class| shard.classes[class as usize].oldest());
+            fronts.map(|at| (shard.tracks.get(at).active, shard.tracks.get(at).frame, at)).min()
+        };
+        let young =
+            self.young.front().map(|at| (self.embryos.get(at).time, self.embryos.get(at).frame(), at));
+        let unanswered = oldest(self, true);
+        if let Some(first) = young
+            && unanswered.is_none_or(|other| (first.0, first.1) <= (other.0, other.1))
+        {
+            self.counters.evicted_half_open += 1;
+            self.close_embryo(first.2, EndReason::Forced, order, out);
+        } else if let Some((.., at)) = unanswered {
+            self.counters.evicted_half_open += 1;
+            self.close(at, EndReason::Forced, order, out);
+        } else if let Some((.., at)) = oldest(self, false) {
+            self.counters.evicted_other += 1;
+            self.close(at, EndReason::Forced, order, out);
+        }
+    }
+
+    fn close(&mut self, at: u32, reason: EndReason, order: Order, out: &mut Out<N>) {
+        let flow = Box::new(self.snapshot(at, Some(reason)));
+        self.release_heads(at);
+        let track = self.tracks.get_mut(at);
+        let class = std::mem::replace(&mut track.class, Class::Gone);
+        let (note, key, profile, icmp) = (track.note, track.key, track.profile, track.icmp);
+        self.classes[class as usize].unlink(&mut self.tracks, at);
+        self.tracks.remove(at);
+        if icmp != NIL {
+            self.icmp.remove(icmp);
+        }
+        self.profiles.release(profile);
+        self.index.remove(low32(self.hasher.hash(&key)), at);
+        out.push((order, Event::Closed(flow, note)));
+    }
+
+    fn close_embryo(&mut self, at: u32, reason: EndReason, order: Order, out: &mut Out<N>) {
+        let embryo = *self.embryos.get(at);
+        let profile = self.profiles.get(embryo.profile());
+        let flow = Track::<N>::grown(&embryo, profile).flow(profile, Default::default(), None, Some(reason));
+        self.young.unlink(&mut self.embryos, at);
+        self.embryos.remove(at);
+        self.profiles.release(embryo.profile());
+        self.index.remove(low32(self.hasher.hash(&embryo.key())), at | EMBRYO);
+        out.push((order, Event::Closed(Box::new(flow), N::default())));
+    }
+
+    fn snapshot(&self, at: u32, ended: Option<EndReason>) -> Flow {
+        let track = self.tracks.get(at);
+        let heads = track.heads.map(|head| match head {
+            NIL => Head::default(),
+            head => self.heads.get(head).snapshot(),
+        });
+        let icmp = (track.icmp != NIL).then(|| *self.icmp.get(track.icmp));
+        track.flow(self.profiles.get(track.profile), heads, icmp, ended)
+    }
+
+    fn release_heads(&mut self, at: u32) {
+        for head in &mut self.tracks.get_mut(at).heads {
+            if *head != NIL {
+                self.heads.remove(*head);
+                *head = NIL;
+            }
+        }
+    }
+
+    fn order_of(&self, packet: &Packet<'_>) -> Order {
+        Order { clock: self.clock, rank: 0, frame: packet.frame, layer: packet.layer }
+    }
+}
+
+fn due_order(deadline: Timestamp, frame: u64, layer: u8) -> Order {
+    Order { clock: deadline, rank: 1, frame, layer }
+}
+
+/// An ICMP error about a flow that nobody saw is worth a flow of its own when it refuses: a packet went out under that
+/// sender's address and was not captured, or somebody else forged it (backscatter). Such a flow has no packets.
+fn refuses_or_none(packet: &Packet<'_>) -> bool {
+    icmp_note(packet).is_none_or(|note| note.refuses())
+}
+
+fn icmp_note(packet: &Packet<'_>) -> Option<IcmpNote> {
+    match packet.role {
+        Role::IcmpError { from, v6, kind, code } => {
+            Some(IcmpNote { from, v6, kind, code, frame: packet.frame })
+        }
+        _ => None,
+    }
+}
+
+fn opened(packet: &Packet<'_>) -> Opened {
+    use crate::wire::TcpFlags;
+    let is_icmp = matches!(packet.role, Role::IcmpError { .. });
+    let answers = !is_icmp && packet.tcp.flags.has(TcpFlags::SYN | TcpFlags::ACK);
+    let (originator, responder) = if answers { (packet.dst, packet.src) } else { (packet.src, packet.dst) };
+    Opened { transport: packet.transport, originator, responder, time: packet.time, asks: asks(packet) }
+}
+
+/// Sequence number of a segment's first payload byte: a SYN takes one of its own.
+fn payload_seq(packet: &Packet<'_>) -> u32 {
+    packet.tcp.seq.wrapping_add(u32::from(packet.tcp.flags.has(crate::wire::TcpFlags::SYN)))
+}
+
+/// An empty head that begins where the stream began, if that was seen.
+fn first_head<N: Copy + Default>(track: &Track<N>, arrival: &Arrival<'_, '_>) -> HeadBuffer {
+    use super::letters::Letter;
+    let (packet, sender) = (arrival.packet, arrival.sender);
+    if packet.transport != Transport::Tcp {
+        return HeadBuffer::new(0, track.payload_sent(sender) == u64::from(packet.payload_len));
+    }
+    if track.letters.saw(sender, Letter::Syn) || track.letters.saw(sender, Letter::SynAck) {
+        return HeadBuffer::new(track.isn[sender].wrapping_add(1), true);
+    }
+    HeadBuffer::new(payload_seq(packet), false)
+}

@@ -1,0 +1,91 @@
+//! The flow table of one worker: its shards, and the burst shape.
+//!
+//! A slice of packets is taken in strides of 32: all keys are hashed and their index slots asked for, then the records
+//! these lead to, then the packets are folded. So 32 cache misses are waited for together instead of one by one.
+
+use super::config::{Config, Counters};
+use super::key::{Hasher, Key, low32};
+use super::prefetch::prefetch;
+use super::shard::{Arrival, Out, Shard};
+use super::{Ears, SHARDS};
+use crate::time::Timestamp;
+use crate::wire::Packet;
+use arrayvec::ArrayVec;
+
+/// Packets looked ahead. Twice as many gain nothing measurable and push the first lines out of the nearest cache.
+const STRIDE: usize = 32;
+
+/// The flows of one worker.
+#[derive(Debug)]
+pub struct Table<N> {
+    hasher: Hasher,
+    workers: usize,
+    worker: usize,
+    /// Shard `s` is at `s / workers` when `s % workers == worker`.
+    shards: Vec<Shard<N>>,
+}
+
+impl<N: Copy + Default> Table<N> {
+    /// The table of worker `worker`, from 0, of `workers`. It owns the shards `s` with `s % workers == worker`.
+    #[must_use]
+    pub fn new(config: &Config, worker: usize, workers: usize) -> Self {
+        let workers = workers.max(1);
+        let own = (0..SHARDS).filter(|shard| shard % workers == worker);
+        let shards = own.map(|_| Shard::new(config)).collect();
+        Self { hasher: Hasher::new(config.seed), workers, worker, shards }
+    }
+
+    /// Folds packets in and pushes what happens. Packets of shards it does not own are passed over. Flows that are due
+    /// are shown to `ears` at once.
+    pub fn update(&mut self, packets: &[Packet<'_>], ears: &mut impl Ears<N>, out: &mut Out<N>) {
+        for stride in packets.chunks(STRIDE) {
+            let mut arrivals = ArrayVec::<(usize, Arrival<'_, '_>), STRIDE>::new();
+            for packet in stride {
+                let (key, sender) = Key::of(packet.transport, packet.src, packet.dst);
+                let hash = self.hasher.hash(&key);
+                let Some(shard) = self.own(hash) else { continue };
+                let tag = low32(hash);
+                prefetch(self.shards[shard].index_address(tag));
+                arrivals.push((shard, Arrival { packet, key, sender, tag }));
+            }
+            for (shard, arrival) in &arrivals {
+                self.shards[*shard].prefetch(arrival.tag);
+            }
+            for (shard, arrival) in &arrivals {
+                self.shards[*shard].fold(arrival, ears, out);
+            }
+        }
+    }
+
+    /// Ends every flow whose deadline lies before `clock`, which must not be later than the clock of any packet still to
+    /// come. May be called as often or as seldom as one likes: the events and their places are the same.
+    pub fn expire(&mut self, clock: Timestamp, out: &mut Out<N>) {
+        for shard in &mut self.shards {
+            shard.expire(clock, out);
+        }
+    }
+
+    /// Ends every flow: those whose deadline lies before `clock` by timeout, the others because the input ended.
+    pub fn finish(&mut self, clock: Timestamp, out: &mut Out<N>) {
+        for shard in &mut self.shards {
+            shard.finish(clock, out);
+        }
+    }
+
+    /// What happened so far.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        let mut sum = Counters::default();
+        for shard in &self.shards {
+            sum.add(&shard.counters());
+        }
+        sum
+    }
+
+    /// Where the shard of this hash lies, if it is ours.
+    #[inline]
+    fn own(&self, hash: u64) -> Option<usize> {
+        let shard = (hash >> (u64::BITS - SHARDS.ilog2())) as usize;
+        (shard % self.workers == self.worker).then_some(shard / self.workers)
+    }
+}

@@ -1,0 +1,362 @@
+//! The `ghostport` objects: what we know beyond Suricata's fields.
+
+use serde::ser::{SerializeMap, SerializeSeq};
+use serde::{Serialize, Serializer};
+
+use super::clean::Text;
+use crate::bucket::PortBucket;
+use crate::evidence::Fact;
+use crate::payload::{App, AppProto};
+use crate::registry::{Claim, PortStatus, Tags, Tier};
+use crate::verdict::{Ranked, Story, Verdict};
+use std::sync::Arc;
+
+/// How much may be said, so that a line stays within its bound. Tried in the order of [`Room::STEPS`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    facts_max: usize,
+    claims_max: usize,
+    weights: bool,
+    pub(super) text_max: usize,
+    pub(super) truncated: bool,
+}
+
+impl Room {
+    /// Everything; then texts and lists cut; then no weights; then neither evidence nor claims.
+    pub(super) const STEPS: [Self; 4] = [
+        Self {
+            facts_max: usize::MAX,
+            claims_max: usize::MAX,
+            weights: true,
+            text_max: 512,
+            truncated: false,
+        },
+        Self { facts_max: 24, claims_max: 12, weights: true, text_max: 96, truncated: true },
+        Self { facts_max: 12, claims_max: 6, weights: false, text_max: 96, truncated: true },
+        Self { facts_max: 0, claims_max: 0, weights: false, text_max: 64, truncated: true },
+    ];
+}
+
+/// The `ghostport` object of alerts and flow records.
+#[derive(Debug, Serialize)]
+pub(super) struct GhostFlow<'a> {
+    pub(super) port: u16,
+    pub(super) transport: &'static str,
+    pub(super) tier: &'static str,
+    pub(super) status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) registered: Option<Text<'a>>,
+    pub(super) tags: Names,
+    pub(super) conn_state: &'static str,
+    pub(super) history: &'a str,
+    pub(super) outcome: &'static str,
+    pub(super) direction: GhostDirection,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) app_proto: Option<GhostApp>,
+    pub(super) verdict: GhostVerdict<'a>,
+    pub(super) evidence: Facts<'a>,
+    pub(super) claims: Claims<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) process: Option<GhostProcess<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) next_step: Option<Text<'a>>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) truncated: bool,
+}
+
+impl<'a> GhostFlow<'a> {
+    pub(super) fn new(verdict: &'a Verdict, next_step: &'a str, room: Room) -> Self {
+        let evidence = &verdict.evidence;
+        let flow = &evidence.flow;
+        let text = |text| Text::cut(text, room.text_max);
+        Self {
+            port: flow.responder.port,
+            transport: flow.transport.name(),
+            tier: evidence.tier.name(),
+            status: evidence.status.name(),
+            registered: registered(&evidence.claims).map(text),
+            tags: Names(evidence.tags),
+            conn_state: flow.conn_state.name(),
+            history: flow.history.as_str(),
+            outcome: evidence.outcome.name(),
+            direction: GhostDirection {
+                basis: flow.direction.basis.name(),
+                confidence: f64::from(flow.direction.confidence) / 100.0,
+            },
+            app_proto: GhostApp::new(evidence.app),
+            verdict: GhostVerdict {
+                story: verdict.story.name(),
+                probability: short(verdict.probability),
+                stories: Stories(&verdict.stories),
+            },
+            evidence: Facts { verdict, room },
+            claims: Claims { claims: &evidence.claims, room },
+            process: evidence.process().map(|process| GhostProcess {
+                pid: process.pid,
+                name: text(&process.name),
+                exe: process.exe.as_deref().map(text),
+                user: process.user.as_deref().map(text),
+            }),
+            next_step: (!next_step.is_empty()).then_some(Text::cut(next_step, room.text_max.max(200))),
+            truncated: room.truncated,
+        }
+    }
+}
+
+/// `direction`: how we know who the originator is.
+#[derive(Debug, Serialize)]
+pub(super) struct GhostDirection {
+    pub(super) basis: &'static str,
+    pub(super) confidence: f64,
+}
+
+/// `app_proto`: what the bytes say.
+#[derive(Debug, Serialize)]
+pub(super) struct GhostApp {
+    pub(super) name: &'static str,
+    pub(super) sides: &'static str,
+}
+
+impl GhostApp {
+    fn new(said: AppProto) -> Option<Self> {
+        (said.app != App::Unknown).then(|| Self { name: said.app.name(), sides: said.sides.name() })
+    }
+}
+
+/// `verdict`: the answer.
+#[derive(Debug, Serialize)]
+pub(super) struct GhostVerdict<'a> {
+    pub(super) story: &'static str,
+    pub(super) probability: f64,
+    pub(super) stories: Stories<'a>,
+}
+
+/// `process`: the local process that listens on the responder's port.
+#[derive(Debug, Serialize)]
+pub(super) struct GhostProcess<'a> {
+    pub(super) pid: u32,
+    pub(super) name: Text<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) exe: Option<Text<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) user: Option<Text<'a>>,
+}
+
+/// Names of tags, in output order.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Names(pub(super) Tags);
+
+impl Serialize for Names {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.names())
+    }
+}
+
+/// Ranked stories, likeliest first.
+#[derive(Debug)]
+pub(super) struct Stories<'a>(pub(super) &'a [Ranked]);
+
+impl Serialize for Stories<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Row {
+            story: &'static str,
+            p: f64,
+        }
+        serializer.collect_seq(self.0.iter().map(|r| Row { story: r.story.name(), p: short(r.probability) }))
+    }
+}
+
+/// Facts, in catalogue order, with what each added.
+#[derive(Debug)]
+pub(super) struct Facts<'a> {
+    verdict: &'a Verdict,
+    room: Room,
+}
+
+impl<'a> Facts<'a> {
+    /// The facts there is room for, with their weights where there is room for those.
+    pub(super) fn rows(&self) -> impl Iterator<Item = (&'a Fact, &'a [(Story, f64)])> {
+        let (verdict, with_weights) = (self.verdict, self.room.weights);
+        verdict.evidence.facts.iter().enumerate().take(self.room.facts_max).map(move |(place, fact)| {
+            let weights = if with_weights { verdict.weights.get(place) } else { None };
+            (fact, weights.map_or(&[][..], Vec::as_slice))
+        })
+    }
+
+    /// The value of a fact, within the room there is.
+    pub(super) fn value(&self, fact: &Fact) -> String {
+        super::clean(&fact.value().to_string(), self.room.text_max).into_owned()
+    }
+}
+
+impl Serialize for Facts<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Row<'b> {
+            fact: &'static str,
+            value: &'b str,
+            #[serde(skip_serializing_if = "Weights::is_empty")]
+            weight: Weights<'b>,
+        }
+        let mut rows = serializer.serialize_seq(None)?;
+        for (fact, weights) in self.rows() {
+            let value = fact.value().to_string();
+            let value = super::clean(&value, self.room.text_max);
+            rows.serialize_element(&Row { fact: fact.name(), value: &value, weight: Weights(weights) })?;
+        }
+        rows.end()
+    }
+}
+
+/// What a fact added to each story, in log-odds.
+#[derive(Debug)]
+struct Weights<'a>(&'a [(Story, f64)]);
+
+impl Weights<'_> {
+    const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Serialize for Weights<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (story, weight) in self.0 {
+            map.serialize_entry(story.name(), &short(*weight))?;
+        }
+        map.end()
+    }
+}
+
+/// Identifiers of claims.
+#[derive(Debug)]
+pub(super) struct Claims<'a> {
+    claims: &'a [Arc<Claim>],
+    room: Room,
+}
+
+impl<'a> Claims<'a> {
+    /// Those there is room for.
+    pub(super) fn ids(&self) -> impl Iterator<Item = Text<'a>> {
+        let text_max = self.room.text_max;
+        self.claims.iter().take(self.room.claims_max).map(move |claim| Text::cut(&claim.id, text_max))
+    }
+}
+
+impl Serialize for Claims<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.ids())
+    }
+}
+
+/// The `ghostport` object of port records: a bucket.
+#[derive(Debug, Serialize)]
+pub(super) struct GhostPort<'a> {
+    pub(super) port: u16,
+    pub(super) transport: &'static str,
+    pub(super) tier: &'static str,
+    pub(super) status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) registered: Option<Text<'a>>,
+    pub(super) tags: Names,
+    pub(super) bucket: GhostBucket<'a>,
+}
+
+/// `bucket`: all flows about one port.
+#[derive(Debug, Serialize)]
+pub(super) struct GhostBucket<'a> {
+    pub(super) flows: u64,
+    pub(super) answered: u64,
+    pub(super) originators: u64,
+    pub(super) responders: u64,
+    pub(super) estimated: bool,
+    pub(super) pkts_toserver: u64,
+    pub(super) pkts_toclient: u64,
+    pub(super) bytes_toserver: u64,
+    pub(super) bytes_toclient: u64,
+    pub(super) outcomes: Counts<'a>,
+    pub(super) protocols: Counts<'a>,
+    pub(super) stories: Counts<'a>,
+    pub(super) findings: u64,
+    pub(super) client_flows: u64,
+    pub(super) first: super::event::Stamp,
+    pub(super) last: super::event::Stamp,
+}
+
+impl<'a> GhostPort<'a> {
+    pub(super) fn new(bucket: &'a PortBucket, client_flows: u64) -> Self {
+        Self {
+            port: bucket.port,
+            transport: bucket.transport.name(),
+            tier: Tier::name(bucket.tier),
+            status: PortStatus::name(bucket.status),
+            registered: bucket.registered.as_deref().map(|name| Text::cut(name, 256)),
+            tags: Names(bucket.tags),
+            bucket: GhostBucket {
+                flows: bucket.flows,
+                answered: bucket.answered(),
+                originators: bucket.originators.count(),
+                responders: bucket.responders.count(),
+                estimated: !(bucket.originators.is_exact() && bucket.responders.is_exact()),
+                pkts_toserver: bucket.packets_to_responder,
+                pkts_toclient: bucket.packets_to_originator,
+                bytes_toserver: bucket.bytes_to_responder,
+                bytes_toclient: bucket.bytes_to_originator,
+                outcomes: Counts::Outcomes(bucket),
+                protocols: Counts::Protocols(bucket),
+                stories: Counts::Stories(bucket),
+                findings: bucket.findings,
+                client_flows,
+                first: super::event::Stamp(bucket.first),
+                last: super::event::Stamp(bucket.last),
+            },
+        }
+    }
+}
+
+/// A count by name, without zeros.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Counts<'a> {
+    /// Flows by outcome.
+    Outcomes(&'a PortBucket),
+    /// Flows by protocol.
+    Protocols(&'a PortBucket),
+    /// Flows by story.
+    Stories(&'a PortBucket),
+}
+
+impl Counts<'_> {
+    pub(super) fn each(&self, mut say: impl FnMut(&'static str, u64)) {
+        match self {
+            Self::Outcomes(bucket) => bucket.outcomes().for_each(|(outcome, n)| say(outcome.name(), n)),
+            Self::Protocols(bucket) => bucket.protocols().for_each(|(app, n)| say(app.name(), n)),
+            Self::Stories(bucket) => bucket.stories().for_each(|(story, n)| say(story.name(), n)),
+        }
+    }
+}
+
+impl Serialize for Counts<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        let mut ended = Ok(());
+        self.each(|name, count| {
+            if ended.is_ok() {
+                ended = map.serialize_entry(name, &count);
+            }
+        });
+        ended.and_then(|()| map.end())
+    }
+}
+
+/// The registered name among claims.
+fn registered(claims: &[Arc<Claim>]) -> Option<&str> {
+    let is_registered = |claim: &&Arc<Claim>| claim.kind == crate::registry::ClaimKind::Registered;
+    claims.iter().find(is_registered).map(|claim| claim.name.as_str())
+}
+
+/// Three decimals, and never a value that JSON cannot say.
+pub(super) fn short(number: f64) -> f64 {
+    let rounded = (number * 1000.0).round() / 1000.0;
+    if rounded.is_finite() { rounded + 0.0 } else { 0.0 }
+}

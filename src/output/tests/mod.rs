@@ -1,0 +1,309 @@
+//! Every kind of line, in both placements, friendly and hostile, against our own schema.
+//!
+//! `SAMPLES_TO=DIR cargo test --lib output::tests::samples` also writes the lines, for outside judges.
+
+mod conform;
+
+use std::net::Ipv6Addr;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::*;
+use crate::bucket::Buckets;
+use crate::bucket::tests::verdict;
+use crate::capture::Loss;
+use crate::evidence::Fact;
+use crate::flow::{EndReason, Outcome};
+use crate::payload::{App, AppProto};
+use crate::registry::{Claim, ClaimKind};
+use crate::rules::{Alert, Rule, Severity};
+use crate::time::Timestamp;
+use crate::verdict::{Story, Verdict};
+use crate::wire::{Endpoint, Skip, Skips, Transport};
+
+pub(super) fn claim(id: &str, name: &str) -> Arc<Claim> {
+    Arc::new(Claim {
+        id: id.to_owned(),
+        transport: Transport::Tcp,
+        ports: 3007..=3007,
+        kind: ClaimKind::Registered,
+        name: name.to_owned(),
+        description: String::new(),
+        since: None,
+        until: None,
+        speaks: Vec::new(),
+        dead: true,
+        confidence: 80,
+        source: "IANA".to_owned(),
+    })
+}
+
+pub(super) fn alert(verdict: Verdict) -> Alert {
+    let rule = Rule {
+        id: "service-on-dormant-port".to_owned(),
+        sid: 1_000_001,
+        rev: 2,
+        title: String::new(),
+        category: "Potentially Bad Traffic".to_owned(),
+        severity: Severity::Medium,
+        techniques: vec!["T1571".to_owned()],
+    };
+    let signature = "http on dormant port 3007/tcp (registered: lotusmtap)".to_owned();
+    Alert { rule: Arc::new(rule), signature, verdict: Arc::new(verdict) }
+}
+
+/// A verdict with everything that can be there.
+pub(super) fn full() -> Verdict {
+    let mut full = verdict(5, 3007, Story::NonstandardPort);
+    let evidence = &mut full.evidence;
+    evidence.claims = vec![claim("3007/tcp/iana", "lotusmtap"), claim("3007/tcp/miralix-om", "Miralix OM")];
+    evidence.facts = vec![Fact::Speaks(evidence.app)];
+    evidence.flow.vlan.push(12);
+    full.weights = vec![vec![(Story::NonstandardPort, 4.099_999_9), (Story::RegisteredService, -3.0)]];
+    full
+}
+
+/// A verdict in which as much as possible is strange: lengths, characters, times, numbers.
+fn hostile(length: usize, character: char) -> Verdict {
+    let mut hostile = full();
+    let text: String = std::iter::repeat_n(character, length).collect();
+    let evidence = &mut hostile.evidence;
+    evidence.claims = (0..length).map(|_| claim(&text, &text)).collect();
+    evidence.facts = (0..length).map(|_| Fact::Speaks(evidence.app)).collect();
+    evidence.app = AppProto::default();
+    evidence.outcome = Outcome::Midstream;
+    let flow = &mut evidence.flow;
+    flow.originator = Endpoint::new(Ipv6Addr::from_bits(u128::MAX).into(), u16::MAX);
+    flow.responder = Endpoint::new(Ipv6Addr::from_bits(u128::MAX / 3).into(), 0);
+    flow.id = (1 << 53) - 1;
+    (flow.start, flow.end) = (Timestamp::MAX, Timestamp::MIN);
+    flow.ended = Some(EndReason::Forced);
+    let all: Vec<_> = Story::ALL.into_iter().map(|story| (story, f64::NAN)).collect();
+    hostile.weights = vec![all; length];
+    hostile.probability = 0.1 + 0.2;
+    hostile
+}
+
+pub(super) fn buckets() -> Buckets {
+    let mut buckets = Buckets::new();
+    for client in 0..40 {
+        buckets.add(&verdict(client, 3007, Story::NonstandardPort), u64::from(client == 3));
+        buckets.add(&verdict(client % 3, 3098, Story::Scan), 0);
+    }
+    buckets.add(&full(), 1);
+    buckets
+}
+
+pub(super) fn skips() -> Skips {
+    let mut skips = Skips::default();
+    (0..1000).for_each(|_| skips.count(Ok(())));
+    [Skip::NotIp, Skip::NotIp, Skip::Icmp].into_iter().for_each(|skip| skips.count(Err(skip)));
+    skips
+}
+
+fn stats(skips: &Skips, live: bool) -> Stats<'_> {
+    Stats {
+        clock: Timestamp::from_parts(1_700_000_009, 0),
+        read: skips.decoded + skips.total(),
+        bytes: 123_456,
+        skips,
+        flows: FlowTotals { opened: 12, open: 2, evicted_half_open: 1, evicted_other: 0 },
+        alerts: 2,
+        suppressed: 1,
+        expected: 3,
+        loss: live.then_some(Loss { received: 1003, dropped_kernel: 4, dropped_interface: 0 }),
+        damaged: 1,
+        lines_lost: 0,
+    }
+}
+
+/// One line of every kind about these verdicts.
+fn lines(context: &Context<'_>, verdicts: &[Verdict]) -> Vec<u8> {
+    let mut lines = Vec::new();
+    for verdict in verdicts {
+        write_alert(&mut lines, context, &alert(verdict.clone()));
+        let mut living = verdict.clone();
+        living.evidence.flow.ended = None;
+        write_alert(&mut lines, context, &alert(living));
+        write_flow(&mut lines, context, verdict, true);
+        let mut datagram = verdict.clone();
+        datagram.evidence.flow.transport = Transport::Udp;
+        write_flow(&mut lines, context, &datagram, false);
+    }
+    let buckets = buckets();
+    for bucket in buckets.ports() {
+        write_port(&mut lines, context, bucket, buckets.client_flows(bucket.transport, bucket.port));
+    }
+    write_stats(&mut lines, context, &stats(&skips(), context.live));
+    lines
+}
+
+fn contexts<'a>(inputs: &'a [String], host: &'a str) -> Vec<Context<'a>> {
+    let mut contexts = Vec::new();
+    for extra in [ExtraPlacement::TopLevel, ExtraPlacement::Metadata] {
+        for live in [false, true] {
+            contexts.push(Context { inputs, live, host: live.then_some(host), extra });
+        }
+    }
+    contexts
+}
+
+fn check(lines: &[u8]) -> Vec<Value> {
+    let schema: Value = serde_json::from_str(schema("eve").unwrap()).unwrap();
+    let text = std::str::from_utf8(lines).unwrap();
+    assert!(text.ends_with('\n'));
+    let parsed = text.lines().map(|line| {
+        assert!(line.len() < LINE_BYTES_MAX, "{} bytes", line.len());
+        assert!(line.starts_with("{\"timestamp\":"), "{line}");
+        assert!(!line.chars().any(char::is_control), "{line}");
+        let event: Value = serde_json::from_str(line).unwrap();
+        let troubles = conform::troubles(&schema, &event);
+        assert!(troubles.is_empty(), "{}\n{line}", troubles.join("\n"));
+        event
+    });
+    parsed.collect()
+}
+
+#[test]
+fn samples_conform_to_the_schema() {
+    let inputs = ["captures/one.pcap".to_owned()];
+    for (number, context) in contexts(&inputs, "sensor1").iter().enumerate() {
+        let lines = lines(context, &[full(), verdict(9, 3098, Story::Scan)]);
+        let events = check(&lines);
+        if let Some(folder) = std::env::var_os("SAMPLES_TO") {
+            let name = format!("{number}-{:?}.ndjson", context.extra);
+            std::fs::write(std::path::Path::new(&folder).join(name), &lines).unwrap();
+        }
+        let is_ours = |event: &Value| event.get("ghostport").is_some();
+        let top = context.extra == ExtraPlacement::TopLevel;
+        assert!(events.iter().all(|event| is_ours(event) == top));
+    }
+}
+
+#[test]
+fn an_alert_says_what_the_contract_says() {
+    let inputs = ["one.pcap".to_owned()];
+    let context = contexts(&inputs, "")[0];
+    let mut line = Vec::new();
+    write_alert(&mut line, &context, &alert(full()));
+    let event = &check(&line)[0];
+    let ghost = &event["ghostport"];
+    assert_eq!(event["src_port"], 50_001);
+    assert_eq!(event["timestamp"], "2023-11-14T22:13:23.007000+0000");
+    assert_eq!(event["flow"]["age"], 3);
+    assert_eq!(event["vlan"], serde_json::json!([12]));
+    assert_eq!(event["alert"]["metadata"]["mitre_technique_id"][0], "T1571");
+    assert_eq!(ghost["registered"], "lotusmtap");
+    assert_eq!(ghost["direction"], serde_json::json!({"basis": "syn", "confidence": 1.0}));
+    assert_eq!(ghost["verdict"]["stories"][0]["p"], 0.98);
+    assert_eq!(ghost["evidence"][0]["value"], "http");
+    assert_eq!(ghost["evidence"][0]["weight"]["nonstandard_port"], 4.1);
+    assert_eq!(ghost["claims"][1], "3007/tcp/miralix-om");
+    assert_eq!(ghost.get("truncated"), None);
+}
+
+#[test]
+fn metadata_says_the_same_in_strings() {
+    let inputs = ["one.pcap".to_owned()];
+    let context = contexts(&inputs, "")[2];
+    let mut line = Vec::new();
+    write_alert(&mut line, &context, &alert(full()));
+    write_flow(&mut line, &context, &full(), true);
+    let events = check(&line);
+    let metadata = &events[0]["alert"]["metadata"];
+    assert_eq!(metadata["ghostport_story"][0], "nonstandard_port");
+    assert_eq!(metadata["ghostport_evidence"][0], "speaks=http");
+    let bits = events[1]["metadata"]["flowbits"].as_array().unwrap();
+    assert!(bits.contains(&"ghostport_probability:0.98".into()), "{bits:?}");
+}
+
+#[test]
+fn frames_read_are_decoded_plus_skipped() {
+    let inputs = [];
+    let mut line = Vec::new();
+    write_stats(&mut line, &contexts(&inputs, "")[0], &stats(&skips(), false));
+    let event = &check(&line)[0];
+    let packets = &event["ghostport"]["packets"];
+    let skipped: u64 = packets["skipped"].as_object().unwrap().values().filter_map(Value::as_u64).sum();
+    assert_eq!(packets["read"].as_u64().unwrap(), packets["decoded"].as_u64().unwrap() + skipped);
+    assert_eq!(packets["skipped"].as_object().unwrap().len(), Skip::ALL.len());
+}
+
+#[test]
+fn nothing_read_is_a_line_too() {
+    let mut line = Vec::new();
+    let empty = Skips::default();
+    let stats = Stats { clock: Timestamp::MIN, read: 0, ..stats(&empty, false) };
+    write_stats(&mut line, &contexts(&[], "")[0], &stats);
+    assert_eq!(check(&line)[0]["timestamp"], "1970-01-01T00:00:00.000000+0000");
+}
+
+#[test]
+fn what_is_cut_says_so() {
+    let inputs = ["one.pcap".to_owned()];
+    for (length, facts) in [(200, None), (30, Some(24))] {
+        let mut line = Vec::new();
+        write_flow(&mut line, &contexts(&inputs, "")[0], &hostile(length, 'x'), true);
+        let ghost = &check(&line)[0]["ghostport"];
+        assert_eq!(ghost["truncated"], true);
+        let kept = ghost["evidence"].as_array().unwrap().len();
+        assert!(facts.is_none_or(|facts| kept <= facts) && kept < length, "{kept}");
+    }
+}
+
+#[test]
+fn the_schema_forbids_what_it_does_not_know() {
+    let schema: Value = serde_json::from_str(schema("eve").unwrap()).unwrap();
+    let mut line = Vec::new();
+    write_flow(&mut line, &contexts(&[], "")[0], &full(), true);
+    let good: Value = serde_json::from_slice(&line).unwrap();
+    assert!(conform::troubles(&schema, &good).is_empty());
+    for (place, value) in [
+        ("/ghostport", serde_json::json!({"port": 1})),
+        ("/flow/pkts_toserver", "5".into()),
+        ("/ghostport/outcome", "fine".into()),
+        ("/ghostport/verdict/stories/0", serde_json::json!({"story": "scan", "p": 1, "q": 0})),
+        ("/event_type", "service".into()),
+        ("/timestamp", "now".into()),
+    ] {
+        let mut bad = good.clone();
+        *bad.pointer_mut(place).unwrap() = value;
+        assert!(!conform::troubles(&schema, &bad).is_empty(), "{place} passed");
+    }
+    let mut bad = good;
+    bad["surprise"] = 1.into();
+    assert!(!conform::troubles(&schema, &bad).is_empty());
+    assert!(super::schema("ecs").is_none());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn any_hostile_verdict_gives_whole_short_lines(
+        length in 0_usize..120,
+        character in any::<char>(),
+        name in any::<String>(),
+        size in 0_usize..5000,
+    ) {
+        let long: String = std::iter::repeat_n(character, size).collect();
+        let inputs = [long.clone()];
+        let mut alert = alert(hostile(length, character));
+        alert.signature = long.clone() + &name;
+        alert.rule = Arc::new(Rule {
+            category: long.clone(), id: long.clone(), techniques: vec![long.clone(); length], ..(*alert.rule).clone()
+        });
+        for context in contexts(&inputs, &long) {
+            let mut lines = Vec::new();
+            write_alert(&mut lines, &context, &alert);
+            write_flow(&mut lines, &context, &alert.verdict, false);
+            check(&lines);
+        }
+    }
+}
+
+#[test]
+fn every_protocol_has_a_name_of_its_own() {
+    assert_eq!(App::Unknown.name(), "unknown");
+}

@@ -1,0 +1,141 @@
+//! Careful reading of a few bytes: every function here answers `None` or `false` past the end, and none can panic.
+//!
+//! Heads are cut at 512 bytes, so a declared length may honestly exceed what is there; "cut short" and "wrong" are
+//! different answers, and the recognisers decide which one they accept.
+
+/// The big-endian 16-bit number at `at`.
+pub(super) fn be16(bytes: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_be_bytes([*bytes.get(at)?, *bytes.get(at + 1)?]))
+}
+
+/// The little-endian 16-bit number at `at`.
+pub(super) fn le16(bytes: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_le_bytes([*bytes.get(at)?, *bytes.get(at + 1)?]))
+}
+
+/// The big-endian 24-bit number at `at`.
+pub(super) fn be24(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_be_bytes([0, *bytes.get(at)?, *bytes.get(at + 1)?, *bytes.get(at + 2)?]))
+}
+
+/// The little-endian 24-bit number at `at`.
+pub(super) fn le24(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_le_bytes([*bytes.get(at)?, *bytes.get(at + 1)?, *bytes.get(at + 2)?, 0]))
+}
+
+/// The big-endian 32-bit number at `at`.
+pub(super) fn be32(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_be_bytes([*bytes.get(at)?, *bytes.get(at + 1)?, *bytes.get(at + 2)?, *bytes.get(at + 3)?]))
+}
+
+/// The little-endian 32-bit number at `at`.
+pub(super) fn le32(bytes: &[u8], at: usize) -> Option<u32> {
+    be32(bytes, at).map(u32::swap_bytes)
+}
+
+/// True when these bytes stand at `at`.
+pub(super) fn at(bytes: &[u8], at: usize, literal: &[u8]) -> bool {
+    bytes.get(at..).is_some_and(|rest| rest.starts_with(literal))
+}
+
+/// True when the bytes begin with this word, in any case.
+pub(super) fn starts_nocase(bytes: &[u8], word: &[u8]) -> bool {
+    bytes.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word))
+}
+
+/// True when `needle` occurs.
+pub(super) fn contains(bytes: &[u8], needle: &[u8]) -> bool {
+    !needle.is_empty() && bytes.windows(needle.len()).any(|window| window == needle)
+}
+
+/// True when `needle` occurs, in any case.
+pub(super) fn contains_nocase(bytes: &[u8], needle: &[u8]) -> bool {
+    !needle.is_empty() && bytes.windows(needle.len()).any(|window| window.eq_ignore_ascii_case(needle))
+}
+
+/// The first line without its end (LF or CR LF), and whether the end was seen.
+pub(super) fn line(bytes: &[u8]) -> (&[u8], bool) {
+    match bytes.iter().position(|b| *b == b'\n') {
+        Some(end) => (bytes[..end].strip_suffix(b"\r").unwrap_or(&bytes[..end]), true),
+        None => (bytes, false),
+    }
+}
+
+/// Splits at the first space: the word before it and what follows (empty when there is no space).
+pub(super) fn word(bytes: &[u8]) -> (&[u8], &[u8]) {
+    match bytes.iter().position(|b| *b == b' ') {
+        Some(end) => (&bytes[..end], &bytes[end + 1..]),
+        None => (bytes, &[]),
+    }
+}
+
+/// True when every byte is printable ASCII, a tab, or at least 0x80 (UTF-8 and Latin texts).
+pub(super) fn is_text(bytes: &[u8]) -> bool {
+    bytes.iter().all(|b| matches!(b, b'\t' | 0x20..=0x7e | 0x80..))
+}
+
+/// The number these decimal digits say; `None` for anything else, including nothing.
+pub(super) fn decimal(digits: &[u8]) -> Option<u32> {
+    if digits.is_empty() || digits.len() > 9 {
+        return None;
+    }
+    digits.iter().try_fold(0_u32, |sum, d| d.is_ascii_digit().then(|| sum * 10 + u32::from(d - b'0')))
+}
+
+/// A reply line of the mail and file transfer family (RFC 5321 section 4.2, RFC 959 section 4.2): three digits, then a
+/// space, a hyphen or the end of the line. Gives the code and the text of the line.
+pub(super) fn reply(bytes: &[u8]) -> Option<(u32, &[u8])> {
+    let (line, ended) = line(bytes);
+    let code = decimal(line.get(..3)?).filter(|code| (100..600).contains(code))?;
+    match line.get(3) {
+        None if ended => Some((code, &[])),
+        Some(b' ' | b'-') if is_text(line) => Some((code, &line[4..])),
+        _ => None,
+    }
+}
+
+/// A BER length (X.690 section 8.1.3, definite form) at `at`: the length and where the contents begin.
+pub(super) fn ber_length(bytes: &[u8], at: usize) -> Option<(usize, usize)> {
+    match *bytes.get(at)? {
+        short @ 0..=0x7f => Some((usize::from(short), at + 1)),
+        long @ 0x81..=0x84 => {
+            let octets = usize::from(long & 0x7f);
+            let value = bytes.get(at + 1..at + 1 + octets)?;
+            Some((value.iter().fold(0, |sum, b| sum << 8 | usize::from(*b)), at + 1 + octets))
+        }
+        _ => None,
+    }
+}
+
+/// A BER element with this tag at `at`: its length and where its contents begin.
+pub(super) fn ber(bytes: &[u8], at: usize, tag: u8) -> Option<(usize, usize)> {
+    (*bytes.get(at)? == tag).then(|| ber_length(bytes, at + 1)).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_end_where_the_bytes_end() {
+        let bytes = [1, 2, 3, 4];
+        assert_eq!((be16(&bytes, 2), be16(&bytes, 3)), (Some(0x0304), None));
+        assert_eq!((le32(&bytes, 0), be32(&bytes, 1)), (Some(0x0403_0201), None));
+        assert_eq!((be24(&bytes, 1), le24(&bytes, 1)), (Some(0x02_0304), Some(0x04_0302)));
+    }
+
+    #[test]
+    fn replies_are_three_digits_and_a_separator() {
+        assert_eq!(reply(b"220 hello\r\n"), Some((220, &b"hello"[..])));
+        assert_eq!(reply(b"220-hello\r\n"), Some((220, &b"hello"[..])));
+        assert_eq!(reply(b"220\r\n"), Some((220, &b""[..])));
+        assert_eq!((reply(b"220"), reply(b"2200 x\r\n"), reply(b"999 x\r\n")), (None, None, None));
+    }
+
+    #[test]
+    fn ber_lengths_are_definite() {
+        assert_eq!(ber_length(&[0x05], 0), Some((5, 1)));
+        assert_eq!(ber_length(&[0x82, 0x01, 0x00], 0), Some((256, 3)));
+        assert_eq!((ber_length(&[0x80], 0), ber_length(&[0x82, 1], 0)), (None, None));
+    }
+}

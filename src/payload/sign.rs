@@ -1,0 +1,114 @@
+//! What one look at one side's bytes says, and the words the protocol table is written in.
+//!
+//! A recogniser is a function from the first bytes of one speaker to an optional [`Sign`]. It does not know which side
+//! it looks at, because the direction of a flow may still be provisional: it says whether the bytes *ask* or *answer*.
+//!
+//! Invariant: a recogniser reads only the bytes it is given and is quick to say no; the table spares it the call when
+//! the first byte already rules it out.
+
+use super::app::{App, Strength};
+use super::recognise::Carrier;
+
+/// What the speaker of these bytes does in the conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// A client's words: a request, a hello, a login.
+    Asks,
+    /// A server's words: a banner, a reply.
+    Answers,
+    /// Both sides of this protocol may say this.
+    Either,
+}
+
+/// A protocol seen in one side's bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sign {
+    /// How much it takes to look like this by chance.
+    pub strength: Strength,
+    /// What the speaker does.
+    pub role: Role,
+}
+
+/// A request of this strength.
+pub(super) const fn asks(strength: Strength) -> Option<Sign> {
+    Some(Sign { strength, role: Role::Asks })
+}
+
+/// A reply of this strength.
+pub(super) const fn answers(strength: Strength) -> Option<Sign> {
+    Some(Sign { strength, role: Role::Answers })
+}
+
+/// Something that either side may say.
+pub(super) const fn either(strength: Strength) -> Option<Sign> {
+    Some(Sign { strength, role: Role::Either })
+}
+
+/// A recogniser.
+pub(super) type Look = fn(&[u8], Carrier) -> Option<Sign>;
+
+/// Which carriers a protocol travels on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum On {
+    /// TCP (and SCTP, message by message).
+    Stream,
+    /// UDP.
+    Datagram,
+    /// Both.
+    Any,
+}
+
+impl On {
+    /// True when a protocol on these carriers may appear on this one.
+    pub(super) const fn carries(self, carrier: Carrier) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Stream => matches!(carrier, Carrier::Stream),
+            Self::Datagram => matches!(carrier, Carrier::Datagram),
+        }
+    }
+}
+
+/// Which first bytes a protocol can begin with: the key of the dispatch.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum First {
+    /// Any byte.
+    Any,
+    /// One of these.
+    Of(&'static [u8]),
+    /// From the first to the second, both included.
+    Range(u8, u8),
+}
+
+impl First {
+    /// True when a message may begin with this byte.
+    pub(super) const fn admits(self, byte: u8) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Range(low, high) => low <= byte && byte <= high,
+            Self::Of(bytes) => {
+                let mut at = 0;
+                while at < bytes.len() {
+                    if bytes[at] == byte {
+                        return true;
+                    }
+                    at += 1;
+                }
+                false
+            }
+        }
+    }
+}
+
+/// One row of the protocol table.
+#[derive(Clone, Copy)]
+pub(super) struct Row {
+    /// The protocol.
+    pub app: App,
+    /// Where it travels.
+    pub on: On,
+    /// What it begins with.
+    pub first: First,
+    /// The recogniser.
+    pub look: Look,
+}

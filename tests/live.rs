@@ -1,0 +1,239 @@
+//! Live capture for real: two network namespaces joined by a veth pair, a web server on 3007 in one, a client
+//! in the other, ghostport watching. Namespaces have names of their own per process and go away with the
+//! test, also when it fails. Without the right to make them, or without the tools, the test says so and does
+//! nothing.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::support::{binary, json, skip_aloud};
+
+/// How soon after the answer the alert has to be there.
+const ALERT_WITHIN: Duration = Duration::from_secs(2);
+
+const SERVER: &str = "10.199.7.1";
+const CLIENT: &str = "10.199.7.2";
+
+#[test]
+fn an_alert_for_a_service_on_3007_comes_within_two_seconds() {
+    let name = "an_alert_for_a_service_on_3007_comes_within_two_seconds";
+    for tool in ["ip", "curl", "python3", "kill"] {
+        if Command::new(tool).arg("--version").output().is_err()
+            && Command::new(tool).arg("-V").output().is_err()
+        {
+            return skip_aloud(name, &format!("needs {tool}"));
+        }
+    }
+    let link = match Link::new("a") {
+        Ok(link) => link,
+        Err(why) => return skip_aloud(name, &format!("cannot make network namespaces: {why}")),
+    };
+    let _server = link.web_server(3007);
+    let watcher = link.watch(&["-i", "gp0"]);
+    let asked = link.ask(3007);
+    let alert = watcher.expect_line(asked + ALERT_WITHIN, |event| {
+        event["event_type"] == "alert" && event["dest_port"] == 3007 && event["dest_ip"] == SERVER
+    });
+    assert_eq!(
+        (&alert["src_ip"], &alert["in_iface"]),
+        (&Value::from(CLIENT), &Value::from("gp0")),
+        "{alert}"
+    );
+    assert_eq!(alert["ghostport"]["app_proto"]["name"], "http", "{alert}");
+    expect_closing_stats(watcher.stop("INT"));
+}
+
+#[test]
+fn any_and_several_interfaces_are_watched_and_term_ends() {
+    let name = "any_and_several_interfaces_are_watched_and_term_ends";
+    let link = match Link::new("b") {
+        Ok(link) => link,
+        Err(why) => return skip_aloud(name, &format!("cannot make network namespaces: {why}")),
+    };
+    let _server = link.web_server(3007);
+    for interfaces in [&["-i", "any"][..], &["-i", "gp0", "-i", "lo"]] {
+        let watcher = link.watch(interfaces);
+        let asked = link.ask(3007);
+        watcher.expect_line(asked + ALERT_WITHIN, |event| {
+            event["event_type"] == "alert" && event["dest_port"] == 3007
+        });
+        expect_closing_stats(watcher.stop("TERM"));
+    }
+}
+
+/// Exit 0, a closing record whose counters add up, and what the kernel dropped.
+fn expect_closing_stats((run, rest): (binary::Run, Vec<Value>)) {
+    run.expect_code(0);
+    let stats = rest.last().unwrap_or_else(|| panic!("no closing record; stderr: {}", run.stderr));
+    assert_eq!(stats["event_type"], "stats", "{stats}");
+    json::identity(stats).expect("the identity holds live too");
+    assert!(json::packets(stats).expect("counters")["decoded"].as_u64() > Some(5), "{stats}");
+    let capture = &stats["ghostport"]["capture"];
+    for counter in ["received", "dropped_kernel", "dropped_interface"] {
+        assert!(capture[counter].is_u64(), "{counter} belongs into {stats}");
+    }
+}
+
+/// Two namespaces and the wire between them.
+struct Link {
+    server: String,
+    client: String,
+}
+
+impl Link {
+    fn new(tag: &str) -> Result<Self, String> {
+        let pid = std::process::id();
+        let link = Self { server: format!("gps{tag}{pid}"), client: format!("gpc{tag}{pid}") };
+        let (server, client) = (link.server.as_str(), link.client.as_str());
+        ip(&["netns", "add", server])?; // from here on `Drop` takes away whatever was made
+        ip(&["netns", "add", client])?;
+        ip(&["-n", server, "link", "add", "gp0", "type", "veth", "peer", "name", "gp1", "netns", client])?;
+        for (space, device, addr) in [(server, "gp0", SERVER), (client, "gp1", CLIENT)] {
+            ip(&["-n", space, "addr", "add", &format!("{addr}/24"), "dev", device])?;
+            ip(&["-n", space, "link", "set", device, "up"])?;
+            ip(&["-n", space, "link", "set", "lo", "up"])?;
+        }
+        Ok(link)
+    }
+
+    /// A command inside a namespace.
+    fn inside(space: &str, program: &str, args: &[&str]) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", space, program]).args(args).stdin(Stdio::null());
+        binary::clean_environment(&mut command);
+        command
+    }
+
+    /// python3's web server, ready to answer.
+    fn web_server(&self, port: u16) -> Ended {
+        let folder = tempfile::tempdir().expect("a folder");
+        let text = port.to_string();
+        let args = ["-m", "http.server", &text, "--bind", SERVER];
+        let mut command = Self::inside(&self.server, "python3", &args);
+        let child = command.current_dir(folder.path()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let server = Ended(child.expect("python3 starts"), Some(folder));
+        let started = Instant::now();
+        while !self.listens(port) {
+            assert!(started.elapsed() < Duration::from_secs(20), "the web server never listens");
+            thread::sleep(Duration::from_millis(50));
+        }
+        server
+    }
+
+    /// True when something listens, asked without a packet on the wire.
+    fn listens(&self, port: u16) -> bool {
+        let tables = Self::inside(&self.server, "cat", &["/proc/net/tcp"]).output().expect("cat runs");
+        String::from_utf8_lossy(&tables.stdout).contains(&format!(":{port:04X} 00000000:0000 0A"))
+    }
+
+    /// Asks the web server once; gives the moment at which the answer had come.
+    fn ask(&self, port: u16) -> Instant {
+        let url = format!("http://{SERVER}:{port}/");
+        let answer =
+            Self::inside(&self.client, "curl", &["-s", "--max-time", "10", "-o", "/dev/null", &url]).status();
+        assert!(answer.expect("curl runs").success(), "the server answers {url}");
+        Instant::now()
+    }
+
+    /// ghostport in the server's namespace, once it is capturing.
+    fn watch(&self, interfaces: &[&str]) -> Watcher {
+        let args = [interfaces, &["-o", "eve:-"]].concat();
+        let mut command = Self::inside(&self.server, binary::GHOSTPORT, &args);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+        let stdout = BufReader::new(child.stdout.take().expect("piped"));
+        let (send, lines) = mpsc::channel();
+        thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| send.send(line)));
+        let mut stderr = child.stderr.take().expect("piped");
+        let said = thread::spawn(move || {
+            let mut text = String::new();
+            let _killed_is_fine = stderr.read_to_string(&mut text);
+            text
+        });
+        let watcher = Watcher { child: Ended(child, None), lines, said };
+        let started = Instant::now();
+        while !self.is_capturing() {
+            assert!(started.elapsed() < Duration::from_secs(20), "ghostport never opens a packet socket");
+            thread::sleep(Duration::from_millis(50));
+        }
+        thread::sleep(Duration::from_millis(200)); // from an open socket to one in use
+        watcher
+    }
+
+    /// True when there is a packet socket in the server's namespace.
+    fn is_capturing(&self) -> bool {
+        let table = Self::inside(&self.server, "cat", &["/proc/net/packet"]).output().expect("cat runs");
+        String::from_utf8_lossy(&table.stdout).lines().count() > 1
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        for space in [&self.server, &self.client] {
+            let _absent_is_fine = ip(&["netns", "del", space]);
+        }
+    }
+}
+
+fn ip(args: &[&str]) -> Result<(), String> {
+    let output = Command::new("ip").args(args).output().map_err(|error| error.to_string())?;
+    if output.status.success() {
+        Ok(())
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).trim().to_string())
+    }
+}
+
+/// A child that is killed when the test lets go of it.
+struct Ended(
+    Child,
+    #[allow(dead_code, reason = "its folder lives as long as the server")] Option<tempfile::TempDir>,
+);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ended_already_is_fine = self.0.kill();
+        let _reaped_already_is_fine = self.0.wait();
+    }
+}
+
+/// A running ghostport.
+struct Watcher {
+    child: Ended,
+    lines: Receiver<String>,
+    said: thread::JoinHandle<String>,
+}
+
+impl Watcher {
+    /// Waits for a line that fits, until the deadline.
+    fn expect_line(&self, deadline: Instant, fits: impl Fn(&Value) -> bool) -> Value {
+        let mut seen = Vec::new();
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let Ok(line) = self.lines.recv_timeout(left) else {
+                panic!("no such line in time; there were:\n{}", seen.join("\n"));
+            };
+            let event: Value = serde_json::from_str(&line).expect("JSON lines");
+            if fits(&event) {
+                return event;
+            }
+            seen.push(line);
+        }
+    }
+
+    /// Sends a signal and gives how it ended and the lines since.
+    fn stop(mut self, signal: &str) -> (binary::Run, Vec<Value>) {
+        // `ip netns exec` becomes the program it runs, so the child is ghostport itself.
+        let pid = self.child.0.id().to_string();
+        assert!(Command::new("kill").args(["-s", signal, &pid]).status().expect("kill runs").success());
+        let (code, hung) = binary::wait(&mut self.child.0, Duration::from_secs(10));
+        let stderr = self.said.join().expect("reader");
+        let lines: Vec<_> = self.lines.iter().collect();
+        let events = json::lines(&lines.join("\n"));
+        (binary::Run { code, hung, stdout: String::new(), stderr }, events)
+    }
+}
