@@ -1,11 +1,12 @@
 //! Classic pcap savefiles, walked in place.
 //!
-//! Read are the microsecond and the nanosecond magic and the "modified" one of Alexey Kuznetzov's patched libpcap (its
-//! records carry 8 bytes more), in both byte orders. The lengths of versions before 2.3 stand in the other order, and in
-//! 2.3 they may (libpcap's savefile reader does the same). Other versions are read like 2.4, as Wireshark does, and said.
+//! Read are the microsecond and the nanosecond magic and the "modified" one of Alexey Kuznetzov's patched
+//! libpcap (its records carry 8 bytes more), in both byte orders. The lengths of versions before 2.3 stand in
+//! the other order, and in 2.3 they may (libpcap's savefile reader does the same). Other versions are read
+//! like 2.4, as Wireshark does, and said.
 //!
-//! Invariants: a record longer than both 262144 bytes and the file's own snaplen is broken, and so is anything above
-//! 16 MiB; a snaplen that lies the other way round (records longer than it) does no harm.
+//! Invariants: a record longer than both 262144 bytes and the file's own snaplen is broken, and so is
+//! anything above 16 MiB; a snaplen that lies the other way round (records longer than it) does no harm.
 
 use super::burst::{LinkType, Place};
 use super::walk::{FRAME_MAX, Found, RECORD_MAX, Stop, Walk, half, short, word};
@@ -124,7 +125,8 @@ impl Classic {
         if snaplen <= RECORD_MAX {
             self.frame_max = snaplen.max(FRAME_MAX);
         }
-        // The upper half holds the length of a frame check sequence and reserved bits, draft-ietf-opsawg-pcap.
+        // The upper half holds the length of a frame check sequence and reserved bits,
+        // draft-ietf-opsawg-pcap.
         self.link = LinkType(read::<BIG, 20>(header) & 0xffff);
         self.opened = true;
     }

@@ -1,11 +1,12 @@
 //! Capture files as one stream of frames, in the order of their first packets.
 //!
-//! A conversation may span rotated files, so files are sorted by the time of their first packet (files without one come
-//! last, ties stay in the order given) and read one after the other. A damaged file is reported and left; the next one
-//! is read all the same.
+//! A conversation may span rotated files, so files are sorted by the time of their first packet (files
+//! without one come last, ties stay in the order given) and read one after the other. A damaged file is
+//! reported and left; the next one is read all the same.
 //!
-//! Invariants: a burst holds frames of one input; frames are numbered before the filter sees them, so with one input
-//! the number is the one Wireshark shows; a fill returns after [`BLOCKS_PER_FILL`] blocks even when no frame passed.
+//! Invariants: a burst holds frames of one input; frames are numbered before the filter sees them, so with
+//! one input the number is the one Wireshark shows; a fill returns after [`BLOCKS_PER_FILL`] blocks even when
+//! no frame passed.
 
 use std::io;
 use std::path::Path;
@@ -75,8 +76,8 @@ impl Files {
     /// `filter` is a BPF expression: frames that do not match are read and numbered but not handed on.
     ///
     /// # Errors
-    /// [`Error::Unreadable`] when a specification names nothing that can be read, [`Error::Filter`] when the expression
-    /// is wrong. What is wrong inside a file is [`Source::damage`].
+    /// [`Error::Unreadable`] when a specification names nothing that can be read, [`Error::Filter`] when the
+    /// expression is wrong. What is wrong inside a file is [`Source::damage`].
     pub fn open(specs: &[String], filter: Option<&str>) -> Result<Self, Error> {
         let filter = filter.map(str::trim).filter(|text| !text.is_empty()).map(Filter::new).transpose()?;
         let inputs = specs::expand(specs)?;
@@ -103,7 +104,8 @@ impl Files {
         })
     }
 
-    /// Opens the next input. Nothing when there is none; [`Step::Quiet`] when standard input has nothing to say yet.
+    /// Opens the next input. Nothing when there is none; [`Step::Quiet`] when standard input has nothing to
+    /// say yet.
     fn next(&mut self) -> Option<Step> {
         let next = self.waiting.pop()?;
         if next.held.is_none() && next.input.path.is_none() && !stream::stdin_ready(STDIN_WAIT) {
@@ -245,7 +247,8 @@ fn open(path: Option<&Path>, read: &Arc<AtomicU64>) -> io::Result<Reader> {
     Ok(Reader::new(stream))
 }
 
-/// Sorts the inputs by the time of their first packet. A single input is not looked at: a pipe would be waited for.
+/// Sorts the inputs by the time of their first packet. A single input is not looked at: a pipe would be
+/// waited for.
 fn sorted(inputs: Vec<Input>, read: &Arc<AtomicU64>) -> Vec<Waiting> {
     let several = inputs.len() > 1;
     let waiting = inputs.into_iter().map(|input| {
@@ -287,7 +290,8 @@ mod tests {
 
     const ORDER: Order = Order(false);
 
-    /// A classic file with records at these seconds; each holds its index and then some bytes that do not compress.
+    /// A classic file with records at these seconds; each holds its index and then some bytes that do not
+    /// compress.
     fn pcap(seconds: &[u32]) -> Vec<u8> {
         let mut file = ORDER.pcap(MAGICS[0], 1);
         let mut random = 1u32;
@@ -516,7 +520,10 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(200))]
         #[test]
-        fn any_bytes_behind_any_magic(kind in 0usize..12, bytes in prop::collection::vec(any::<u8>(), 0..600)) {
+        fn any_bytes_behind_any_magic(
+            kind in 0usize..12,
+            bytes in prop::collection::vec(any::<u8>(), 0..600),
+        ) {
             let starts: [&[u8]; 7] = [b"", &ORDER.section(), &[0x1f, 0x8b, 8], &[0x28, 0xb5, 0x2f, 0xfd],
                 b"\xfd7zXZ\0", b"BZh9", &[4, 0x22, 0x4d, 0x18]];
             let start = match kind {
@@ -529,7 +536,10 @@ mod tests {
         }
 
         #[test]
-        fn any_change_of_a_sound_file(ng: bool, changes in prop::collection::vec((any::<u16>(), any::<u8>()), 1..6)) {
+        fn any_change_of_a_sound_file(
+            ng: bool,
+            changes in prop::collection::vec((any::<u16>(), any::<u8>()), 1..6),
+        ) {
             let mut file = if ng { pcapng() } else { pcap(&[1, 2, 3, 4]) };
             for (at, byte) in changes {
                 let at = usize::from(at) % file.len();

@@ -1,13 +1,13 @@
 //! pcapng savefiles, walked in place.
 //!
-//! A file is a chain of blocks; sections may differ in byte order, and interfaces in link type, snaplen and time
-//! resolution (libpcap refuses files whose interfaces differ; real ones do). Enhanced, simple and obsolete packet blocks
-//! become frames, section and interface blocks change how they are read, everything else is stepped over.
-//! Numbers of blocks and options: draft-ietf-opsawg-pcapng.
+//! A file is a chain of blocks; sections may differ in byte order, and interfaces in link type, snaplen and
+//! time resolution (libpcap refuses files whose interfaces differ; real ones do). Enhanced, simple and
+//! obsolete packet blocks become frames, section and interface blocks change how they are read, everything
+//! else is stepped over. Numbers of blocks and options: draft-ietf-opsawg-pcapng.
 //!
-//! Invariants: a block is trusted only when its two lengths agree and are at most 16 MiB; damage inside a block whose
-//! frame is sound is noted and stepped over, damage of the framing itself ends the file; at most [`INTERFACES_MAX`]
-//! interfaces are kept per section.
+//! Invariants: a block is trusted only when its two lengths agree and are at most 16 MiB; damage inside a
+//! block whose frame is sound is noted and stepped over, damage of the framing itself ends the file; at most
+//! [`INTERFACES_MAX`] interfaces are kept per section.
 
 use super::burst::{LinkType, Place};
 use super::walk::{Found, RECORD_MAX, Stop, Walk, half, short, word};
@@ -15,7 +15,8 @@ use crate::time::Timestamp;
 
 /// Bytes of a block around its body: type, length, and the length again.
 const FRAMING: usize = 12;
-/// Bytes needed to know how long a section header is: its length can only be read once its byte order is known.
+/// Bytes needed to know how long a section header is: its length can only be read once its byte order is
+/// known.
 const SECTION_PREFIX: usize = 12;
 /// Bytes before the frame in an enhanced or obsolete packet block.
 const PACKET_FIELDS: usize = 20;
@@ -215,7 +216,8 @@ impl Pcapng {
         self.frame::<BIG>(id, fields, body.len(), at, found);
     }
 
-    /// The older block differs in its interface number only: 16 bits, and a count of drops that is not used here.
+    /// The older block differs in its interface number only: 16 bits, and a count of drops that is not used
+    /// here.
     fn obsolete_packet<const BIG: bool>(&mut self, body: &[u8], at: At, found: &mut Found) {
         let Some(fields) = body.first_chunk::<PACKET_FIELDS>() else {
             return found.note(at.block, || "a packet block that is too short".into());

@@ -1,4 +1,5 @@
-//! Capture files made for tests, byte by byte and in every variant, so that no test needs a file from elsewhere.
+//! Capture files made for tests, byte by byte and in every variant, so that no test needs a file from
+//! elsewhere.
 
 use super::burst::Burst;
 use super::{Damage, Files, Filled, Source};

@@ -1,10 +1,10 @@
 //! Writes frames of any link type into one pcapng file with nanosecond time.
 //!
-//! A pcapng interface has one link type, so each link type gets its own interface description when it is first seen.
-//! Numbers of blocks and options: draft-ietf-opsawg-pcapng.
+//! A pcapng interface has one link type, so each link type gets its own interface description when it is
+//! first seen. Numbers of blocks and options: draft-ietf-opsawg-pcapng.
 //!
-//! Invariants: little-endian on every machine; blocks are multiples of 4 bytes; what [`super::Files`] reads back is what
-//! was written, except that times before 1970 become 1970 (the format cannot say them).
+//! Invariants: little-endian on every machine; blocks are multiples of 4 bytes; what [`super::Files`] reads
+//! back is what was written, except that times before 1970 become 1970 (the format cannot say them).
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};

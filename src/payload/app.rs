@@ -165,7 +165,10 @@ impl App {
     /// ([`super::announce`]).
     #[must_use]
     pub const fn announces(self) -> bool {
-        matches!(self, Self::Dcerpc | Self::Ftp | Self::Portmap | Self::Sunrpc | Self::Sip | Self::Rtsp | Self::Mgcp)
+        matches!(
+            self,
+            Self::Dcerpc | Self::Ftp | Self::Portmap | Self::Sunrpc | Self::Sip | Self::Rtsp | Self::Mgcp
+        )
     }
 
     /// The more general protocol that this one is built on, when one side's bytes may show no more than that.

@@ -171,7 +171,8 @@ pub(super) fn tpkt(bytes: &[u8], _: Carrier) -> Option<Sign> {
 /// Remote Desktop: [MS-RDPBCGR] sections 2.2.1.1 (request: routing cookie, negotiation) and 2.2.1.2 (confirm).
 pub(super) fn rdp(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let negotiation = |rest: &[u8], kinds: [u8; 2]| {
-        rest.len() >= 8 && rest.get(rest.len() - 8..).is_some_and(|n| kinds.contains(&n[0]) && n[2..4] == [8, 0])
+        rest.len() >= 8
+            && rest.get(rest.len() - 8..).is_some_and(|n| kinds.contains(&n[0]) && n[2..4] == [8, 0])
             || rest.len() >= 8 && kinds.contains(&rest[0]) && rest[2..4] == [8, 0]
     };
     match tpkts(bytes).next()? {
@@ -199,7 +200,8 @@ pub(super) fn s7comm(bytes: &[u8], _: Carrier) -> Option<Sign> {
 
 /// Calling and called TSAP of two bytes each, the connection types 1 to 3 (PG, OP, basic) in the first.
 fn s7_tsaps(parameters: &[u8]) -> bool {
-    let tsap = |tag: u8| parameters.windows(4).any(|p| p[0] == tag && p[1] == 2 && matches!(p[2], 1..=3 | 0x10));
+    let tsap =
+        |tag: u8| parameters.windows(4).any(|p| p[0] == tag && p[1] == 2 && matches!(p[2], 1..=3 | 0x10));
     tsap(0xc1) && tsap(0xc2) && contains(parameters, &[0xc0, 1])
 }
 
@@ -216,7 +218,8 @@ pub(super) fn h323(bytes: &[u8], _: Carrier) -> Option<Sign> {
 /// Microsoft SQL Server: [MS-TDS] section 2.2.3.1 (packet header), 2.2.6.5 (pre-login), 2.2.6.4 (login).
 pub(super) fn tds(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let len = usize::from(be16(bytes, 2)?);
-    let whole = len == bytes.len() || len > bytes.len() && bytes.len() >= 256 || len < bytes.len() && len >= 9;
+    let whole =
+        len == bytes.len() || len > bytes.len() && bytes.len() >= 256 || len < bytes.len() && len >= 9;
     let header = bytes[1] & !0x19 == 0 && bytes[1] & 1 == 1 && *bytes.get(7)? == 0 && len >= 9 && whole;
     if !header {
         return None;

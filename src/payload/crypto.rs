@@ -52,7 +52,10 @@ fn ssl2_hello(bytes: &[u8]) -> Option<Sign> {
     let head = be16(bytes, 0)?;
     let known = *bytes.get(2)? == 1 && matches!((*bytes.get(3)?, *bytes.get(4)?), (0, 2) | (3, 0..=4));
     let (ciphers, session, challenge) = (be16(bytes, 5)?, be16(bytes, 7)?, be16(bytes, 9)?);
-    let sizes = ciphers > 0 && ciphers.is_multiple_of(3) && matches!(session, 0 | 16 | 32) && (16..=32).contains(&challenge);
+    let sizes = ciphers > 0
+        && ciphers.is_multiple_of(3)
+        && matches!(session, 0 | 16 | 32)
+        && (16..=32).contains(&challenge);
     let sum = u32::from(ciphers) + u32::from(session) + u32::from(challenge) + 9;
     (head & 0x8000 != 0 && known && sizes && sum == u32::from(head & 0x7fff)).then(|| asks(Strong)).flatten()
 }
@@ -61,7 +64,8 @@ fn ssl2_hello(bytes: &[u8]) -> Option<Sign> {
 pub(super) fn dtls(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let len = usize::from(dtls_record(bytes, 0)?);
     let end = 13 + len;
-    let fits = bytes.len() == end || dtls_record(bytes, end).is_some() || bytes.len() >= 256 && end > bytes.len();
+    let fits =
+        bytes.len() == end || dtls_record(bytes, end).is_some() || bytes.len() >= 256 && end > bytes.len();
     let clear = at(bytes, 3, &[0, 0]);
     match bytes[0] {
         22 if clear && len >= 12 => {
@@ -82,7 +86,8 @@ pub(super) fn dtls(bytes: &[u8], _: Carrier) -> Option<Sign> {
 
 /// A DTLS record header at `at`: the length it declares.
 fn dtls_record(bytes: &[u8], at: usize) -> Option<u16> {
-    let known = matches!(bytes.get(at)?, 20..=23) && matches!(bytes.get(at + 1..at + 3)?, [254, 253 | 255] | [1, 0]);
+    let known =
+        matches!(bytes.get(at)?, 20..=23) && matches!(bytes.get(at + 1..at + 3)?, [254, 253 | 255] | [1, 0]);
     let early = matches!(bytes.get(at + 5..at + 7)?, [0, 0]); // fewer than 2^32 records so far
     be16(bytes, at + 11).filter(|len| known && early && (1..=18_432).contains(len))
 }
@@ -117,7 +122,8 @@ pub(super) fn quic(bytes: &[u8], _: Carrier) -> Option<Sign> {
         return either(Strong);
     }
     let list = bytes.get(7 + dcid + scid..).unwrap_or_default();
-    let offered = |v: &[u8]| matches!(v, [0, 0, 0, 1] | [0xff, 0, 0, _] | [0x6b, 0x33, 0x43, 0xcf] | [b'Q', b'0', ..]);
+    let offered =
+        |v: &[u8]| matches!(v, [0, 0, 0, 1] | [0xff, 0, 0, _] | [0x6b, 0x33, 0x43, 0xcf] | [b'Q', b'0', ..]);
     let negotiation = version == 0 && sizes && list.len() >= 4 && list.len().is_multiple_of(4);
     (negotiation && list.chunks_exact(4).any(offered)).then(|| answers(Strong)).flatten()
 }
@@ -209,12 +215,12 @@ const HELLOS: (&[u8], &[u8]) = (
 pub(super) const SAMPLES: &[Sample] = &[
     stream(App::Tls, HELLOS.0, HELLOS.1),
     stream(App::Tls, HELLOS.0, b"\x15\x03\x01\x00\x02\x02\x28"),
+    stream(App::Tls, b"\x80\x1c\x01\x03\x01\x00\x03\x00\x00\x00\x10\x00\x00\x05CCCCCCCCCCCCCCCC", HELLOS.1),
     stream(
         App::Tls,
-        b"\x80\x1c\x01\x03\x01\x00\x03\x00\x00\x00\x10\x00\x00\x05CCCCCCCCCCCCCCCC",
-        HELLOS.1,
+        b"\x17\x03\x03\x00\x14AAAAAAAAAAAAAAAAAAAA",
+        b"\x17\x03\x03\x00\x15BBBBBBBBBBBBBBBBBBBBB",
     ),
-    stream(App::Tls, b"\x17\x03\x03\x00\x14AAAAAAAAAAAAAAAAAAAA", b"\x17\x03\x03\x00\x15BBBBBBBBBBBBBBBBBBBBB"),
     datagram(
         App::Dtls,
         b"\x16\xfe\xff\0\0\0\0\0\0\0\0\0\x20\x01\0\0\x14\0\0\0\0\0\0\0\x14\xfe\xfdRRRRRRRRRRRRRRRRRR",
@@ -226,7 +232,11 @@ pub(super) const SAMPLES: &[Sample] = &[
         b"\xc3\0\0\0\x01\x08DDDDDDDD\x00\x00\x44\x9epppppppppppppp",
         b"\xc1\0\0\0\x01\x00\x08SSSSSSSS\x00\x40\x75pppppppp",
     ),
-    datagram(App::Quic, b"\xc0\x6b\x33\x43\xcf\x08DDDDDDDD\x00\x00\x44\x9epp", b"\x80\0\0\0\0\x00\x08DDDDDDDD\0\0\0\x01"),
+    datagram(
+        App::Quic,
+        b"\xc0\x6b\x33\x43\xcf\x08DDDDDDDD\x00\x00\x44\x9epp",
+        b"\x80\0\0\0\0\x00\x08DDDDDDDD\0\0\0\x01",
+    ),
     datagram(App::Quic, b"\x0dCCCCCCCCQ043\x01HHHHHHHHHHHH", b""),
     datagram(
         App::Ike,
@@ -234,11 +244,7 @@ pub(super) const SAMPLES: &[Sample] = &[
         b"IIIIIIIIRRRRRRRR\x21\x20\x22\x20\0\0\0\0\0\0\0\x20PPPP",
     ),
     datagram(App::Ike, b"\0\0\0\0IIIIIIII\0\0\0\0\0\0\0\0\x01\x10\x02\x00\0\0\0\0\0\0\0\x1c", b""),
-    datagram(
-        App::Openvpn,
-        b"\x38SSSSSSSS\0\0\0\0\0",
-        b"\x40TTTTTTTT\x01\0\0\0\0SSSSSSSS\0\0\0\0",
-    ),
+    datagram(App::Openvpn, b"\x38SSSSSSSS\0\0\0\0\0", b"\x40TTTTTTTT\x01\0\0\0\0SSSSSSSS\0\0\0\0"),
     stream(
         App::Openvpn,
         b"\0\x2a\x38SSSSSSSSDDDDDDDDDDDDDDDDDDDD\0\0\0\x01TTTT\0\0\0\0\0",

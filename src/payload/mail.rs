@@ -14,7 +14,8 @@ pub(super) fn smtp(bytes: &[u8], _: Carrier) -> Option<Sign> {
         let named = ["SMTP", "LMTP", "Postfix", "Exim", "Sendmail", "mail server"];
         let named = named.iter().any(|n| contains_nocase(text, n.as_bytes()));
         let domain = word(text).0;
-        let fqdn = domain.contains(&b'.') && domain.iter().all(|b| b.is_ascii_alphanumeric() || b".-_".contains(b));
+        let fqdn =
+            domain.contains(&b'.') && domain.iter().all(|b| b.is_ascii_alphanumeric() || b".-_".contains(b));
         let extensions: [&[u8]; 4] = [b"PIPELINING", b"8BITMIME", b"250-SIZE", b"250-STARTTLS"];
         return match code {
             220 | 421 | 554 if named => answers(Strong),
@@ -45,7 +46,9 @@ pub(super) fn smtp(bytes: &[u8], _: Carrier) -> Option<Sign> {
 pub(super) fn ftp(bytes: &[u8], _: Carrier) -> Option<Sign> {
     if let Some((code, text)) = reply(bytes) {
         return match code {
-            220 | 421 | 530 if contains_nocase(text, b"FTP") || contains(text, b"FileZilla") => answers(Strong),
+            220 | 421 | 530 if contains_nocase(text, b"FTP") || contains(text, b"FileZilla") => {
+                answers(Strong)
+            }
             220 | 421 if contains_nocase(text, b"SMTP") => None,
             227 | 229 if contains(text, b"Passive Mode (") => answers(Strong),
             331 if contains_nocase(text, b"password") => answers(Good),
@@ -110,13 +113,15 @@ pub(super) fn imap(bytes: &[u8], _: Carrier) -> Option<Sign> {
     }
     let (tag, rest) = word(line);
     let (verb, args) = word(rest);
-    let tagged = matches!(tag.len(), 1..=16) && tag.iter().all(|b| b.is_ascii_alphanumeric() || b".-_".contains(b));
+    let tagged =
+        matches!(tag.len(), 1..=16) && tag.iter().all(|b| b.is_ascii_alphanumeric() || b".-_".contains(b));
     let is = |words: &[&[u8]]| words.iter().any(|w| verb.eq_ignore_ascii_case(w));
     if !tagged {
         None
     } else if is(&[b"CAPABILITY", b"AUTHENTICATE", b"STARTTLS"]) {
         asks(Strong)
-    } else if is(&[b"LOGIN"]) && args.contains(&b' ') || is(&[b"NOOP", b"LOGOUT"]) && ended && args.is_empty() {
+    } else if is(&[b"LOGIN"]) && args.contains(&b' ') || is(&[b"NOOP", b"LOGOUT"]) && ended && args.is_empty()
+    {
         asks(Good)
     } else if is(&[b"ID"]) && (args.starts_with(b"(") || args.eq_ignore_ascii_case(b"NIL")) {
         asks(Good)
@@ -166,11 +171,11 @@ pub(super) fn irc(bytes: &[u8], _: Carrier) -> Option<Sign> {
         b"NOTICE" if rest.starts_with(b"AUTH :") || rest.starts_with(b"* :") => answers(Strong),
         b"ERROR" if rest.starts_with(b":") => answers(Good),
         b"PING" | b"PONG" if rest.starts_with(b":") => either(Good),
-        b"CAP" if rest.starts_with(b"LS") || rest.starts_with(b"REQ") || rest.starts_with(b"END") => asks(Strong),
-        b"USER" if rest.split(|b| *b == b' ').count() >= 4 => asks(Strong),
-        b"NICK" if !rest.is_empty() && ended => {
-            asks(if contains(bytes, b"\nUSER ") { Strong } else { Good })
+        b"CAP" if rest.starts_with(b"LS") || rest.starts_with(b"REQ") || rest.starts_with(b"END") => {
+            asks(Strong)
         }
+        b"USER" if rest.split(|b| *b == b' ').count() >= 4 => asks(Strong),
+        b"NICK" if !rest.is_empty() && ended => asks(if contains(bytes, b"\nUSER ") { Strong } else { Good }),
         b"JOIN" if rest.starts_with(b"#") => asks(Good),
         b"PRIVMSG" if contains(rest, b" :") => asks(Strong),
         b"PASS" if ended && (contains(bytes, b"\nNICK ") || contains(bytes, b"\nUSER ")) => asks(Strong),
@@ -181,8 +186,13 @@ pub(super) fn irc(bytes: &[u8], _: Carrier) -> Option<Sign> {
 
 /// XMPP: RFC 6120 section 4.2 (stream opening); the XML declaration may travel alone.
 pub(super) fn xmpp(bytes: &[u8], _: Carrier) -> Option<Sign> {
-    if contains(bytes, b"<stream:stream") || contains(bytes, b"jabber:client") || contains(bytes, b"jabber:server") {
-        return if contains(bytes, b"<stream:features") || contains(bytes, b" id=") && contains(bytes, b" from=") {
+    if contains(bytes, b"<stream:stream")
+        || contains(bytes, b"jabber:client")
+        || contains(bytes, b"jabber:server")
+    {
+        return if contains(bytes, b"<stream:features")
+            || contains(bytes, b" id=") && contains(bytes, b" from=")
+        {
             answers(Strong)
         } else {
             either(Strong)
@@ -200,8 +210,9 @@ impl Verb for [u8] {
     /// The known four-letter command that this word spells in any case.
     fn to_upper_4(&self) -> Option<&'static [u8; 4]> {
         const VERBS: [&[u8; 4]; 22] = [
-            b"EHLO", b"LHLO", b"HELO", b"MAIL", b"RCPT", b"AUTH", b"QUIT", b"NOOP", b"HELP", b"USER", b"PASS", b"EPRT",
-            b"FEAT", b"SYST", b"PASV", b"EPSV", b"CAPA", b"STLS", b"UIDL", b"APOP", b"STAT", b"LIST",
+            b"EHLO", b"LHLO", b"HELO", b"MAIL", b"RCPT", b"AUTH", b"QUIT", b"NOOP", b"HELP", b"USER",
+            b"PASS", b"EPRT", b"FEAT", b"SYST", b"PASV", b"EPSV", b"CAPA", b"STLS", b"UIDL", b"APOP",
+            b"STAT", b"LIST",
         ];
         VERBS.into_iter().find(|verb| self.eq_ignore_ascii_case(*verb))
     }

@@ -69,7 +69,8 @@ pub(super) fn dhcpv6(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let (mut at, mut count, mut identified) = (0, 0, relay);
     while let (Some(code), Some(len)) = (be16(options, at), be16(options, at + 2)) {
         let value = options.get(at + 4..at + 4 + usize::from(len));
-        identified |= matches!(code, 1 | 2) && (4..=130).contains(&len) && matches!(value, Some([0, 1..=4, ..]));
+        identified |=
+            matches!(code, 1 | 2) && (4..=130).contains(&len) && matches!(value, Some([0, 1..=4, ..]));
         identified |= code == 9 && relay;
         if code == 0 || code > 150 {
             return None;
@@ -104,9 +105,10 @@ pub(super) fn tftp(bytes: &[u8], _: Carrier) -> Option<Sign> {
             let text = rest[2..rest.len() - 1].iter().all(|b| (0x20..0x7f).contains(b));
             text.then(|| answers(Good)).flatten()
         }
-        6 if rest.last() == Some(&0) && ["blksize", "tsize", "timeout", "windowsize"]
-            .iter()
-            .any(|o| rest.starts_with(o.as_bytes())) =>
+        6 if rest.last() == Some(&0)
+            && ["blksize", "tsize", "timeout", "windowsize"]
+                .iter()
+                .any(|o| rest.starts_with(o.as_bytes())) =>
         {
             answers(Strong)
         }
@@ -191,7 +193,9 @@ fn dns_record(message: &[u8], at: usize) -> bool {
     let Some(Some(end)) = dns_name(message, at) else { return message.len() >= 256 };
     let (Some(kind), Some(class)) = (be16(message, end), be16(message, end + 2)) else { return false };
     let known = dns_type(kind) && (kind == 41 || matches!(class & 0x7fff, 1 | 3 | 4 | 254 | 255));
-    known && be16(message, end + 8).is_some_and(|len| end + 10 + usize::from(len) <= message.len() || message.len() >= 256)
+    known
+        && be16(message, end + 8)
+            .is_some_and(|len| end + 10 + usize::from(len) <= message.len() || message.len() >= 256)
 }
 
 /// Record types in use (IANA DNS parameters), the meta types, and TA and DLV.
@@ -246,7 +250,8 @@ pub(super) fn wake_on_lan(bytes: &[u8], _: Carrier) -> Option<Sign> {
 pub(super) fn ntp(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let first = *bytes.first()?;
     let (version, mode) = (first >> 3 & 7, first & 7);
-    if mode == 6 && (2..=4).contains(&version) && matches!(bytes.get(1)? & 0x1f, 1..=10) && bytes.len() >= 12 {
+    if mode == 6 && (2..=4).contains(&version) && matches!(bytes.get(1)? & 0x1f, 1..=10) && bytes.len() >= 12
+    {
         let quiet = at(bytes, 4, &[0, 0]) || bytes[1] & 0x80 != 0;
         let fits = usize::from(be16(bytes, 10)?) + 12 <= bytes.len() && at(bytes, 8, &[0, 0]) && quiet;
         return fits.then(|| if bytes[1] & 0x80 != 0 { answers(Good) } else { asks(Good) }).flatten();

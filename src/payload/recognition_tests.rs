@@ -4,7 +4,8 @@ use super::samples::Sample;
 use super::{App, AppProto, Carrier, Sides, Strength, calls, crypto, listen, mail, names, recognise, web};
 use proptest::prelude::*;
 
-const FAMILIES: &[&[Sample]] = &[web::SAMPLES, mail::SAMPLES, crypto::SAMPLES, names::SAMPLES, calls::SAMPLES];
+const FAMILIES: &[&[Sample]] =
+    &[web::SAMPLES, mail::SAMPLES, crypto::SAMPLES, names::SAMPLES, calls::SAMPLES];
 
 fn samples() -> impl Iterator<Item = &'static Sample> {
     FAMILIES.iter().copied().flatten()
@@ -58,7 +59,9 @@ fn any_cut_is_safe_and_never_another_protocol() {
         for side in [sample.asks, sample.answers] {
             for len in 0..=side.len() {
                 let found = recognise(sample.carrier, &side[..len], b"");
-                let safe = found.app == App::Unknown || kin(found.app, sample.app) || found.strength == Strength::Weak;
+                let safe = found.app == App::Unknown
+                    || kin(found.app, sample.app)
+                    || found.strength == Strength::Weak;
                 assert!(safe, "{found:?} from the first {len} of {sample:?}");
             }
         }
@@ -84,8 +87,8 @@ impl Noise {
     /// A payload: mostly uniform bytes, some digits, letters, words, and runs of one byte.
     fn payload(&mut self, number: u64) -> Vec<u8> {
         const WORDS: [&str; 16] = [
-            "the", "port", "is", "open", "and", "nobody", "knows", "why", "user", "pass", "list", "get", "of", "a", "to",
-            "help",
+            "the", "port", "is", "open", "and", "nobody", "knows", "why", "user", "pass", "list", "get",
+            "of", "a", "to", "help",
         ];
         let len = match number % 4 {
             0 => 1 + self.below(16),

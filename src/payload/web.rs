@@ -18,11 +18,14 @@ pub(super) fn http(bytes: &[u8], _: Carrier) -> Option<Sign> {
         return asks(Strong);
     }
     let target = start.target;
-    let plausible = target.starts_with(b"/") || target.starts_with(b"http://") || target.starts_with(b"https://");
+    let plausible =
+        target.starts_with(b"/") || target.starts_with(b"http://") || target.starts_with(b"https://");
     match start.method {
         _ if !plausible || !start.version.is_empty() && start.ended => None,
         b"GET" => asks(Good),
-        b"POST" | b"HEAD" | b"PUT" | b"DELETE" | b"OPTIONS" | b"PATCH" | b"PROPFIND" if !start.ended => asks(Good),
+        b"POST" | b"HEAD" | b"PUT" | b"DELETE" | b"OPTIONS" | b"PATCH" | b"PROPFIND" if !start.ended => {
+            asks(Good)
+        }
         _ => None,
     }
 }
@@ -115,7 +118,9 @@ pub(super) fn megaco(bytes: &[u8], _: Carrier) -> Option<Sign> {
     if !(version && sender) {
         return None;
     }
-    let reply = contains(rest, b"Reply=") || contains(rest, b" P = ") || contains(rest, b"P=") && !contains(rest, b"T=");
+    let reply = contains(rest, b"Reply=")
+        || contains(rest, b" P = ")
+        || contains(rest, b"P=") && !contains(rest, b"T=");
     if reply { answers(Strong) } else { asks(Strong) }
 }
 
@@ -141,7 +146,8 @@ impl<'a> Start<'a> {
         }
         let (line, ended) = line(&bytes[method_len + 1..]);
         let cut = line.iter().rposition(|b| *b == b' ');
-        let (target, version) = cut.map_or((line, &line[line.len()..]), |cut| (&line[..cut], &line[cut + 1..]));
+        let (target, version) =
+            cut.map_or((line, &line[line.len()..]), |cut| (&line[..cut], &line[cut + 1..]));
         Some(Self { method, target, version, ended })
     }
 }
@@ -159,9 +165,9 @@ fn after_blank_lines(bytes: &[u8]) -> &[u8] {
 }
 
 #[cfg(test)]
-use super::samples::{Sample, datagram, stream};
-#[cfg(test)]
 use super::App;
+#[cfg(test)]
+use super::samples::{Sample, datagram, stream};
 
 #[cfg(test)]
 pub(super) const SAMPLES: &[Sample] = &[
