@@ -1,7 +1,8 @@
 //! Exit codes, and why a command did not do what it was asked.
 //!
-//! 0 ran · 1 a finding at or above `--fail-on` · 2 usage · 3 some input damaged · 4 capture or privilege ·
-//! 65 input unreadable (EX_DATAERR) · 74 an output did not take every line (EX_IOERR) · 78 bad configuration or rules (EX_CONFIG).
+//! 0 ran · 1 a finding at or above `--fail-on` · 2 usage · 3 some input damaged · 4 capture or privilege · 65
+//! input unreadable (EX_DATAERR) · 74 an output did not take every line (EX_IOERR) · 78 bad configuration or
+//! rules (EX_CONFIG).
 
 use std::fmt;
 use std::process::ExitCode;

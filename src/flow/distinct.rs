@@ -1,12 +1,13 @@
-//! How many different things there were, in bounded memory: exactly while they are few, by a sketch afterwards.
+//! How many different things there were, in bounded memory: exactly while they are few, by a sketch
+//! afterwards.
 //!
-//! Up to [`Distinct::EXACT_MAX`] things are kept and counted exactly; beyond that they are folded into a HyperLogLog of
-//! 256 registers (Flajolet et al., AofA 2007) with linear counting for its lower range, whose standard error is
-//! 1.04/√256 = 6.5 %. Both give the same answer for the same things in any order, so merging parts of a run is exact in
-//! the sense that it equals not having split it.
+//! Up to [`Distinct::EXACT_MAX`] things are kept and counted exactly; beyond that they are folded into a
+//! HyperLogLog of 256 registers (Flajolet et al., AofA 2007) with linear counting for its lower range, whose
+//! standard error is 1.04/√256 = 6.5 %. Both give the same answer for the same things in any order, so
+//! merging parts of a run is exact in the sense that it equals not having split it.
 //!
-//! The hash is fixed: the same capture must give the same line every time. A sender who knows it can make an estimate
-//! wrong; an estimate is never evidence on its own.
+//! The hash is fixed: the same capture must give the same line every time. A sender who knows it can make an
+//! estimate wrong; an estimate is never evidence on its own.
 
 use std::net::IpAddr;
 

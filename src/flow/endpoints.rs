@@ -90,7 +90,8 @@ impl Endpoints {
         }
     }
 
-    /// A flow is finished, and in vain. Who answered is told by [`Self::answered`], which may be long before the end.
+    /// A flow is finished, and in vain. Who answered is told by [`Self::answered`], which may be long before
+    /// the end.
     pub fn closed(&self, flow: &Flow, outcome: Outcome) {
         if flow.asked()
             && let Some(mut originator) = self.originators.map.get_mut(&flow.originator.addr)

@@ -1,8 +1,9 @@
-//! An alert line in, the reasoning out: facts for and against, and the one fact that would change the verdict.
+//! An alert line in, the reasoning out: facts for and against, and the one fact that would change the
+//! verdict.
 //!
-//! A line carries everything the verdict rests on (status, tier, and each fact with its weights), so the arithmetic can be
-//! done again without the capture: with all facts it must give the verdict of the line, and with one fact taken away it
-//! says what the verdict would have been.
+//! A line carries everything the verdict rests on (status, tier, and each fact with its weights), so the
+//! arithmetic can be done again without the capture: with all facts it must give the verdict of the line, and
+//! with one fact taken away it says what the verdict would have been.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,5 @@
-//! What is said, to whom: lines to the outputs, the table to a terminal, words to standard error, packets to `-w`.
+//! What is said, to whom: lines to the outputs, the table to a terminal, words to standard error, packets to
+//! `-w`.
 
 use std::time::{Duration, Instant};
 
@@ -96,8 +97,8 @@ impl Desk {
         }
     }
 
-    /// The end of a burst: hands lines over, and live says how things stand now and then. False when nobody reads any
-    /// more.
+    /// The end of a burst: hands lines over, and live says how things stand now and then. False when nobody
+    /// reads any more.
     pub(super) fn burst(&mut self, burst: &Burst, judge: &Judge, moment: &Moment) -> bool {
         self.clock = self.clock.max(burst.clock());
         if self.live {
@@ -228,7 +229,8 @@ fn hand(lines: &Lines, batch: &mut Vec<u8>) {
     }
 }
 
-/// Frames of a link type that is not followed are no damage, but a whole capture of them shows nothing otherwise.
+/// Frames of a link type that is not followed are no damage, but a whole capture of them shows nothing
+/// otherwise.
 fn say_strange_links(moment: &Moment) {
     let count = moment.totals.skips.of(Skip::LinkType);
     if count == 0 {

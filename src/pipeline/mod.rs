@@ -1,7 +1,9 @@
-//! The road on one screen: source → workers → judge → desk, with reload, shutdown and statistics. It knows no protocol.
+//! The road on one screen: source → workers → judge → desk, with reload, shutdown and statistics. It knows no
+//! protocol.
 //!
-//! Invariants: what is said depends on the packets and the configuration only, never on threads or on the time of day;
-//! full queues make the reader wait, nothing is dropped silently; a reload that fails leaves everything as it was.
+//! Invariants: what is said depends on the packets and the configuration only, never on threads or on the
+//! time of day; full queues make the reader wait, nothing is dropped silently; a reload that fails leaves
+//! everything as it was.
 
 mod control;
 mod crew;
@@ -204,7 +206,8 @@ fn open(config: &Config) -> Result<Box<dyn Source>, Error> {
     })
 }
 
-/// HUP: outputs are opened anew, rules and claims are loaded anew; a mistake in them leaves the old ones in force.
+/// HUP: outputs are opened anew, rules and claims are loaded anew; a mistake in them leaves the old ones in
+/// force.
 fn reload(config: &Config, judge: &mut Judge, desk: &mut Desk) {
     desk.reopen();
     match load(config) {
