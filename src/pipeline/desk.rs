@@ -162,7 +162,7 @@ impl Desk {
         for damage in damage {
             say(&format!("{}: damaged at byte {}: {}", damage.input, damage.offset, damage.what));
         }
-        say_strange_links(moment);
+        say_strange_links(&self.inputs, moment);
         self.state(judge, moment, damage);
         if let Some(terminal) = self.terminal {
             let stats = self.stats(judge, moment, damage);
@@ -229,17 +229,20 @@ fn hand(lines: &Lines, batch: &mut Vec<u8>) {
     }
 }
 
-/// Frames of a link type that is not followed are no damage, but a whole capture of them shows nothing
-/// otherwise.
-fn say_strange_links(moment: &Moment) {
+/// Frames of a link type that is not followed are no damage, but a whole capture of them shows nothing otherwise.
+fn say_strange_links(inputs: &[String], moment: &Moment) {
     let count = moment.totals.skips.of(Skip::LinkType);
     if count == 0 {
         return;
     }
-    let links: Vec<String> = moment.totals.strange_links.iter().map(|link| link.0.to_string()).collect();
+    let name = |input: u16| inputs.get(usize::from(input)).map_or("?", String::as_str);
+    let strange = &moment.totals.strange_links;
+    let links: Vec<String> =
+        strange.iter().map(|&(input, link)| format!("{}: link type {}", name(input), link.0)).collect();
+    let more = if strange.is_full() { ", and maybe more" } else { "" };
     say(&format!(
-        "{count} frames of link types that are not followed (LINKTYPE {}): they are skipped; `tcpdump -L` and \
-         https://www.tcpdump.org/linktypes.html name link types",
+        "{count} frames were skipped because their link type is not followed ({}{more}); \
+         https://www.tcpdump.org/linktypes.html names the numbers",
         links.join(", ")
     ));
 }

@@ -36,8 +36,8 @@ pub(super) struct Totals {
     pub(super) skips: Skips,
     /// What the flow tables counted.
     pub(super) flows: flow::Counters,
-    /// Link types that are not followed, the first few.
-    pub(super) strange_links: ArrayVec<LinkType, 8>,
+    /// Inputs with link types that are not followed, the first few.
+    pub(super) strange_links: ArrayVec<(u16, LinkType), 8>,
 }
 
 impl Totals {
@@ -53,10 +53,10 @@ impl Totals {
     }
 
     #[cold]
-    fn note_link(&mut self, link: LinkType) {
-        if !self.strange_links.contains(&link) {
+    fn note_link(&mut self, input: u16, link: LinkType) {
+        if !self.strange_links.contains(&(input, link)) {
             // The first few are enough to say what is the matter.
-            let _ = self.strange_links.try_push(link);
+            let _ = self.strange_links.try_push((input, link));
         }
     }
 }
@@ -91,7 +91,7 @@ impl Worker {
             let outcome = self.decoder.decode(&frame, self.clock, &scratch, &mut packets);
             self.totals.skips.count(outcome);
             if outcome == Err(Skip::LinkType) {
-                self.totals.note_link(frame.link);
+                self.totals.note_link(frame.input, frame.link);
             }
             self.totals.frames += 1;
             self.totals.bytes += u64::from(frame.wire_len);
