@@ -1,9 +1,11 @@
-//! Whole replay: packets a second of the real binary, from a capture file to nothing written but the closing record.
+//! Whole replay: packets a second of the real binary, from a capture file to nothing written but the closing
+//! record.
 //!
-//! The captures are made here, seeded, in a temporary folder, and read once before measuring, so that the page cache is
-//! warm for everyone. `tcpdump -r FILE -w /dev/null` on the same file in the same run is the yardstick, where it is
-//! installed: it only copies, so it says how much of the time is reading. `GHOSTPORT_BENCH_PACKETS` and
-//! `GHOSTPORT_BENCH_FLOWS` change the size (default 1,000,000 packets, 100,000 flows).
+//! The captures are made here, seeded, in a temporary folder, and read once before measuring, so that the
+//! page cache is warm for everyone. `tcpdump -r FILE -w /dev/null` on the same file in the same run is the
+//! yardstick, where it is installed: it only copies, so it says how much of the time is reading.
+//! `GHOSTPORT_BENCH_PACKETS` and `GHOSTPORT_BENCH_FLOWS` change the size (default 1,000,000 packets, 100,000
+//! flows).
 
 #![allow(
     clippy::expect_used,

@@ -1,9 +1,10 @@
 //! The packet clock: a point in time as a capture recorded it.
 //!
-//! Nothing in the data plane asks the machine what time it is. Every timeout, window and rate is measured with the
-//! times that packets carry, so replaying a file today or next year gives the same answer.
+//! Nothing in the data plane asks the machine what time it is. Every timeout, window and rate is measured
+//! with the times that packets carry, so replaying a file today or next year gives the same answer.
 //!
-//! Invariants: arithmetic saturates (a hostile capture may carry any 64-bit time stamp); no function here reads a clock.
+//! Invariants: arithmetic saturates (a hostile capture may carry any 64-bit time stamp); no function here
+//! reads a clock.
 
 use std::fmt;
 use std::time::Duration;
@@ -59,7 +60,8 @@ impl Timestamp {
     }
 }
 
-/// Writes `YYYY-MM-DDTHH:MM:SS.ffffff+0000`: the one shape that Arkime, Wazuh and Filebeat all read in EVE lines.
+/// Writes `YYYY-MM-DDTHH:MM:SS.ffffff+0000`: the one shape that Arkime, Wazuh and Filebeat all read in EVE
+/// lines.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.as_seconds();

@@ -8,10 +8,8 @@
 //! Invariants: every finished flow is added to exactly one bucket, so the sums over all buckets are those of
 //! the flows, exactly; the same flows give the same buckets, whatever their order; no per-flow state is kept.
 
-mod distinct;
 mod port;
 
-pub use distinct::Distinct;
 pub use port::PortBucket;
 
 use std::cmp::Reverse;

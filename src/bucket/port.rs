@@ -7,7 +7,7 @@ use crate::time::Timestamp;
 use crate::verdict::{Story, Verdict};
 use crate::wire::Transport;
 
-use super::Distinct;
+use crate::flow::{Distinct, even_addr};
 
 /// Every finished flow about one port, added up.
 #[derive(Clone, Debug, PartialEq)]
@@ -111,8 +111,8 @@ impl PortBucket {
         let evidence = &verdict.evidence;
         let flow = &evidence.flow;
         self.flows += 1;
-        self.originators.insert(flow.originator.addr);
-        self.responders.insert(flow.responder.addr);
+        self.originators.insert(even_addr(flow.originator.addr));
+        self.responders.insert(even_addr(flow.responder.addr));
         self.packets_to_responder += flow.orig.packets;
         self.packets_to_originator += flow.resp.packets;
         self.bytes_to_responder += flow.orig.bytes;

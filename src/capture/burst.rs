@@ -1,7 +1,7 @@
 //! A burst: one block of bytes, and the index of the frames that lie in it.
 //!
-//! The block is reused from burst to burst, so no frame costs an allocation. Frames are borrowed from the burst and
-//! can not outlive it: the compiler sees to that.
+//! The block is reused from burst to burst, so no frame costs an allocation. Frames are borrowed from the
+//! burst and can not outlive it: the compiler sees to that.
 
 use crate::time::Timestamp;
 
@@ -88,8 +88,8 @@ impl Burst {
         self.places.clear();
     }
 
-    /// Forgets all frames and makes room for `length` bytes, whose contents are left as they are: clearing a block that
-    /// is about to be read over would cost more than indexing it.
+    /// Forgets all frames and makes room for `length` bytes, whose contents are left as they are: clearing a
+    /// block that is about to be read over would cost more than indexing it.
     pub(crate) fn restart(&mut self, length: usize) {
         self.places.clear();
         self.bytes.resize(length, 0);
@@ -127,7 +127,8 @@ impl Burst {
         })
     }
 
-    /// The packet clock behind the last frame: the latest time of the whole run so far, never running backwards.
+    /// The packet clock behind the last frame: the latest time of the whole run so far, never running
+    /// backwards.
     #[must_use]
     pub fn clock(&self) -> Timestamp {
         self.clock

@@ -1,11 +1,12 @@
 //! Classic pcap savefiles, walked in place.
 //!
-//! Read are the microsecond and the nanosecond magic and the "modified" one of Alexey Kuznetzov's patched libpcap (its
-//! records carry 8 bytes more), in both byte orders. The lengths of versions before 2.3 stand in the other order, and in
-//! 2.3 they may (libpcap's savefile reader does the same). Other versions are read like 2.4, as Wireshark does, and said.
+//! Read are the microsecond and the nanosecond magic and the "modified" one of Alexey Kuznetzov's patched
+//! libpcap (its records carry 8 bytes more), in both byte orders. The lengths of versions before 2.3 stand in
+//! the other order, and in 2.3 they may (libpcap's savefile reader does the same). Other versions are read
+//! like 2.4, as Wireshark does, and said.
 //!
-//! Invariants: a record longer than both 262144 bytes and the file's own snaplen is broken, and so is anything above
-//! 16 MiB; a snaplen that lies the other way round (records longer than it) does no harm.
+//! Invariants: a record longer than both 262144 bytes and the file's own snaplen is broken, and so is
+//! anything above 16 MiB; a snaplen that lies the other way round (records longer than it) does no harm.
 
 use super::burst::{LinkType, Place};
 use super::walk::{FRAME_MAX, Found, RECORD_MAX, Stop, Walk, half, short, word};
@@ -124,7 +125,8 @@ impl Classic {
         if snaplen <= RECORD_MAX {
             self.frame_max = snaplen.max(FRAME_MAX);
         }
-        // The upper half holds the length of a frame check sequence and reserved bits, draft-ietf-opsawg-pcap.
+        // The upper half holds the length of a frame check sequence and reserved bits,
+        // draft-ietf-opsawg-pcap.
         self.link = LinkType(read::<BIG, 20>(header) & 0xffff);
         self.opened = true;
     }
@@ -142,4 +144,82 @@ impl Classic {
 /// The word at a fixed offset of a header.
 fn read<const BIG: bool, const AT: usize>(header: &[u8]) -> u32 {
     header.get(AT..).and_then(<[u8]>::first_chunk).map_or(0, |bytes| word::<BIG>(*bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::{MAGICS, Order, read_bytes};
+
+    #[test]
+    fn every_magic_in_both_byte_orders() {
+        for order in [Order(false), Order(true)] {
+            for magic in MAGICS {
+                let extra = if magic == MAGICS[2] { 8 } else { 0 };
+                let mut file = order.pcap(magic, 1);
+                for (seconds, data) in [(1, &b"abcd"[..]), (2, b""), (3, b"xyz")] {
+                    let record = order.record(seconds, 7, data);
+                    file.extend(&record[..16]);
+                    file.extend(&[0xee; 8][..extra]);
+                    file.extend(&record[16..]);
+                }
+                let (seen, damage) = read_bytes(&file);
+                let unit = if magic == MAGICS[1] { 1 } else { 1000 };
+                let expected = [(1i64, &b"abcd"[..]), (2, b""), (3, b"xyz")].map(|(second, data)| {
+                    let len = u32::try_from(data.len()).unwrap();
+                    (second.unsigned_abs(), second * 1_000_000_000 + 7 * unit, 1, 0, len, data.to_vec())
+                });
+                assert_eq!((seen, damage), (expected.to_vec(), vec![]), "{magic:x} {order:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn old_versions_have_their_lengths_the_other_way_round() {
+        let order = Order(false);
+        for (version, lengths) in [((2, 2), [9, 3]), ((2, 3), [9, 3]), ((2, 3), [3, 9]), ((543, 0), [9, 3])] {
+            let mut file = order.pcap_version(MAGICS[0], version, 65_535, 1);
+            file.extend(order.words(&[1, 0, lengths[0], lengths[1]]));
+            file.extend(b"abc");
+            let (seen, damage) = read_bytes(&file);
+            assert_eq!(
+                (seen.len(), seen[0].4, &seen[0].5[..], damage.len()),
+                (1, 9, &b"abc"[..], 0),
+                "{version:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn strange_headers_are_read_and_unknown_versions_said() {
+        let order = Order(false);
+        let mut file = order.pcap_version(MAGICS[0], (99, 4), 0, 0xf400_0001);
+        file.extend(order.record(1, 0, b"ab"));
+        let (seen, damage) = read_bytes(&file);
+        assert_eq!((seen.len(), seen[0].2), (1, 1));
+        assert_eq!((damage.len(), damage[0].offset, damage[0].unreadable), (1, 4, false));
+    }
+
+    #[test]
+    fn absurd_lengths_end_the_file_with_their_offset_and_lying_snaplens_do_not() {
+        let order = Order(false);
+        for (snaplen, length, fine) in [
+            (1, 262_144, true),
+            (u32::MAX, 262_144, true),
+            (65_535, 262_145, false),
+            (300_000, 300_000, true),
+            (300_000, 300_001, false),
+            (u32::MAX, 0xffff_ffff, false),
+        ] {
+            let mut file = order.pcap_version(MAGICS[0], (2, 4), snaplen, 1);
+            file.extend(order.record(1, 0, b"ab"));
+            file.extend(order.words(&[2, 0, length, length]));
+            file.extend(vec![0; if fine { length as usize } else { 100 }]);
+            let (seen, damage) = read_bytes(&file);
+            assert_eq!(seen.len(), 1 + usize::from(fine), "{snaplen} {length}");
+            assert_eq!(damage.first().map(|damage| damage.offset), (!fine).then_some(42));
+            assert!(
+                damage.iter().all(|damage| damage.what.contains(&length.to_string()) && !damage.unreadable)
+            );
+        }
+    }
 }

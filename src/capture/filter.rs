@@ -1,10 +1,11 @@
 //! A BPF expression applied to the frames of files, compiled by libpcap once per link type.
 //!
-//! Which link types a file holds is known only when it is read, so an expression counts as wrong only when it compiles
-//! for none of the usual ones; on a link type it cannot be used with, no frame passes, and that is said once.
+//! Which link types a file holds is known only when it is read, so an expression counts as wrong only when it
+//! compiles for none of the usual ones; on a link type it cannot be used with, no frame passes, and that is
+//! said once.
 //!
-//! Invariants: a frame is judged by its captured bytes (`len`, `less` and `greater` see the captured length); at most
-//! [`PROGRAMS_MAX`] programs are kept.
+//! Invariants: a frame is judged by its captured bytes (`len`, `less` and `greater` see the captured length);
+//! at most [`PROGRAMS_MAX`] programs are kept.
 
 use pcap::{BpfProgram, Capture, Linktype};
 
@@ -14,7 +15,8 @@ use super::burst::LinkType;
 /// Most link types that one run compiles the expression for.
 const PROGRAMS_MAX: usize = 64;
 
-/// Link types tried before an expression is called wrong: an expression about 802.11 frames is none about Ethernet.
+/// Link types tried before an expression is called wrong: an expression about 802.11 frames is none about
+/// Ethernet.
 const USUAL: [LinkType; 7] = [
     LinkType::ETHERNET,
     LinkType::RAW,

@@ -1,7 +1,7 @@
 //! Which interfaces there are, and what to tell a user whose interface cannot be watched.
 //!
-//! libpcap says what went wrong in words only (the pcap crate drops its status codes), so the kind of error is read from
-//! the words, and from whether the interface is in the list.
+//! libpcap says what went wrong in words only (the pcap crate drops its status codes), so the kind of error
+//! is read from the words, and from whether the interface is in the list.
 
 use std::fmt;
 use std::net::IpAddr;

@@ -1,11 +1,13 @@
 //! Live interfaces through libpcap, several at once.
 //!
-//! libpcap reads in batches and never blocks here: the wait is our own poll(2), because libpcap's read timeout does not
-//! end on a quiet link. On a quiet link the packet clock follows the wall clock at a small distance, so flows expire
-//! although no packet says that time passes. This file is one of the few that may ask the machine for the time.
+//! libpcap reads in batches and never blocks here: the wait is our own poll(2), because libpcap's read
+//! timeout does not end on a quiet link. On a quiet link the packet clock follows the wall clock at a small
+//! distance, so flows expire although no packet says that time passes. This file is one of the few that may
+//! ask the machine for the time.
 //!
-//! Invariants: a fill returns within the poll interval (plus one batch); frames of several interfaces are in the order
-//! of their times within a burst; a burst holds at most [`BURST_BYTES`] and one batch; counters only grow.
+//! Invariants: a fill returns within the poll interval (plus one batch); frames of several interfaces are in
+//! the order of their times within a burst; a burst holds at most [`BURST_BYTES`] and one batch; counters
+//! only grow.
 
 use std::cell::RefCell;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -23,11 +25,13 @@ use crate::time::Timestamp;
 const BURST_BYTES: usize = 256 * 1024;
 /// Frames asked from one interface at once.
 const BATCH: usize = 64;
-/// How far the clock stays behind the wall clock on a quiet link: longer than a frame may wait in the kernel's ring.
+/// How far the clock stays behind the wall clock on a quiet link: longer than a frame may wait in the
+/// kernel's ring.
 const LAG: Duration = Duration::from_millis(500);
 /// Longest time a frame may wait in the kernel's ring for others, in milliseconds.
 const RETIRE_MAX: i32 = 50;
-/// Idle or busy, the kernel's 32-bit counters are read at least once in this many fills, long before they wrap.
+/// Idle or busy, the kernel's 32-bit counters are read at least once in this many fills, long before they
+/// wrap.
 const FILLS_PER_COUNT: u32 = 4096;
 
 /// How to watch interfaces.
@@ -101,7 +105,8 @@ impl Live {
     /// Opens all interfaces; `any` stands for every one of them on Linux. A name given twice is opened once.
     ///
     /// # Errors
-    /// [`Error::Interface`], [`Error::Permission`] or [`Error::Filter`], for the first interface that cannot be watched.
+    /// [`Error::Interface`], [`Error::Permission`] or [`Error::Filter`], for the first interface that cannot
+    /// be watched.
     pub fn open(interfaces: &[String], options: &LiveOptions) -> Result<Self, Error> {
         let mut names: Vec<String> = Vec::new();
         for name in interfaces {
@@ -226,7 +231,8 @@ impl Tap {
         let promiscuous = options.promiscuous && name != "any";
         let nanos = counts_nanos(name);
         let capture = activate(name, options, promiscuous, nanos)
-            // Some interfaces cannot be promiscuous, and a warning about it counts as an error in the pcap crate.
+            // Some interfaces cannot be promiscuous, and a warning about it counts as an error in the pcap
+            // crate.
             .or_else(|error| {
                 if promiscuous {
                     activate(name, options, false, nanos).map_err(|_| error)
@@ -285,8 +291,8 @@ fn activate(
         .open()
 }
 
-/// True where libpcap hands out nanoseconds when asked: Linux packet sockets. Its other Linux modules do not, and the
-/// pcap crate does not say what it got.
+/// True where libpcap hands out nanoseconds when asked: Linux packet sockets. Its other Linux modules do not,
+/// and the pcap crate does not say what it got.
 fn counts_nanos(name: &str) -> bool {
     let others = ["nflog", "nfqueue", "usbmon", "bluetooth", "dbus-", "rdma"];
     cfg!(target_os = "linux") && !others.iter().any(|module| name.starts_with(module))

@@ -1,11 +1,13 @@
 //! Bytes in: capture files and live interfaces, handed on as bursts of frames. The first room of the road.
 //!
-//! Every source, whatever it reads, fills a [`Burst`]: one block of bytes and an index of the frames inside it. Files
-//! are read in large blocks and their records indexed where they lie; live frames are copied once out of the kernel's
-//! ring. Nothing to the right of this room knows where frames come from, so all of it runs without a network.
+//! Every source, whatever it reads, fills a [`Burst`]: one block of bytes and an index of the frames inside
+//! it. Files are read in large blocks and their records indexed where they lie; live frames are copied once
+//! out of the kernel's ring. Nothing to the right of this room knows where frames come from, so all of it
+//! runs without a network.
 //!
-//! Invariants: nothing here decodes a header; a frame is numbered once, from 1, in the order it is handed on, over all
-//! inputs of a run; what is lost is counted ([`Loss`]) and what is damaged is said ([`Damage`]), with the byte offset.
+//! Invariants: nothing here decodes a header; a frame is numbered once, from 1, in the order it is handed on,
+//! over all inputs of a run; what is lost is counted ([`Loss`]) and what is damaged is said ([`Damage`]),
+//! with the byte offset.
 
 mod burst;
 mod classic;
@@ -16,6 +18,8 @@ mod live;
 mod pcapng;
 mod poll;
 mod reader;
+#[cfg(test)]
+mod sample;
 mod specs;
 mod stream;
 mod walk;
@@ -32,11 +36,12 @@ pub trait Source: Send {
     /// Clears `burst` and fills it with the next frames; the packet clock of the burst never runs backwards.
     ///
     /// # Errors
-    /// Only what ends the run: an interface that went down, a read error. Damage inside a file is not an error: see
-    /// [`Source::damage`].
+    /// Only what ends the run: an interface that went down, a read error. Damage inside a file is not an
+    /// error: see [`Source::damage`].
     fn fill(&mut self, burst: &mut Burst) -> Result<Filled, Error>;
 
-    /// Names of the inputs, indexed by [`Frame::input`]: file names as the user gave them, or interface names.
+    /// Names of the inputs, indexed by [`Frame::input`]: file names as the user gave them, or interface
+    /// names.
     fn inputs(&self) -> &[String];
 
     /// Everything found damaged so far, oldest first.
@@ -54,8 +59,8 @@ pub trait Source: Send {
 pub enum Filled {
     /// At least one frame.
     Frames,
-    /// No frame for now. Live: none within the poll interval, and the packet clock moved on nevertheless. Files: a quiet
-    /// pipe, or many blocks in which none passed the filter; the clock stands still.
+    /// No frame for now. Live: none within the poll interval, and the packet clock moved on nevertheless.
+    /// Files: a quiet pipe, or many blocks in which none passed the filter; the clock stands still.
     Idle,
     /// The end of the last input.
     End,

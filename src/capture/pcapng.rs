@@ -1,13 +1,13 @@
 //! pcapng savefiles, walked in place.
 //!
-//! A file is a chain of blocks; sections may differ in byte order, and interfaces in link type, snaplen and time
-//! resolution (libpcap refuses files whose interfaces differ; real ones do). Enhanced, simple and obsolete packet blocks
-//! become frames, section and interface blocks change how they are read, everything else is stepped over.
-//! Numbers of blocks and options: draft-ietf-opsawg-pcapng.
+//! A file is a chain of blocks; sections may differ in byte order, and interfaces in link type, snaplen and
+//! time resolution (libpcap refuses files whose interfaces differ; real ones do). Enhanced, simple and
+//! obsolete packet blocks become frames, section and interface blocks change how they are read, everything
+//! else is stepped over. Numbers of blocks and options: draft-ietf-opsawg-pcapng.
 //!
-//! Invariants: a block is trusted only when its two lengths agree and are at most 16 MiB; damage inside a block whose
-//! frame is sound is noted and stepped over, damage of the framing itself ends the file; at most [`INTERFACES_MAX`]
-//! interfaces are kept per section.
+//! Invariants: a block is trusted only when its two lengths agree and are at most 16 MiB; damage inside a
+//! block whose frame is sound is noted and stepped over, damage of the framing itself ends the file; at most
+//! [`INTERFACES_MAX`] interfaces are kept per section.
 
 use super::burst::{LinkType, Place};
 use super::walk::{Found, RECORD_MAX, Stop, Walk, half, short, word};
@@ -15,7 +15,8 @@ use crate::time::Timestamp;
 
 /// Bytes of a block around its body: type, length, and the length again.
 const FRAMING: usize = 12;
-/// Bytes needed to know how long a section header is: its length can only be read once its byte order is known.
+/// Bytes needed to know how long a section header is: its length can only be read once its byte order is
+/// known.
 const SECTION_PREFIX: usize = 12;
 /// Bytes before the frame in an enhanced or obsolete packet block.
 const PACKET_FIELDS: usize = 20;
@@ -215,7 +216,8 @@ impl Pcapng {
         self.frame::<BIG>(id, fields, body.len(), at, found);
     }
 
-    /// The older block differs in its interface number only: 16 bits, and a count of drops that is not used here.
+    /// The older block differs in its interface number only: 16 bits, and a count of drops that is not used
+    /// here.
     fn obsolete_packet<const BIG: bool>(&mut self, body: &[u8], at: At, found: &mut Found) {
         let Some(fields) = body.first_chunk::<PACKET_FIELDS>() else {
             return found.note(at.block, || "a packet block that is too short".into());
@@ -311,4 +313,127 @@ fn options<const BIG: bool>(mut rest: &[u8], mut each: impl FnMut(u16, &[u8])) -
 /// The word at an offset of the fields of a packet block.
 fn read<const BIG: bool>(fields: &[u8; PACKET_FIELDS], at: usize) -> u32 {
     fields.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |bytes| word::<BIG>(*bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::{Order, Seen, read_bytes};
+    use super::*;
+
+    fn brief(seen: &[Seen]) -> Vec<(i64, u32, &[u8])> {
+        seen.iter().map(|frame| (frame.1, frame.2, &frame.5[..])).collect()
+    }
+
+    #[test]
+    fn sections_of_both_byte_orders_with_interfaces_of_their_own() {
+        let (little, big) = (Order(false), Order(true));
+        let file = [
+            little.section(),
+            little.interface(1, 0, &[]),
+            little.interface(101, 96, &little.option(OPTION_TSRESOL, &[9])),
+            little.enhanced(1, 5, b"raw"),
+            little.enhanced(0, 7, b"eth"),
+            little.block(0x0bad_beef, b"skip me"),
+            big.section(),
+            big.interface(113, 0, &[]),
+            big.enhanced(0, 9, b"cooked"),
+            big.block(3, &[&big.u32(3)[..], b"spb"].concat()),
+            big.block(2, &[&big.u16(0)[..], &[0, 9], &big.words(&[0, 11, 4, 60]), b"obso"].concat()),
+        ];
+        let (seen, damage) = read_bytes(&file.concat());
+        let expected: [(i64, u32, &[u8]); 5] = [
+            (5, 101, b"raw"),
+            (7000, 1, b"eth"),
+            (9000, 113, b"cooked"),
+            (9000, 113, b"spb"),
+            (11_000, 113, b"obso"),
+        ];
+        assert_eq!((brief(&seen), damage), (expected.to_vec(), vec![]));
+        assert_eq!(seen[4].4, 60);
+    }
+
+    #[test]
+    fn time_resolution_and_offset() {
+        let order = Order(true);
+        for (resolution, units, nanos) in [
+            (0, 3, 3_000_000_000),
+            (3, 3, 3_000_000),
+            (12, 3500, 3),
+            (127, u64::MAX, 0),
+            (0x80 | 1, 3, 1_500_000_000),
+            (0x80 | 20, 1 << 20, 1_000_000_000),
+            (0x80 | 127, u64::MAX, 0),
+            (6, u64::MAX, i64::MAX),
+        ] {
+            assert_eq!(Unit::of(resolution).nanos(units), nanos, "{resolution}");
+        }
+        let options =
+            [order.option(OPTION_TSOFFSET, &(-2i64).to_be_bytes()), order.option(2, b"name of it")].concat();
+        let file = [order.section(), order.interface(1, 0, &options), order.enhanced(0, 5, b"x")].concat();
+        assert_eq!(read_bytes(&file).0[0].1, -2_000_000_000 + 5000);
+    }
+
+    #[test]
+    fn damage_inside_a_block_is_stepped_over() {
+        let order = Order(false);
+        let good = order.enhanced(0, 1, b"good");
+        let bad_blocks = [
+            order.enhanced(7, 1, b"x"),
+            order.block(6, &order.words(&[0, 0, 1, 5000, 5000])),
+            order.block(6, &[0; 16]),
+            order.block(2, &[0; 8]),
+            order.block(3, &[]),
+            order.interface(1, 0, &[9, 0, 200, 0]),
+            order.block(1, &[0; 4]),
+        ];
+        for bad in bad_blocks {
+            let file = [order.section(), order.interface(1, 0, &[]), bad, good.clone()].concat();
+            let (seen, damage) = read_bytes(&file);
+            assert_eq!(brief(&seen), [(1000, 1, &b"good"[..])]);
+            assert_eq!((damage.len(), damage[0].offset, damage[0].unreadable), (1, 48, false), "{damage:?}");
+        }
+    }
+
+    #[test]
+    fn damaged_framing_ends_the_file_and_says_where() {
+        let order = Order(false);
+        let good = order.enhanced(0, 1, b"good");
+        let mut mismatch = good.clone();
+        let end = mismatch.len() - 4;
+        mismatch[end] ^= 1;
+        let mut other_version = order.section();
+        other_version[12] = 2;
+        let mut no_mark = order.section();
+        no_mark[8] = 0;
+        for bad in [
+            order.words(&[6, 0, 0]),
+            order.words(&[6, 0xffff_fff0, 0]),
+            order.words(&[6, RECORD_MAX + 4, 0]),
+            mismatch,
+            other_version,
+            no_mark,
+            order.block(SECTION, &order.u32(ORDER_MAGIC)),
+        ] {
+            let file =
+                [order.section(), order.interface(1, 0, &[]), good.clone(), bad, good.clone()].concat();
+            let (seen, damage) = read_bytes(&file);
+            assert_eq!((seen.len(), damage.len(), damage[0].offset), (1, 1, 84), "{damage:?}");
+        }
+    }
+
+    #[test]
+    fn notes_and_interfaces_are_bounded() {
+        let order = Order(false);
+        let mut file = order.section();
+        for _ in 0..1000 {
+            file.extend(order.enhanced(9, 0, b"x"));
+        }
+        let (seen, damage) = read_bytes(&file);
+        assert!(seen.is_empty() && damage.len() == 16 && damage.iter().all(|damage| damage.unreadable));
+        let mut walker = Pcapng::default();
+        for _ in 0..INTERFACES_MAX + 5 {
+            walker.walk(&order.interface(1, 0, &[]), &mut Found::default());
+        }
+        assert_eq!(walker.interfaces.len(), INTERFACES_MAX);
+    }
 }

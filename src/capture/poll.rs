@@ -1,7 +1,8 @@
 //! poll(2): sleep until one of several descriptors can be read, or until a time is over.
 //!
-//! libpcap's own read timeout does not end on a quiet link (with Linux's TPACKET_V3 ring it sleeps without a limit), so
-//! a live source waits here and reads without blocking. The same wait lets standard input be interrupted.
+//! libpcap's own read timeout does not end on a quiet link (with Linux's TPACKET_V3 ring it sleeps without a
+//! limit), so a live source waits here and reads without blocking. The same wait lets standard input be
+//! interrupted.
 //!
 //! Invariant: returns within the timeout, rounded up to the next millisecond.
 #![expect(unsafe_code, reason = "poll(2) has no safe form in libc; this file holds nothing but that call")]
@@ -10,7 +11,8 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::Duration;
 
-/// True when at least one descriptor is readable or broken; false when the time was over or a signal came first.
+/// True when at least one descriptor is readable or broken; false when the time was over or a signal came
+/// first.
 ///
 /// # Errors
 /// What poll(2) says, except an interruption.
@@ -19,8 +21,8 @@ pub(super) fn readable(fds: &[BorrowedFd<'_>], timeout: Duration) -> io::Result<
         fds.iter().map(|fd| libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 }).collect();
     let count = libc::nfds_t::try_from(list.len()).unwrap_or(0);
     let millis = libc::c_int::try_from(timeout.as_micros().div_ceil(1000)).unwrap_or(libc::c_int::MAX);
-    // SAFETY: `list` is a live, exclusively borrowed array of `count` pollfd records for the whole call, and the
-    // descriptors in it are borrowed, so none of them is closed meanwhile.
+    // SAFETY: `list` is a live, exclusively borrowed array of `count` pollfd records for the whole call, and
+    // the descriptors in it are borrowed, so none of them is closed meanwhile.
     let ready = unsafe { libc::poll(list.as_mut_ptr(), count, millis) };
     if ready >= 0 {
         return Ok(ready > 0);

@@ -1,11 +1,11 @@
 //! One capture file while it is read: its stream, its format, and the partial record between two blocks.
 //!
-//! A block is read straight into the burst and its records are indexed there. Only the partial record at the end of a
-//! block is copied, to the front of the next one.
+//! A block is read straight into the burst and its records are indexed there. Only the partial record at the
+//! end of a block is copied, to the front of the next one.
 //!
-//! Invariants: `offset` is the place of the first byte that has not been indexed, in the decompressed stream; a fill reads
-//! each byte once and leaves either a place for a whole record or a finding behind; memory stays below the longest
-//! record plus one block.
+//! Invariants: `offset` is the place of the first byte that has not been indexed, in the decompressed stream;
+//! a fill reads each byte once and leaves either a place for a whole record or a finding behind; memory stays
+//! below the longest record plus one block.
 
 use std::time::Duration;
 

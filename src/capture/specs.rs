@@ -1,10 +1,12 @@
 //! What `-r` names: files, directories, globs and standard input, turned into a list of inputs.
 //!
-//! A directory stands for every capture file inside it, however deep, recognised by its first bytes. A file that was
-//! named, or that a glob found (as a shell would have), is an input even when it turns out to be no capture.
+//! A directory stands for every capture file inside it, however deep, recognised by its first bytes. A file
+//! that was named, or that a glob found (as a shell would have), is an input even when it turns out to be no
+//! capture.
 //!
-//! Invariants: the same file is listed once, under the name it was first given; names inside directories and globs are
-//! sorted; links to directories are not followed, so a loop of links ends; only regular files of a directory are opened.
+//! Invariants: the same file is listed once, under the name it was first given; names inside directories and
+//! globs are sorted; links to directories are not followed, so a loop of links ends; only regular files of a
+//! directory are opened.
 
 use std::collections::HashSet;
 use std::fs::{self, File};

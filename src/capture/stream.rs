@@ -1,10 +1,12 @@
-//! The bytes of one input: a file or standard input, decompressed when its first bytes say that it is compressed.
+//! The bytes of one input: a file or standard input, decompressed when its first bytes say that it is
+//! compressed.
 //!
-//! The name of a file is never looked at. gzip (several members), zstd (several frames), xz (several streams), bzip2
-//! (several streams) and lz4 frames (several) are read; what a decoder produced before it met corrupt data is delivered.
+//! The name of a file is never looked at. gzip (several members), zstd (several frames), xz (several
+//! streams), bzip2 (several streams) and lz4 frames (several) are read; what a decoder produced before it met
+//! corrupt data is delivered.
 //!
-//! Invariants: memory is bounded whatever the file asks for (xz at most [`XZ_MEMORY_MAX`], zstd windows at most
-//! 128 MiB, the decoder's default); after an error nothing is read any more.
+//! Invariants: memory is bounded whatever the file asks for (xz at most [`XZ_MEMORY_MAX`], zstd windows at
+//! most 128 MiB, the decoder's default); after an error nothing is read any more.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Chain, Cursor, Read};
@@ -16,8 +18,8 @@ use std::time::Duration;
 
 use super::poll;
 
-/// Bytes asked from a decoder at once. A decoder that fails forgets what it wrote in the same call, so this is also the
-/// most that can be lost before corrupt data.
+/// Bytes asked from a decoder at once. A decoder that fails forgets what it wrote in the same call, so this
+/// is also the most that can be lost before corrupt data.
 const DECODED_CHUNK: usize = 4096;
 /// Compressed bytes read at once.
 const PACKED_BLOCK: usize = 64 * 1024;
@@ -138,8 +140,9 @@ type Opener = fn(Packed) -> io::Result<Box<dyn Read + Send>>;
 
 /// Name and decoder of the compression that the first bytes announce.
 ///
-/// Magic numbers: RFC 1952 section 2.3.1 (gzip), RFC 8878 sections 3.1.1 and 3.1.2 (zstd and skippable frames), the .xz
-/// file format section 2.1.1.1, bzip2's "BZh" and block size, the LZ4 frame format's 0x184D2204.
+/// Magic numbers: RFC 1952 section 2.3.1 (gzip), RFC 8878 sections 3.1.1 and 3.1.2 (zstd and skippable
+/// frames), the .xz file format section 2.1.1.1, bzip2's "BZh" and block size, the LZ4 frame format's
+/// 0x184D2204.
 fn decoder_for(head: &[u8]) -> (&'static str, Option<Opener>) {
     match *head {
         [0x1f, 0x8b, ..] => ("gzip", Some(|raw| Ok(Box::new(flate2::bufread::MultiGzDecoder::new(raw))))),

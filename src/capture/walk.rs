@@ -1,20 +1,22 @@
 //! What the two record walkers share: how a walk over a block ends, and which limits keep memory bounded.
 //!
-//! A walker never reads and never copies: it is shown a block that starts at a record, indexes every whole record where
-//! it lies, and says how far it came. Who calls it brings the rest of a partial record in front of the next block.
+//! A walker never reads and never copies: it is shown a block that starts at a record, indexes every whole
+//! record where it lies, and says how far it came. Who calls it brings the rest of a partial record in front
+//! of the next block.
 //!
-//! Invariants: a walk consumes only whole records; it always ends, because each record is at least 12 bytes long;
-//! [`Stop::More`] never asks for more than [`RECORD_MAX`] bytes plus a header.
+//! Invariants: a walk consumes only whole records; it always ends, because each record is at least 12 bytes
+//! long; [`Stop::More`] never asks for more than [`RECORD_MAX`] bytes plus a header.
 
 use super::burst::Place;
 use super::classic::Classic;
 use super::pcapng::Pcapng;
 
-/// Longest frame that is believed without the file's word for it, in bytes. The same as libpcap's MAXIMUM_SNAPLEN.
+/// Longest frame that is believed without the file's word for it, in bytes. The same as libpcap's
+/// MAXIMUM_SNAPLEN.
 pub(super) const FRAME_MAX: u32 = 262_144;
 
-/// Longest record or block that is read at all, in bytes: bounds the memory a hostile length can ask for. The same as
-/// the largest pcapng block that libpcap and Wireshark accept.
+/// Longest record or block that is read at all, in bytes: bounds the memory a hostile length can ask for. The
+/// same as the largest pcapng block that libpcap and Wireshark accept.
 pub(super) const RECORD_MAX: u32 = 16 * 1024 * 1024;
 
 /// Most notes kept about one input; a hostile file could cause one per record.
@@ -67,7 +69,8 @@ pub(super) enum Walker {
 }
 
 impl Walker {
-    /// Recognises the format by the first bytes of the decompressed stream. `Ok(None)`: not enough bytes to say.
+    /// Recognises the format by the first bytes of the decompressed stream. `Ok(None)`: not enough bytes to
+    /// say.
     pub(super) fn recognise(head: &[u8]) -> Result<Option<Self>, String> {
         let Some(magic) = head.first_chunk::<4>() else { return Ok(None) };
         if Pcapng::begins(*magic) {

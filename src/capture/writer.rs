@@ -1,10 +1,10 @@
 //! Writes frames of any link type into one pcapng file with nanosecond time.
 //!
-//! A pcapng interface has one link type, so each link type gets its own interface description when it is first seen.
-//! Numbers of blocks and options: draft-ietf-opsawg-pcapng.
+//! A pcapng interface has one link type, so each link type gets its own interface description when it is
+//! first seen. Numbers of blocks and options: draft-ietf-opsawg-pcapng.
 //!
-//! Invariants: little-endian on every machine; blocks are multiples of 4 bytes; what [`super::Files`] reads back is what
-//! was written, except that times before 1970 become 1970 (the format cannot say them).
+//! Invariants: little-endian on every machine; blocks are multiples of 4 bytes; what [`super::Files`] reads
+//! back is what was written, except that times before 1970 become 1970 (the format cannot say them).
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -102,5 +102,74 @@ impl<W: Write> PcapngWriter<W> {
         self.out.write_all(data)?;
         self.out.write_all([0; 3].get(..padding).unwrap_or(&[]))?;
         self.out.write_all(&length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::read_bytes;
+    use super::*;
+    use crate::time::Timestamp;
+    use pcap_parser::traits::PcapReaderIterator;
+    use pcap_parser::{Block, PcapBlockOwned, PcapError, PcapNGReader};
+    use proptest::prelude::*;
+
+    type Given = (u16, i64, u32, Vec<u8>);
+
+    fn written(frames: &[Given]) -> Vec<u8> {
+        let mut writer = PcapngWriter::new(Vec::new()).unwrap();
+        for (link, nanos, wire_len, bytes) in frames {
+            let (link, time) = (LinkType(u32::from(*link)), Timestamp::from_nanos(*nanos));
+            writer.write(&Frame { number: 1, time, link, input: 0, wire_len: *wire_len, bytes }).unwrap();
+        }
+        writer.finish().unwrap()
+    }
+
+    /// The frames as pcap-parser reads them: nanoseconds, wire length, bytes.
+    fn parsed(file: &[u8]) -> Vec<(i64, u32, Vec<u8>)> {
+        let mut reader = PcapNGReader::new(1 << 20, file).unwrap();
+        let mut frames = Vec::new();
+        loop {
+            match reader.next() {
+                Ok((used, block)) => {
+                    if let PcapBlockOwned::NG(Block::EnhancedPacket(packet)) = block {
+                        let nanos = u64::from(packet.ts_high) << 32 | u64::from(packet.ts_low);
+                        let data = packet.data[..packet.caplen as usize].to_vec();
+                        frames.push((i64::try_from(nanos).unwrap(), packet.origlen, data));
+                    }
+                    reader.consume(used);
+                }
+                Err(PcapError::Eof) => return frames,
+                Err(PcapError::Incomplete(_)) => reader.refill().unwrap(),
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn what_was_written_is_read_back_by_us_and_by_pcap_parser(frames in prop::collection::vec(
+            (0u16..4, 0i64.., any::<u32>(), prop::collection::vec(any::<u8>(), 0..200)), 0..40)
+        ) {
+            let file = written(&frames);
+            let (seen, damage) = read_bytes(&file);
+            prop_assert_eq!(damage, vec![]);
+            let ours: Vec<Given> = seen
+                .iter()
+                .map(|frame| (u16::try_from(frame.2).unwrap(), frame.1, frame.4, frame.5.clone()))
+                .collect();
+            prop_assert_eq!(&ours, &frames);
+            let theirs: Vec<_> = frames.into_iter().map(|(_, time, len, bytes)| (time, len, bytes)).collect();
+            prop_assert_eq!(parsed(&file), theirs);
+        }
+    }
+
+    #[test]
+    fn times_before_1970_and_impossible_link_types() {
+        assert_eq!(read_bytes(&written(&[(1, -5, 1, vec![1])])).0[0].1, 0);
+        let mut writer = PcapngWriter::new(Vec::new()).unwrap();
+        let (time, link) = (Timestamp::MIN, LinkType(70_000));
+        assert!(writer.write(&Frame { number: 1, time, link, input: 0, wire_len: 0, bytes: &[] }).is_err());
     }
 }

@@ -13,10 +13,10 @@ Examples:
   ghostport -r trace.pcap -o eve:- | ghostport why
 
 Exit codes: 0 ran; 1 a finding at or above --fail-on; 2 usage; 3 some input damaged (the rest is reported);
-4 capture or privilege; 65 input unreadable; 78 bad configuration or rules.";
+4 capture or privilege; 65 input unreadable; 74 an output did not take every line; 78 bad configuration or rules.";
 
-/// Says which story the traffic on a port is: the registered service, a squatter, a negotiated port, a client's
-/// ephemeral port, a scan, a misconfiguration, malware by its bytes, or honestly undetermined.
+/// Says which story the traffic on a port is: the registered service, a squatter, a negotiated port, a
+/// client's ephemeral port, a scan, a misconfiguration, malware by its bytes, or honestly undetermined.
 #[derive(Debug, Parser)]
 #[command(name = "ghostport", version, long_version = super::version::long(), about, after_help = EXAMPLES)]
 #[command(

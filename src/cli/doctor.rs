@@ -1,4 +1,5 @@
-//! `ghostport doctor`: what this machine needs to run ghostport well, whether it has it, and what to do where not.
+//! `ghostport doctor`: what this machine needs to run ghostport well, whether it has it, and what to do where
+//! not.
 
 use std::fmt::Write as _;
 use std::process::ExitCode;

@@ -1,7 +1,8 @@
 //! Exit codes, and why a command did not do what it was asked.
 //!
-//! 0 ran · 1 a finding at or above `--fail-on` · 2 usage · 3 some input damaged · 4 capture or privilege ·
-//! 65 input unreadable (EX_DATAERR) · 78 bad configuration or rules (EX_CONFIG).
+//! 0 ran · 1 a finding at or above `--fail-on` · 2 usage · 3 some input damaged · 4 capture or privilege · 65
+//! input unreadable (EX_DATAERR) · 74 an output did not take every line (EX_IOERR) · 78 bad configuration or
+//! rules (EX_CONFIG).
 
 use std::fmt;
 use std::process::ExitCode;
@@ -14,6 +15,7 @@ const USAGE: u8 = 2;
 const DAMAGED: u8 = 3;
 const CAPTURE: u8 = 4;
 const UNREADABLE: u8 = 65;
+const LOST: u8 = 74;
 const CONFIG: u8 = 78;
 
 /// A command that failed: what to say and the exit code.
@@ -78,6 +80,8 @@ pub(crate) fn code(report: &Report, fail_on: Option<Severity>) -> ExitCode {
         UNREADABLE
     } else if found {
         FINDING
+    } else if report.lost_lines {
+        LOST
     } else if !report.damage.is_empty() {
         DAMAGED
     } else {

@@ -1,7 +1,7 @@
 //! Arguments → configuration; the subcommands. It holds no logic of the road.
 //!
-//! Standard output carries data only; everything said to a person goes to standard error. Exit codes are a contract
-//! (see [`exit`]); an unreadable input is never 0.
+//! Standard output carries data only; everything said to a person goes to standard error. Exit codes are a
+//! contract (see [`exit`]); an unreadable input is never 0.
 
 mod args;
 mod config;
@@ -98,11 +98,7 @@ fn schema(format: &str) -> Result<ExitCode, Failure> {
 /// Writes text for people to standard output, coloured where that is wanted.
 pub(crate) fn styled(text: &str) -> Result<ExitCode, Failure> {
     let plain = anstream::AutoStream::choice(&std::io::stdout()) == anstream::ColorChoice::Never;
-    if plain {
-        data(&anstream::adapter::strip_str(text).to_string())
-    } else {
-        data(&text)
-    }
+    if plain { data(&anstream::adapter::strip_str(text).to_string()) } else { data(text) }
 }
 
 /// Writes data to standard output.

@@ -48,7 +48,8 @@ fn list(files: &[PathBuf], json: bool) -> Result<ExitCode, Failure> {
         } else {
             let rule = policy.rule();
             // Writing to a string cannot fail, here and below.
-            let _ = writeln!(text, "{:<8} {:<14} {:<34} {}", rule.sid, rule.severity.name(), rule.id, rule.title);
+            let _ =
+                writeln!(text, "{:<8} {:<14} {:<34} {}", rule.sid, rule.severity.name(), rule.id, rule.title);
         }
     }
     data(&text)

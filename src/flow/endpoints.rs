@@ -5,20 +5,19 @@
 //! forgets the entry that came first when it is full, so memory is bounded and what is forgotten does not
 //! depend on hash order. Reach is kept for the last five to ten minutes of packet time, in two halves.
 //!
-//! An originator that reaches widely (more than 12 hosts or ports in a half) does not count among those who
+//! An originator that reaches widely (more than 14 hosts or ports in a half) does not count among those who
 //! seek an endpoint: a scan seeks nobody in particular, and so it costs one map look-up a flow instead of two
 //! entries.
 
 use dashmap::DashMap;
 use foldhash::fast::FixedState;
 use std::collections::VecDeque;
-use std::hash::{BuildHasher, Hash};
+use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::distinct::Distinct;
-use super::key::low32;
+use super::distinct::{Distinct, even, even_addr};
 use super::{Flow, Knocks, Listener, Opened, Outcome, Reach, Sought};
 use crate::time::Timestamp;
 use crate::wire::{Endpoint, Transport};
@@ -37,7 +36,7 @@ const REGULAR_SPREAD: f64 = 0.2;
 /// Bounds of what is remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EndpointsConfig {
-    /// Originators (addresses), up to about 1.2 KB each. Default 65,536.
+    /// Originators (addresses), up to about 1.7 KB each. Default 65,536.
     pub originators_max: usize,
     /// Endpoints that answered, about 80 bytes each. Default 262,144.
     pub listeners_max: usize,
@@ -59,7 +58,6 @@ pub struct Endpoints {
     originators: Bounded<IpAddr, Originator>,
     listeners: Bounded<(Transport, Endpoint), Option<Listener>>,
     sought: Bounded<(Transport, Endpoint), Distinct>,
-    hasher: FixedState,
 }
 
 impl Endpoints {
@@ -71,7 +69,6 @@ impl Endpoints {
             originators: Bounded::new(config.originators_max, &hasher),
             listeners: Bounded::new(config.listeners_max, &hasher),
             sought: Bounded::new(config.sought_max, &hasher),
-            hasher,
         }
     }
 
@@ -81,18 +78,20 @@ impl Endpoints {
             return;
         }
         let responder = opened.responder;
-        let (host, port) = (self.hash(&responder.addr), self.hash(&(opened.transport, responder.port)));
+        let host = even_addr(responder.addr);
+        let port = even(u64::from(responder.port) << 8 | opened.transport as u64);
         let wide = self.originators.with(opened.originator.addr, |originator| {
             originator.attempt(opened, host, port);
             originator.is_wide()
         });
         if !wide {
-            let who = self.hash(&opened.originator.addr);
+            let who = even_addr(opened.originator.addr);
             self.sought.with((opened.transport, responder), |set| set.insert(who));
         }
     }
 
-    /// A flow is finished, and in vain. Who answered is told by [`Self::answered`], which may be long before the end.
+    /// A flow is finished, and in vain. Who answered is told by [`Self::answered`], which may be long before
+    /// the end.
     pub fn closed(&self, flow: &Flow, outcome: Outcome) {
         if flow.asked()
             && let Some(mut originator) = self.originators.map.get_mut(&flow.originator.addr)
@@ -138,12 +137,18 @@ impl Endpoints {
     #[must_use]
     pub fn sought(&self, transport: Transport, responder: Endpoint) -> Sought {
         let known = self.sought.map.get(&(transport, responder));
-        Sought { originators: known.map_or(0, |set| set.count()) }
+        Sought { originators: known.map_or(0, |set| counted(&set)) }
     }
+}
 
-    fn hash(&self, what: &impl Hash) -> u32 {
-        low32(self.hasher.hash_one(what) >> 32)
-    }
+fn counted(set: &Distinct) -> u32 {
+    u32::try_from(set.count()).unwrap_or(u32::MAX)
+}
+
+fn counted_together(one: &Distinct, other: &Distinct) -> u32 {
+    let mut both = one.clone();
+    both.merge(other);
+    counted(&both)
 }
 
 /// A map that forgets what came first when it is full.
@@ -198,7 +203,7 @@ struct Half {
 }
 
 impl Originator {
-    fn attempt(&mut self, opened: &Opened, host: u32, port: u32) {
+    fn attempt(&mut self, opened: &Opened, host: u64, port: u64) {
         self.advance(opened.time);
         self.newer.attempts += 1;
         self.newer.hosts.insert(host);
@@ -240,15 +245,15 @@ impl Originator {
     }
 
     fn is_wide(&self) -> bool {
-        self.newer.hosts.is_many() || self.newer.ports.is_many()
+        !self.newer.hosts.is_exact() || !self.newer.ports.is_exact()
     }
 
     fn reach(&self) -> Reach {
         let (newer, older) = (&self.newer, &self.older);
         Reach {
             attempts: newer.attempts + older.attempts,
-            hosts: newer.hosts.count_with(&older.hosts),
-            ports: newer.ports.count_with(&older.ports),
+            hosts: counted_together(&newer.hosts, &older.hosts),
+            ports: counted_together(&newer.ports, &older.ports),
             answered: newer.answered + older.answered,
             refused: newer.refused + older.refused,
             unanswered: newer.unanswered + older.unanswered,

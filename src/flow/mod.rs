@@ -41,6 +41,7 @@ mod tests;
 
 pub use behaviour::{Knocks, Listener, Reach, Sought};
 pub use config::{Config, Counters, Timeouts};
+pub use distinct::{Distinct, even, even_addr};
 pub use endpoints::{Endpoints, EndpointsConfig};
 pub use event::{Ears, Event, Keep, Opened, Order, Said};
 pub use record::{

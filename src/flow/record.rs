@@ -9,7 +9,8 @@ use crate::wire::{Endpoint, Transport, Vlan};
 /// A snapshot of one flow: while it lives (it has been heard) or when it is finished.
 #[derive(Clone, Debug)]
 pub struct Flow {
-    /// Identifier, below 2^53 so that it survives JSON readers with floating-point numbers; the same in every run.
+    /// Identifier, below 2^53 so that it survives JSON readers with floating-point numbers; the same in every
+    /// run.
     pub id: u64,
     /// Transport protocol.
     pub transport: Transport,
@@ -162,8 +163,8 @@ impl ConnState {
     }
 }
 
-/// Zeek's `history`: letters in the order they were first seen, upper case for the originator; `^` when the direction
-/// was turned round. At most 24 letters are kept.
+/// Zeek's `history`: letters in the order they were first seen, upper case for the originator; `^` when the
+/// direction was turned round. At most 24 letters are kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct History {
     letters: [u8; Self::LETTERS_MAX],
@@ -243,8 +244,8 @@ pub struct IcmpNote {
 }
 
 impl IcmpNote {
-    /// True when it says that the port, host, network or protocol cannot be reached or is forbidden (RFC 792 type 3,
-    /// RFC 4443 type 1), and not merely that a packet was too big (type 3 code 4).
+    /// True when it says that the port, host, network or protocol cannot be reached or is forbidden (RFC 792
+    /// type 3, RFC 4443 type 1), and not merely that a packet was too big (type 3 code 4).
     #[must_use]
     pub const fn refuses(&self) -> bool {
         if self.v6 { self.kind == 1 } else { self.kind == 3 && self.code != 4 }

@@ -1,10 +1,11 @@
 //! Which local process listens on an endpoint. Asked once per verdict, never per packet.
 //!
-//! What the kernel says about sockets is read as a whole ([`Listeners::refresh`]) and then looked up in memory, because
-//! one look at `/proc` costs milliseconds and a verdict must not. Who calls `refresh` decides how fresh the answer is.
+//! What the kernel says about sockets is read as a whole ([`Listeners::refresh`]) and then looked up in
+//! memory, because one look at `/proc` costs milliseconds and a verdict must not. Who calls `refresh` decides
+//! how fresh the answer is.
 //!
-//! Invariants: an address that is not this machine's never has a process; a process that may not be looked into (another
-//! user's, without root) is left out, never guessed; nothing here reads a clock.
+//! Invariants: an address that is not this machine's never has a process; a process that may not be looked
+//! into (another user's, without root) is left out, never guessed; nothing here reads a clock.
 
 #[cfg(target_os = "linux")]
 mod linux;

@@ -1,7 +1,5 @@
 //! Data to standard output, words to a person on standard error; never the other way round.
 
-#![expect(clippy::print_stderr, reason = "this is the one place that talks to a person")]
-
 use std::io::{self, Write};
 
 use anstream::eprintln;

@@ -45,7 +45,10 @@ pub fn counters(stats: &Stats<'_>) -> String {
         .collect();
     let reasons = if skipped.is_empty() { String::new() } else { format!(" ({})", skipped.join(", ")) };
     let lost = stats.loss.map_or_else(String::new, |loss| {
-        format!("; dropped {} by the kernel, {} by the interface", loss.dropped_kernel, loss.dropped_interface)
+        format!(
+            "; dropped {} by the kernel, {} by the interface",
+            loss.dropped_kernel, loss.dropped_interface
+        )
     });
     format!(
         "{} packets read = {} decoded + {} skipped{reasons}; {} flows opened, {} open; {} alerts, {} suppressed, \

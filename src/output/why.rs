@@ -1,8 +1,9 @@
-//! An alert line in, the reasoning out: facts for and against, and the one fact that would change the verdict.
+//! An alert line in, the reasoning out: facts for and against, and the one fact that would change the
+//! verdict.
 //!
-//! A line carries everything the verdict rests on (status, tier, and each fact with its weights), so the arithmetic can be
-//! done again without the capture: with all facts it must give the verdict of the line, and with one fact taken away it
-//! says what the verdict would have been.
+//! A line carries everything the verdict rests on (status, tier, and each fact with its weights), so the
+//! arithmetic can be done again without the capture: with all facts it must give the verdict of the line, and
+//! with one fact taken away it says what the verdict would have been.
 
 use std::fmt::Write as _;
 
@@ -131,25 +132,27 @@ fn head(text: &mut String, line: &Line, ghost: &Ghost, story: Story) {
 
 /// Facts by what they did for the story, strongest first; what moved nothing comes last.
 fn facts(text: &mut String, ghost: &Ghost, story: Story) {
-    let worth = |fact: &FactPart| fact.weight.get(story.name()).copied().unwrap_or(0.0);
-    let mut sorted: Vec<&FactPart> = ghost.evidence.iter().collect();
-    sorted.sort_by(|a, b| worth(b).abs().total_cmp(&worth(a).abs()));
-    let kinds: [(&str, fn(f64) -> bool); 3] = [
-        ("facts for it", |w| w > 0.0),
-        ("facts against it", |w| w < 0.0),
-        ("facts that leave it as it was", |w| w == 0.0),
-    ];
-    for (title, belongs) in kinds {
-        let of_kind: Vec<&&FactPart> = sorted.iter().filter(|fact| belongs(worth(fact))).collect();
-        if of_kind.is_empty() {
-            continue;
-        }
-        let _ = writeln!(text, "\n  {}", title.underline());
-        for fact in of_kind {
-            let weight = worth(fact);
-            let shown = if weight == 0.0 { "     ".to_owned() } else { format!("{weight:+5.1}") };
-            let _ = writeln!(text, "  {shown}  {:<26} {}", whole(&fact.fact), whole(&fact.value));
-        }
+    let mut sorted: Vec<(f64, &FactPart)> = ghost
+        .evidence
+        .iter()
+        .map(|fact| (fact.weight.get(story.name()).copied().unwrap_or(0.0), fact))
+        .collect();
+    sorted.sort_by(|(a, _), (b, _)| b.abs().total_cmp(&a.abs()));
+    let (moving, still): (Vec<_>, Vec<_>) = sorted.into_iter().partition(|(weight, _)| *weight != 0.0);
+    let (helping, hindering): (Vec<_>, Vec<_>) = moving.into_iter().partition(|(weight, _)| *weight > 0.0);
+    list(text, "facts for it", &helping);
+    list(text, "facts against it", &hindering);
+    list(text, "facts that leave it as it was", &still);
+}
+
+fn list(text: &mut String, title: &str, facts: &[(f64, &FactPart)]) {
+    if facts.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "\n  {}", title.underline());
+    for (weight, fact) in facts {
+        let shown = if *weight == 0.0 { "     ".to_owned() } else { format!("{weight:+5.1}") };
+        let _ = writeln!(text, "  {shown}  {:<26} {}", whole(&fact.fact), whole(&fact.value));
     }
 }
 

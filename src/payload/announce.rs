@@ -1,11 +1,12 @@
 //! Meeting places that control conversations name: who was told to meet where.
 //!
-//! Each announcer reads one message of one speaker and pushes what it names; none remembers anything, so a message is
-//! enough on its own. The endpoint of a [`Meeting`] is the one that another party will connect (or send) to.
+//! Each announcer reads one message of one speaker and pushes what it names; none remembers anything, so a
+//! message is enough on its own. The endpoint of a [`Meeting`] is the one that another party will connect (or
+//! send) to.
 //!
-//! Invariants: no panic on any bytes; at most [`MEETINGS_MAX`] meetings per message; never a meeting at port 0 or at an
-//! unspecified address. A meeting at an address that is neither end of the conversation says `third party` in `what`
-//! (FTP's bounce, RFC 2577 section 2, and honest proxies look alike).
+//! Invariants: no panic on any bytes; at most [`MEETINGS_MAX`] meetings per message; never a meeting at port
+//! 0 or at an unspecified address. A meeting at an address that is neither end of the conversation says
+//! `third party` in `what` (FTP's bounce, RFC 2577 section 2, and honest proxies look alike).
 
 mod epm;
 mod ftp;

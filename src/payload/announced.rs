@@ -1,9 +1,10 @@
 //! Where strangers were told to meet, remembered for a while.
 //!
-//! A bounded table by packet clock: an announcement lives for a configured time after the packet that carried it, the
-//! oldest goes first when the table is full, and saying it again makes it young.
+//! A bounded table by packet clock: an announcement lives for a configured time after the packet that carried
+//! it, the oldest goes first when the table is full, and saying it again makes it young.
 //!
-//! Invariants: at most `entries_max` entries; ordered containers only, so that what is evicted is the same on every run.
+//! Invariants: at most `entries_max` entries; ordered containers only, so that what is evicted is the same on
+//! every run.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -18,14 +19,16 @@ pub struct Announced {
     entries_max: usize,
     lifetime: Duration,
     entries: BTreeMap<(Transport, Endpoint), (u64, Announcement)>,
-    /// Keys in the order they were last announced, each with its turn; a key whose turn is not the entry's is stale.
+    /// Keys in the order they were last announced, each with its turn; a key whose turn is not the entry's is
+    /// stale.
     order: VecDeque<(u64, (Transport, Endpoint))>,
     turn: u64,
     evicted: u64,
 }
 
 impl Announced {
-    /// An empty table of at most `entries_max` places (at least one), each remembered for `lifetime` of packet time.
+    /// An empty table of at most `entries_max` places (at least one), each remembered for `lifetime` of
+    /// packet time.
     #[must_use]
     pub fn new(entries_max: usize, lifetime: Duration) -> Self {
         let entries_max = entries_max.max(1);
@@ -55,7 +58,8 @@ impl Announced {
         (now.since(found.time) <= self.lifetime).then_some(found)
     }
 
-    /// Places remembered now, expired ones that nobody asked for included; never more than the configured maximum.
+    /// Places remembered now, expired ones that nobody asked for included; never more than the configured
+    /// maximum.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()

@@ -1,18 +1,23 @@
 //! The protocols that can be told by their bytes: their names, and the table that recognition is driven by.
 //!
-//! Adding one takes a recogniser (a function in a file of its own or beside its family), a sample conversation next to
-//! it, and one row here. The row says everything else: name, other spellings, carrier, first bytes.
+//! Adding one takes a recogniser (a function in a file of its own or beside its family), a sample
+//! conversation next to it, and one row here. The row says everything else: name, other spellings, carrier,
+//! first bytes.
 //!
-//! Invariant: a row's first bytes are a superset of what its recogniser accepts; the tests send every sample through.
+//! Invariant: a row's first bytes are a superset of what its recogniser accepts; the tests send every sample
+//! through.
 
 use super::sign::First::{Any as AnyByte, Of, Range};
 use super::sign::On::{Any, Datagram, Stream};
 use super::sign::Row;
-use super::{calls, crypto, mail, names, web};
+use super::{calls, crypto, data, mail, malware, manage, names, peers, plants, tools, web};
 
 /// Builds the enumeration, its names and the recognition table from one list.
 macro_rules! protocols {
-    ($($(#[$doc:meta])* $app:ident $name:literal $([$($alias:literal),*])?, $on:expr, $first:expr => $look:path;)*) => {
+    ($(
+        $(#[$doc:meta])*
+        $app:ident $name:literal $([$($alias:literal),*])?, $on:expr, $first:expr => $look:path;
+    )*) => {
         /// A protocol. Names follow Suricata and nDPI in lower case.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u8)]
@@ -59,7 +64,7 @@ protocols! {
     /// Transport Layer Security, RFC 8446, and its ancestors.
     Tls "tls" ["ssl", "https"], Stream, AnyByte => crypto::tls;
     /// Secure Shell, RFC 4253.
-    Ssh "ssh" [], Stream, Of(b"S") => crypto::ssh;
+    Ssh "ssh" [], Stream, Of(b"S\0") => crypto::ssh;
     /// Domain Name System, RFC 1035.
     Dns "dns" ["domain", "llmnr"], Any, AnyByte => names::dns;
     /// Multicast DNS, RFC 6762.
@@ -144,6 +149,201 @@ protocols! {
     NotesRpc "lotusnotes" ["nrpc", "notes", "lotus-notes"], Stream, AnyByte => calls::notes_rpc;
     /// Radmin remote administration.
     Radmin "radmin" [], Stream, Of(&[1]) => calls::radmin;
+    /// Lightweight Directory Access Protocol, RFC 4511.
+    Ldap "ldap" ["cldap"], Any, Of(b"0") => manage::ldap;
+    /// Kerberos 5, RFC 4120.
+    Kerberos "kerberos" ["krb5"], Any,
+        Of(&[0, 0x6a, 0x6b, 0x6c, 0x6d, 0x6e, 0x6f, 0x74, 0x75, 0x7e]) => manage::kerberos;
+    /// Simple Network Management Protocol, RFC 3411 to 3418.
+    Snmp "snmp" [], Any, Of(b"0") => manage::snmp;
+    /// RADIUS, RFC 2865.
+    Radius "radius" [], Datagram, Range(1, 45) => manage::radius;
+    /// TACACS+, RFC 8907.
+    Tacacs "tacacs" ["tacacs+", "tacplus"], Stream, Range(0xc0, 0xc1) => manage::tacacs;
+    /// Diameter, RFC 6733.
+    Diameter "diameter" [], Any, Of(&[1]) => manage::diameter;
+    /// syslog, RFC 5424 and RFC 3164.
+    Syslog "syslog" [], Any, Range(b'0', b'<') => manage::syslog;
+    /// Border Gateway Protocol, RFC 4271.
+    Bgp "bgp" [], Stream, Of(&[0xff]) => manage::bgp;
+    /// Label Distribution Protocol, RFC 5036.
+    Ldp "ldp" [], Any, Of(&[0]) => manage::ldp;
+    /// Routing Information Protocol, RFC 2453 and RFC 2080.
+    Rip "rip" ["ripng"], Datagram, Range(1, 2) => manage::rip;
+    /// Hot Standby Router Protocol, RFC 2281.
+    Hsrp "hsrp" [], Datagram, Range(0, 1) => manage::hsrp;
+    /// NetFlow, RFC 3954, and IPFIX, RFC 7011.
+    Netflow "netflow" ["ipfix", "cflow"], Datagram, Of(&[0]) => manage::netflow;
+    /// sFlow 5.
+    Sflow "sflow" [], Datagram, Of(&[0]) => manage::sflow;
+    /// IPMI over RMCP.
+    Ipmi "ipmi" ["rmcp", "asf-rmcp"], Datagram, Of(&[6]) => manage::ipmi;
+    /// Dropbox LAN discovery.
+    Dropbox "dropbox" [], Datagram, Of(b"{") => manage::dropbox;
+    /// MySQL and MariaDB.
+    Mysql "mysql" ["mariadb"], Stream, AnyByte => data::mysql;
+    /// PostgreSQL.
+    Pgsql "pgsql" ["postgresql", "postgres"], Stream, Of(b"\0SNRE") => data::pgsql;
+    /// Oracle Net (TNS).
+    Oracle "oracle" ["tns"], Stream, AnyByte => data::oracle;
+    /// MongoDB.
+    Mongodb "mongodb" ["mongo"], Stream, AnyByte => data::mongodb;
+    /// Redis.
+    Redis "redis" ["resp"], Stream, Of(b"*+-$PpIi") => data::redis;
+    /// memcached.
+    Memcached "memcached" ["memcache"], Any, AnyByte => data::memcached;
+    /// Cassandra (CQL).
+    Cassandra "cassandra" ["cql"], Stream, Of(&[3, 4, 5, 0x83, 0x84, 0x85]) => data::cassandra;
+    /// Elasticsearch transport.
+    Elasticsearch "elasticsearch" [], Stream, Of(b"E") => data::elasticsearch;
+    /// Advanced Message Queuing Protocol.
+    Amqp "amqp" [], Stream, Of(b"A\x01") => data::amqp;
+    /// MQTT.
+    Mqtt "mqtt" [], Stream, Of(&[0x10, 0x20]) => data::mqtt;
+    /// Apache Kafka.
+    Kafka "kafka" [], Stream, Of(&[0]) => data::kafka;
+    /// NATS.
+    Nats "nats" [], Stream, Of(b"ICP+") => data::nats;
+    /// STOMP.
+    Stomp "stomp" [], Stream, Of(b"CS") => data::stomp;
+    /// ZeroMQ Message Transport Protocol.
+    Zmtp "zmtp" ["zeromq", "zmq"], Stream, Of(&[0xff]) => data::zmtp;
+    /// Zabbix.
+    Zabbix "zabbix" [], Stream, Of(b"Z") => data::zabbix;
+    /// Gearman.
+    Gearman "gearman" [], Stream, Of(&[0]) => data::gearman;
+    /// Modbus/TCP.
+    Modbus "modbus" [], Stream, AnyByte => plants::modbus;
+    /// DNP3, IEEE 1815.
+    Dnp3 "dnp3" [], Any, Of(&[5]) => plants::dnp3;
+    /// IEC 60870-5-104.
+    Iec104 "iec104" ["iec-60870-5-104"], Stream, Of(&[0x68]) => plants::iec104;
+    /// EtherNet/IP.
+    Enip "enip" ["ethernet-ip", "cip"], Any, Of(&[4, 0x63, 0x64, 0x65, 0x66, 0x6f, 0x70]) => plants::enip;
+    /// BACnet/IP.
+    Bacnet "bacnet" [], Datagram, Of(&[0x81]) => plants::bacnet;
+    /// OPC UA.
+    Opcua "opcua" ["opc-ua"], Stream, Of(b"HRAEOMC") => plants::opcua;
+    /// Synchrophasors, IEEE C37.118.
+    Synchrophasor "synchrophasor" ["c37.118", "synphasor"], Any, Of(&[0xaa]) => plants::synchrophasor;
+    /// HART-IP.
+    HartIp "hart-ip" ["hart_ip"], Any, Range(1, 2) => plants::hart_ip;
+    /// DLMS/COSEM meters, IEC 62056.
+    Iec62056 "iec62056" ["dlms"], Stream, Of(&[0x7e]) => plants::iec62056;
+    /// Diagnostics over IP, ISO 13400.
+    Doip "doip" [], Any, Of(&[1, 2, 3, 4, 0xff]) => plants::doip;
+    /// DICOM.
+    Dicom "dicom" [], Stream, Range(1, 2) => plants::dicom;
+    /// HL7 version 2 over MLLP.
+    Hl7 "hl7" ["mllp"], Stream, Of(&[0x0b]) => plants::hl7;
+    /// Financial Information Exchange.
+    Fix "fix" [], Stream, Of(b"8") => plants::fix;
+    /// Veeder-Root automatic tank gauge.
+    TankGauge "atg" ["veeder-root"], Stream, Of(&[1]) => plants::tank_gauge;
+    /// SOCKS 5, RFC 1928.
+    Socks5 "socks5" ["socks"], Stream, Of(&[5]) => peers::socks5;
+    /// SOCKS 4.
+    Socks4 "socks4" [], Stream, Of(&[0, 4]) => peers::socks4;
+    /// STUN and TURN, RFC 8489 and RFC 8656.
+    Stun "stun" ["turn"], Any, AnyByte => peers::stun;
+    /// GPRS Tunnelling Protocol.
+    Gtp "gtp" ["gtpv1", "gtpv2"], Datagram, Range(0x30, 0x4f) => peers::gtp;
+    /// Layer 2 Tunnelling Protocol, RFC 2661.
+    L2tp "l2tp" [], Datagram, Of(&[0xc8]) => peers::l2tp;
+    /// Point-to-Point Tunnelling Protocol, RFC 2637.
+    Pptp "pptp" [], Stream, Of(&[0]) => peers::pptp;
+    /// VXLAN, RFC 7348.
+    Vxlan "vxlan" [], Datagram, Of(&[8]) => peers::vxlan;
+    /// GENEVE, RFC 8926.
+    Geneve "geneve" [], Datagram, Range(0, 0x3f) => peers::geneve;
+    /// Teredo, RFC 4380.
+    Teredo "teredo" [], Datagram, AnyByte => peers::teredo;
+    /// AYIYA, draft-massar-v6ops-ayiya.
+    Ayiya "ayiya" [], Datagram, Range(0x21, 0x42) => peers::ayiya;
+    /// LISP control messages, RFC 9301.
+    Lisp "lisp" [], Datagram, Range(0x30, 0x4f) => peers::lisp;
+    /// Real-time Transport Protocol, RFC 3550.
+    Rtp "rtp" ["srtp"], Datagram, Of(&[0x80]) => peers::rtp;
+    /// RTP Control Protocol, RFC 3550.
+    Rtcp "rtcp" [], Datagram, Range(0x80, 0xbf) => peers::rtcp;
+    /// Real-Time Messaging Protocol.
+    Rtmp "rtmp" [], Stream, Of(&[3]) => peers::rtmp;
+    /// Skinny Client Control Protocol.
+    Skinny "skinny" ["sccp"], Stream, AnyByte => peers::skinny;
+    /// BitTorrent, BEP 3, and uTP, BEP 29.
+    Bittorrent "bittorrent" ["utp"], Any, Of(&[0x13, 0x41]) => peers::bittorrent;
+    /// BitTorrent's distributed hash table, BEP 5.
+    BittorrentDht "bittorrent-dht" ["bt-dht"], Datagram, Of(b"d") => peers::dht;
+    /// eDonkey and eMule.
+    Edonkey "edonkey" ["emule"], Stream, Of(&[0xe3, 0xc5]) => peers::edonkey;
+    /// Gnutella.
+    Gnutella "gnutella" [], Stream, Of(b"G") => peers::gnutella;
+    /// Bitcoin.
+    Bitcoin "bitcoin" [], Stream, Of(&[0xf9, 0xfa, 0x0b]) => peers::bitcoin;
+    /// Stratum and its kin: mining pools.
+    Stratum "stratum" ["mining"], Stream, Of(b"{") => peers::stratum;
+    /// RakNet.
+    Raknet "raknet" [], Datagram, Of(&[1, 2, 5, 6, 7, 8, 0x1c]) => peers::raknet;
+    /// Source engine and Quake server queries.
+    GameQuery "source_engine" ["quake"], Datagram, Of(&[0xff]) => peers::game_query;
+    /// TeamSpeak 3.
+    Teamspeak "teamspeak" [], Datagram, Of(b"T") => peers::teamspeak;
+    /// WhatsApp.
+    Whatsapp "whatsapp" [], Stream, Of(b"WE") => peers::whatsapp;
+    /// Telnet, RFC 854.
+    Telnet "telnet" [], Stream, Of(&[0xff]) => tools::telnet;
+    /// Remote framebuffer (VNC), RFC 6143.
+    Vnc "vnc" ["rfb"], Stream, Of(b"R") => tools::vnc;
+    /// X Window System.
+    X11 "x11" [], Stream, Of(b"lB\0\x01\x02") => tools::x11;
+    /// Android Debug Bridge.
+    Adb "adb" [], Stream, Of(b"CASO") => tools::adb;
+    /// SPICE.
+    Spice "spice" [], Stream, Of(b"R") => tools::spice;
+    /// Network block device.
+    Nbd "nbd" [], Stream, Of(b"N\0") => tools::nbd;
+    /// Git.
+    Git "git" [], Stream, AnyByte => tools::git;
+    /// Subversion.
+    Svn "svn" ["subversion"], Stream, Of(b"(") => tools::svn;
+    /// rsync.
+    Rsync "rsync" [], Stream, Of(b"@") => tools::rsync;
+    /// Apache JServ Protocol 1.3.
+    Ajp "ajp" ["ajp13"], Stream, Of(b"\x12A") => tools::ajp;
+    /// FastCGI.
+    Fastcgi "fastcgi" [], Stream, Of(&[1]) => tools::fastcgi;
+    /// Java Debug Wire Protocol.
+    Jdwp "jdwp" [], Stream, Of(b"J") => tools::jdwp;
+    /// Java RMI.
+    Rmi "rmi" ["jrmp"], Stream, Of(b"JN") => tools::rmi;
+    /// Citrix ICA and CGP.
+    Citrix "citrix" ["ica"], Stream, Of(b"\x7f\x1a") => tools::citrix;
+    /// checkmk agent.
+    Checkmk "checkmk" ["check_mk"], Stream, Of(b"<") => tools::checkmk;
+    /// Ookla speed test.
+    Ookla "ookla" [], Stream, Of(b"H") => tools::ookla;
+    /// ident, RFC 1413.
+    Ident "ident" ["auth"], Stream, Range(b' ', b'9') => tools::ident;
+    /// iSCSI, RFC 7143.
+    Iscsi "iscsi" [], Stream, Of(&[3, 0x23, 0x43]) => tools::iscsi;
+    /// Apple Filing Protocol over DSI.
+    Afp "afp" ["dsi"], Stream, Range(0, 1) => tools::afp;
+    /// NetBus 1.x.
+    Netbus "netbus" [], Stream, Of(b"N") => malware::netbus;
+    /// SubSeven.
+    Subseven "subseven" ["sub7"], Stream, Of(b"c") => malware::subseven;
+    /// Back Orifice.
+    BackOrifice "backorifice" ["back-orifice"], Datagram, Of(&[0xce]) => malware::back_orifice;
+    /// Gh0st RAT.
+    Gh0st "gh0st" ["ghost-rat"], Stream, Of(b"G") => malware::gh0st;
+    /// njRAT.
+    Njrat "njrat" ["bladabindi"], Stream, AnyByte => malware::njrat;
+    /// DarkComet.
+    Darkcomet "darkcomet" [], Stream, AnyByte => malware::darkcomet;
+    /// Trinoo.
+    Trinoo "trinoo" [], Any, AnyByte => malware::trinoo;
+    /// Deep Throat.
+    DeepThroat "deepthroat" ["deep-throat"], Any, Of(b"-A ") => malware::deep_throat;
 }
 
 impl App {
@@ -158,7 +358,17 @@ impl App {
     /// True for the handshake of a known malicious program.
     #[must_use]
     pub const fn is_malware(self) -> bool {
-        false
+        matches!(
+            self,
+            Self::Netbus
+                | Self::Subseven
+                | Self::BackOrifice
+                | Self::Gh0st
+                | Self::Njrat
+                | Self::Darkcomet
+                | Self::Trinoo
+                | Self::DeepThroat
+        )
     }
 
     /// True for control protocols that name meeting places, so that their later payload is wanted

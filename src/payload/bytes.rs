@@ -1,7 +1,16 @@
-//! Careful reading of a few bytes: every function here answers `None` or `false` past the end, and none can panic.
+//! Careful reading of a few bytes: every function here answers `None` or `false` past the end, and none can
+//! panic.
 //!
-//! Heads are cut at 512 bytes, so a declared length may honestly exceed what is there; "cut short" and "wrong" are
-//! different answers, and the recognisers decide which one they accept.
+//! Heads are cut at 512 bytes, so a declared length may honestly exceed what is there; "cut short" and
+//! "wrong" are different answers, and the recognisers decide which one they accept.
+
+/// How much of a side is kept: bytes of this many may be the beginning of more.
+pub(super) const HEAD_MAX: usize = 512;
+
+/// True when the bytes may have been cut, so that a declared length may exceed them.
+pub(super) const fn cut(bytes: &[u8]) -> bool {
+    bytes.len() >= HEAD_MAX
+}
 
 /// The big-endian 16-bit number at `at`.
 pub(super) fn be16(bytes: &[u8], at: usize) -> Option<u16> {
@@ -82,8 +91,8 @@ pub(super) fn decimal(digits: &[u8]) -> Option<u32> {
     digits.iter().try_fold(0_u32, |sum, d| d.is_ascii_digit().then(|| sum * 10 + u32::from(d - b'0')))
 }
 
-/// A reply line of the mail and file transfer family (RFC 5321 section 4.2, RFC 959 section 4.2): three digits, then a
-/// space, a hyphen or the end of the line. Gives the code and the text of the line.
+/// A reply line of the mail and file transfer family (RFC 5321 section 4.2, RFC 959 section 4.2): three
+/// digits, then a space, a hyphen or the end of the line. Gives the code and the text of the line.
 pub(super) fn reply(bytes: &[u8]) -> Option<(u32, &[u8])> {
     let (line, ended) = line(bytes);
     let code = decimal(line.get(..3)?).filter(|code| (100..600).contains(code))?;

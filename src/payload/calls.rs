@@ -1,12 +1,14 @@
-//! Remote procedure calls and file sharing: SMB, DCE/RPC, ONC RPC with its portmapper and NFS, and the TPKT family.
+//! Remote procedure calls and file sharing: SMB, DCE/RPC, ONC RPC with its portmapper and NFS, and the TPKT
+//! family.
 
 use super::app::Strength::{Good, Strong, Weak};
-use super::bytes::{at, be16, be32, contains, le16};
+use super::bytes::{at, be16, be32, contains, cut, le16};
 use super::recognise::Carrier;
 use super::sign::{Sign, answers, asks, either};
 
-/// SMB 1 to 3 behind its NetBIOS or direct TCP header: [MS-SMB] 2.1, [MS-SMB2] 2.1 and 2.2.1; encrypted 2.2.41,
-/// compressed 2.2.42. The header may follow a NetBIOS session request (72 bytes) or its four-byte answer.
+/// SMB 1 to 3 behind its NetBIOS or direct TCP header: [MS-SMB] 2.1, [MS-SMB2] 2.1 and 2.2.1; encrypted
+/// 2.2.41, compressed 2.2.42. The header may follow a NetBIOS session request (72 bytes) or its four-byte
+/// answer.
 pub(super) fn smb(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let start = match bytes {
         [0x81, 0, 0, 0x44, ..] => 72,
@@ -30,8 +32,8 @@ pub(super) fn smb(bytes: &[u8], _: Carrier) -> Option<Sign> {
     }
 }
 
-/// DCE/RPC: C706 chapter 12 (version 5 over a stream: 12.6.3, version 4 in datagrams: 12.6.2 with its 80-byte header),
-/// [MS-RPCH] section 2.1.2.1 for the greeting of RPC over HTTP version 1.
+/// DCE/RPC: C706 chapter 12 (version 5 over a stream: 12.6.3, version 4 in datagrams: 12.6.2 with its 80-byte
+/// header), [MS-RPCH] section 2.1.2.1 for the greeting of RPC over HTTP version 1.
 pub(super) fn dcerpc(bytes: &[u8], carrier: Carrier) -> Option<Sign> {
     match bytes.first()? {
         5 if carrier == Carrier::Stream => dcerpc_stream(bytes),
@@ -60,7 +62,7 @@ fn dcerpc_datagram(bytes: &[u8]) -> Option<Sign> {
     let header = bytes.get(..80)?;
     let order = matches!(header[4..7], [0x00 | 0x01 | 0x10 | 0x11, 0..=3, 0]);
     let body = usize::from(if header[4] & 0x10 != 0 { le16(header, 74)? } else { be16(header, 74)? });
-    let fits = body + 80 == bytes.len() || body + 80 > bytes.len() && bytes.len() >= 256;
+    let fits = body + 80 == bytes.len() || body + 80 > bytes.len() && cut(bytes);
     if !order || !fits || header[2] & 0x80 != 0 {
         return None;
     }
@@ -121,7 +123,7 @@ fn rpc_program(message: &[u8]) -> Option<u32> {
     let call = be32(message, 4)? == 0 && be32(message, 8)? == 2;
     let small = be32(message, 16)? <= 20 && be32(message, 20)? <= 255;
     let flavour = be32(message, 24)?;
-    let credentials = (flavour <= 7 || flavour >= 300_000 && flavour < 400_000) && be32(message, 28)? <= 400;
+    let credentials = (flavour <= 7 || (300_000..400_000).contains(&flavour)) && be32(message, 28)? <= 400;
     let program = be32(message, 12)?;
     (call && small && credentials && program != 0).then_some(program)
 }
@@ -144,7 +146,7 @@ fn tpkts(bytes: &[u8]) -> impl Iterator<Item = Tpkt<'_>> {
     let mut left = bytes;
     std::iter::from_fn(move || {
         let len = usize::from(be16(left, 2)?);
-        if left[..2] != [3, 0] || len < 7 || len > 16_384 {
+        if left[..2] != [3, 0] || !(7..=16_384).contains(&len) {
             return None;
         }
         let body = left.get(4..len).unwrap_or(&left[4..]);
@@ -159,7 +161,8 @@ fn tpkts(bytes: &[u8]) -> impl Iterator<Item = Tpkt<'_>> {
     })
 }
 
-/// ISO transport over TCP: RFC 1006, X.224 section 13. The family of RDP, S7 and MMS before they say which they are.
+/// ISO transport over TCP: RFC 1006, X.224 section 13. The family of RDP, S7 and MMS before they say which
+/// they are.
 pub(super) fn tpkt(bytes: &[u8], _: Carrier) -> Option<Sign> {
     match tpkts(bytes).next()? {
         Tpkt::Request(_) => asks(Good),
@@ -168,7 +171,8 @@ pub(super) fn tpkt(bytes: &[u8], _: Carrier) -> Option<Sign> {
     }
 }
 
-/// Remote Desktop: [MS-RDPBCGR] sections 2.2.1.1 (request: routing cookie, negotiation) and 2.2.1.2 (confirm).
+/// Remote Desktop: [MS-RDPBCGR] sections 2.2.1.1 (request: routing cookie, negotiation) and 2.2.1.2
+/// (confirm).
 pub(super) fn rdp(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let negotiation = |rest: &[u8], kinds: [u8; 2]| {
         rest.len() >= 8
@@ -183,7 +187,8 @@ pub(super) fn rdp(bytes: &[u8], _: Carrier) -> Option<Sign> {
     }
 }
 
-/// Siemens S7: its COTP parameters name two-byte TSAPs (RFC 1006 section 6.1 with X.224 13.3.4); data begin with 0x32.
+/// Siemens S7: its COTP parameters name two-byte TSAPs (RFC 1006 section 6.1 with X.224 13.3.4); data begin
+/// with 0x32.
 pub(super) fn s7comm(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let mut sign = None;
     for part in tpkts(bytes).take(3) {
@@ -218,8 +223,7 @@ pub(super) fn h323(bytes: &[u8], _: Carrier) -> Option<Sign> {
 /// Microsoft SQL Server: [MS-TDS] section 2.2.3.1 (packet header), 2.2.6.5 (pre-login), 2.2.6.4 (login).
 pub(super) fn tds(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let len = usize::from(be16(bytes, 2)?);
-    let whole =
-        len == bytes.len() || len > bytes.len() && bytes.len() >= 256 || len < bytes.len() && len >= 9;
+    let whole = len == bytes.len() || len > bytes.len() && cut(bytes) || len < bytes.len() && len >= 9;
     let header = bytes[1] & !0x19 == 0 && bytes[1] & 1 == 1 && *bytes.get(7)? == 0 && len >= 9 && whole;
     if !header {
         return None;
@@ -247,14 +251,17 @@ pub(super) fn notes_rpc(bytes: &[u8], _: Carrier) -> Option<Sign> {
     at(bytes, 6, &[0, 0, 2, 0, 0, 0x40, 2, 0x0f]).then(|| either(Strong)).flatten()
 }
 
-/// `Radmin` 3: the ten bytes that nmap's `radmin` probe sends and servers answer in kind.
+/// `Radmin` 3: frames of a one, a length, a sum, and a body. nmap's `radmin` probe (`01 00000001 00000008
+/// 08`) is the shortest one; the sum is that of the body's little-endian words, here and in every answer.
 pub(super) fn radmin(bytes: &[u8], _: Carrier) -> Option<Sign> {
-    match bytes {
-        [1, 0, 0, 0, 1, 0, 0, 0, 8, 8, ..] => asks(Strong),
-        [1, 0, 0, 0, 0x25, 0, 0 | 1, ..] if bytes.len() >= 20 => answers(Good),
-        [1, 0, 0, 0, 1] => asks(Weak),
-        _ => None,
+    let (len, sum) = (usize::try_from(be32(bytes, 1)?).ok()?, be32(bytes, 5)?);
+    let body = bytes.get(9..).filter(|_| bytes[0] == 1 && (1..=4096).contains(&len))?.get(..len)?;
+    let word = |part: &[u8]| part.iter().rev().fold(0_u32, |word, byte| word << 8 | u32::from(*byte));
+    let total = body.chunks(4).map(word).fold(0_u32, u32::wrapping_add);
+    if total != sum || total == 0 {
+        return None;
     }
+    if body == [8] { asks(Strong) } else { either(if len > 1 { Good } else { Weak }) }
 }
 
 #[cfg(test)]
@@ -266,14 +273,15 @@ use super::samples::{Sample, datagram, stream};
 pub(super) const SAMPLES: &[Sample] = &[
     stream(
         App::Smb,
-        b"\0\0\0\x2f\xffSMB\x72\0\0\0\0\x18\x53\xc8\0\0\0\0\0\0\0\0\0\0\0\0\xff\xfe\0\0\0\0\0\x0c\0\x02NT LM 0.12\0",
+        b"\0\0\0\x2f\xffSMB\x72\0\0\0\0\x18\x53\xc8\0\0\0\0\0\0\0\0\0\0\0\0\xff\xfe\0\0\0\0\0\x0c\0\
+          \x02NT LM 0.12\0",
         b"\0\0\0\x40\xfeSMB\x40\0\0\0\0\0\0\0\0\0\x01\0\x01\0\0\0\0\0\0\0\0\0\0\0",
     ),
     stream(App::Smb, b"\0\0\0\x40\xfeSMB\x40\0\x01\0\0\0\0\0\0\0\x1f\0\0\0\0\0\0\0", b""),
     stream(
         App::Dcerpc,
         b"\x05\0\x0b\x03\x10\0\0\0\x48\0\0\0\x01\0\0\0\xd0\x16\xd0\x16\0\0\0\0\x01\0\0\0",
-        b"\x05\0\x0c\x03\x10\0\0\0\x3c\0\0\0\x01\0\0\0\xd0\x16\xd0\x16\x01\0\0\0\x04\0135\0",
+        b"\x05\0\x0c\x03\x10\0\0\0\x3c\0\0\0\x01\0\0\0\xd0\x16\xd0\x16\x01\0\0\0\x04\x00135\0",
     ),
     datagram(App::Dcerpc, &dcerpc_sample(0), &dcerpc_sample(2)),
     datagram(

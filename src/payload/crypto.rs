@@ -1,19 +1,21 @@
 //! Encrypted transports and VPNs: TLS, DTLS, SSH, QUIC, IKE, OpenVPN, WireGuard.
 //!
-//! Their first messages are in the clear and carry lengths inside lengths; those are checked, so that a 0x16 at the
-//! beginning of something else is not a handshake.
+//! Their first messages are in the clear and carry lengths inside lengths; those are checked, so that a 0x16
+//! at the beginning of something else is not a handshake.
 
 use super::app::Strength::{Good, Strong, Weak};
-use super::bytes::{at, be16, be24, be32};
+use super::bytes::{at, be16, be24, be32, contains, cut};
 use super::recognise::Carrier;
 use super::sign::{Sign, answers, asks, either};
 
-/// TLS and SSL 3.0: RFC 8446 section 5.1 (records), section 4 (handshake); SSL 2.0 hello: RFC 5246 appendix E.2.
+/// TLS and SSL 3.0: RFC 8446 section 5.1 (records), section 4 (handshake); SSL 2.0 hello: RFC 5246 appendix
+/// E.2.
 pub(super) fn tls(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let Some(len) = tls_record(bytes, 0) else { return ssl2_hello(bytes) };
     match bytes[0] {
         22 => tls_handshake(bytes, len),
         21 if len == 2 && matches!(bytes.get(5)?, 1 | 2) && *bytes.get(6)? <= 121 => either(Good),
+        21 if matches!(len, 16..=64) && bytes.len() == 5 + len => either(Good), // encrypted
         20 if len == 1 && *bytes.get(5)? == 1 => either(Good),
         23 if len >= 17 => {
             let end = 5 + len;
@@ -47,7 +49,8 @@ fn tls_handshake(bytes: &[u8], record_len: usize) -> Option<Sign> {
     }
 }
 
-/// The compatible hello: a two-byte length with the top bit set, message type 1, and three lengths that add up.
+/// The compatible hello: a two-byte length with the top bit set, message type 1, and three lengths that add
+/// up.
 fn ssl2_hello(bytes: &[u8]) -> Option<Sign> {
     let head = be16(bytes, 0)?;
     let known = *bytes.get(2)? == 1 && matches!((*bytes.get(3)?, *bytes.get(4)?), (0, 2) | (3, 0..=4));
@@ -64,8 +67,7 @@ fn ssl2_hello(bytes: &[u8]) -> Option<Sign> {
 pub(super) fn dtls(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let len = usize::from(dtls_record(bytes, 0)?);
     let end = 13 + len;
-    let fits =
-        bytes.len() == end || dtls_record(bytes, end).is_some() || bytes.len() >= 256 && end > bytes.len();
+    let fits = bytes.len() == end || dtls_record(bytes, end).is_some() || cut(bytes) && end > bytes.len();
     let clear = at(bytes, 3, &[0, 0]);
     match bytes[0] {
         22 if clear && len >= 12 => {
@@ -92,8 +94,14 @@ fn dtls_record(bytes: &[u8], at: usize) -> Option<u16> {
     be16(bytes, at + 11).filter(|len| known && early && (1..=18_432).contains(len))
 }
 
-/// SSH: RFC 4253 section 4.2 (identification string, other lines may precede it), SSH 1.x alike.
+/// SSH: RFC 4253 section 4.2 (identification string), SSH 1.x alike; a key exchange seen without it (section
+/// 7.1).
 pub(super) fn ssh(bytes: &[u8], _: Carrier) -> Option<Sign> {
+    if at(bytes, 5, &[20]) && at(bytes, 0, &[0, 0]) {
+        let names = bytes.get(26..)?; // after length, padding, type and cookie
+        let methods: [&[u8]; 3] = [b"curve25519-", b"diffie-hellman-", b"ecdh-sha2-"];
+        return methods.iter().any(|m| contains(names, m)).then(|| either(Strong)).flatten();
+    }
     let rest = bytes.strip_prefix(b"SSH-")?;
     let old = rest.starts_with(b"1.") && rest.get(2).is_some_and(u8::is_ascii_digit);
     (rest.starts_with(b"2.") || old).then(|| either(Strong)).flatten()
@@ -103,7 +111,8 @@ pub(super) fn ssh(bytes: &[u8], _: Carrier) -> Option<Sign> {
 pub(super) fn quic(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let first = *bytes.first()?;
     if first & 0x80 == 0 {
-        // Google QUIC up to Q043: public flags with a version, an 8-byte connection identifier, then the version.
+        // Google QUIC up to Q043: public flags with a version, an 8-byte connection identifier, then the
+        // version.
         let version = bytes.get(9..13)?;
         let digits = version.starts_with(b"Q0") && version[2].is_ascii_digit() && version[3].is_ascii_digit();
         return (first & 0x09 == 0x09 && digits).then(|| asks(Strong)).flatten();
@@ -128,7 +137,8 @@ pub(super) fn quic(bytes: &[u8], _: Carrier) -> Option<Sign> {
     (negotiation && list.chunks_exact(4).any(offered)).then(|| answers(Strong)).flatten()
 }
 
-/// IKE: RFC 7296 section 3.1, RFC 2408 section 3.1; behind four zero bytes when NAT traversal is on (RFC 3948).
+/// IKE: RFC 7296 section 3.1, RFC 2408 section 3.1; behind four zero bytes when NAT traversal is on (RFC
+/// 3948).
 pub(super) fn ike(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let message = bytes.strip_prefix(&[0, 0, 0, 0]).unwrap_or(bytes);
     let header = message.get(..28)?;
@@ -140,15 +150,16 @@ pub(super) fn ike(bytes: &[u8], _: Carrier) -> Option<Sign> {
     };
     let payload = matches!(header[16], 0..=16 | 20 | 21 | 33..=54 | 130..=137);
     let len = usize::try_from(be32(header, 24)?).ok()?;
-    let fits = len == message.len() || len > message.len() && message.len() >= 256;
+    let fits = len == message.len() || len > message.len() && cut(message);
     if !(named && exchange && payload && fits && len <= 65_535) {
         return None;
     }
     if header[8..16] == [0; 8] { asks(Strong) } else { either(Strong) }
 }
 
-/// OpenVPN: the hard resets of its control channel (network protocol documentation, `P_CONTROL_HARD_RESET_*`), bare, with
-/// tls-auth (digest, packet number, time) or with tls-crypt; over TCP behind a two-byte length.
+/// OpenVPN: the hard resets of its control channel (network protocol documentation,
+/// `P_CONTROL_HARD_RESET_*`), bare, with tls-auth (digest, packet number, time) or with tls-crypt; over TCP
+/// behind a two-byte length.
 pub(super) fn openvpn(bytes: &[u8], carrier: Carrier) -> Option<Sign> {
     let message = match carrier {
         Carrier::Datagram => bytes,
@@ -160,7 +171,8 @@ pub(super) fn openvpn(bytes: &[u8], carrier: Carrier) -> Option<Sign> {
         _ => return None,
     };
     let says = |strength| if client { asks(strength) } else { answers(strength) };
-    // What every reset ends with: acknowledged packets (count, numbers, the peer's session), then packet number 0.
+    // What every reset ends with: acknowledged packets (count, numbers, the peer's session), then packet
+    // number 0.
     let tail = |rest: &[u8]| match rest {
         [0, 0, 0, 0, 0] => true,
         [1, acked @ ..] => !client && acked.len() == 16 && acked[..4] == [0; 4] && acked[12..] == [0; 4],
@@ -179,7 +191,8 @@ pub(super) fn openvpn(bytes: &[u8], carrier: Carrier) -> Option<Sign> {
     }
     // tls-crypt: packet number 1 (or the 2.6 cookie's 0x0f000001), time, a 32-byte tag, then ciphertext.
     let numbered = rest.starts_with(&[0, 0, 0, 1]) || rest.starts_with(&[0x0f, 0, 0, 1]);
-    (numbered && rest.len() >= 4 + 4 + 32 + 5).then(|| says(Good)).flatten()
+    let random = message[1..9].iter().filter(|b| **b == 0).count() <= 2;
+    (numbered && random && rest.len() >= 4 + 4 + 32 + 5).then(|| says(Good)).flatten()
 }
 
 /// `WireGuard`: the four messages of its whitepaper, section 5.4, each with a fixed or aligned size.
@@ -226,6 +239,7 @@ pub(super) const SAMPLES: &[Sample] = &[
         b"\x16\xfe\xff\0\0\0\0\0\0\0\0\0\x20\x01\0\0\x14\0\0\0\0\0\0\0\x14\xfe\xfdRRRRRRRRRRRRRRRRRR",
         b"\x16\xfe\xff\0\0\0\0\0\0\0\0\0\x10\x03\0\0\x04\0\0\0\0\0\0\0\x04\xfe\xff\x01C",
     ),
+    stream(App::Ssh, b"\0\0\x03\x84\x04\x14cookiecookiecook\0\0\0\x7ediffie-hellman-group1-sha1", b""),
     stream(App::Ssh, b"SSH-2.0-OpenSSH_9.6\r\n", b"SSH-1.99-Cisco-1.25\r\n"),
     datagram(
         App::Quic,

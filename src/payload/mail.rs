@@ -1,7 +1,7 @@
 //! Line protocols of mail, news, chat and file transfer: SMTP, POP3, IMAP, NNTP, FTP, IRC, XMPP.
 //!
-//! Several of them greet with the same three digits or the same `+OK`. A line that two protocols may say is a weak sign
-//! for both, so that alone it decides nothing and the other side's words do.
+//! Several of them greet with the same three digits or the same `+OK`. A line that two protocols may say is a
+//! weak sign for both, so that alone it decides nothing and the other side's words do.
 
 use super::app::Strength::{Good, Strong, Weak};
 use super::bytes::{contains, contains_nocase, decimal, line, reply, starts_nocase, word};
@@ -53,6 +53,7 @@ pub(super) fn ftp(bytes: &[u8], _: Carrier) -> Option<Sign> {
             227 | 229 if contains(text, b"Passive Mode (") => answers(Strong),
             331 if contains_nocase(text, b"password") => answers(Good),
             230 if contains_nocase(text, b"logged in") => answers(Good),
+            200 => shared(Role::Answers),
             220 | 221 | 226 | 230 | 234 | 250 | 257 | 331 | 421 | 425 | 426 | 500 | 502 | 503 | 530 | 550 => {
                 answers(Weak)
             }
@@ -120,13 +121,11 @@ pub(super) fn imap(bytes: &[u8], _: Carrier) -> Option<Sign> {
         None
     } else if is(&[b"CAPABILITY", b"AUTHENTICATE", b"STARTTLS"]) {
         asks(Strong)
-    } else if is(&[b"LOGIN"]) && args.contains(&b' ') || is(&[b"NOOP", b"LOGOUT"]) && ended && args.is_empty()
-    {
-        asks(Good)
-    } else if is(&[b"ID"]) && (args.starts_with(b"(") || args.eq_ignore_ascii_case(b"NIL")) {
-        asks(Good)
     } else {
-        None
+        let login = is(&[b"LOGIN"]) && args.contains(&b' ');
+        let bare = is(&[b"NOOP", b"LOGOUT"]) && ended && args.is_empty();
+        let who = is(&[b"ID"]) && (args.starts_with(b"(") || args.eq_ignore_ascii_case(b"NIL"));
+        (login || bare || who).then(|| asks(Good)).flatten()
     }
 }
 
@@ -138,7 +137,7 @@ pub(super) fn nntp(bytes: &[u8], _: Carrier) -> Option<Sign> {
         return match code {
             200 | 201 if named => answers(Good),
             101 if contains(bytes, b"VERSION") => answers(Good),
-            200 | 201 | 211 | 381 | 480 => answers(Weak),
+            200 | 201 | 211 | 381 | 480 => shared(Role::Answers),
             _ => None,
         };
     }
@@ -146,12 +145,9 @@ pub(super) fn nntp(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let is = |words: &[&[u8]]| words.iter().any(|w| starts_nocase(line, w));
     if is(&[b"MODE READER", b"AUTHINFO USER ", b"XOVER ", b"IHAVE <", b"ARTICLE <", b"MODE STREAM"]) {
         asks(Strong)
-    } else if is(&[b"CAPABILITIES", b"LIST ACTIVE", b"LIST NEWSGROUPS"]) && ended {
-        asks(Good)
-    } else if is(&[b"GROUP "]) && line.contains(&b'.') {
-        asks(Good)
     } else {
-        None
+        let lists = is(&[b"CAPABILITIES", b"LIST ACTIVE", b"LIST NEWSGROUPS"]) && ended;
+        (lists || is(&[b"GROUP "]) && line.contains(&b'.')).then(|| asks(Good)).flatten()
     }
 }
 

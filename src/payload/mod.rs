@@ -1,8 +1,9 @@
 //! First bytes → what is really spoken, blind to port numbers; and what control conversations announce.
 //!
-//! [`recognise`] sees the first bytes of each side and nothing else: no address, no port. A port is never a reason to
-//! believe a protocol here. [`announce`] reads control conversations (endpoint mapper, FTP, portmapper, SIP, RTSP) for the
-//! meeting places they name; [`Announced`] remembers those, bounded, by the packet clock.
+//! [`recognise`] sees the first bytes of each side and nothing else: no address, no port. A port is never a
+//! reason to believe a protocol here. [`announce`] reads control conversations (endpoint mapper, FTP,
+//! portmapper, SIP, RTSP) for the meeting places they name; [`Announced`] remembers those, bounded, by the
+//! packet clock.
 //!
 //! Invariants: no panic on any input; no allocation in `recognise`; no input but the bytes.
 
@@ -12,11 +13,17 @@ mod app;
 mod bytes;
 mod calls;
 mod crypto;
+mod data;
 mod mail;
+mod malware;
+mod manage;
 mod meeting;
 mod names;
+mod peers;
+mod plants;
 mod recognise;
 mod sign;
+mod tools;
 mod web;
 
 #[cfg(test)]
@@ -29,5 +36,3 @@ pub use announced::Announced;
 pub use app::{App, AppProto, Sides, Strength};
 pub use meeting::{Announcement, Meeting};
 pub use recognise::{Carrier, Heard, listen, recognise};
-mod preview;
-pub use preview::*;

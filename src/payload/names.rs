@@ -1,18 +1,19 @@
 //! Naming and addressing: DNS with its multicast kin, NetBIOS names and datagrams, DHCP, DHCPv6, TFTP.
 
 use super::app::Strength::{Good, Strong, Weak};
-use super::bytes::{at, be16, be32};
+use super::bytes::{at, be16, be32, cut};
 use super::recognise::Carrier;
 use super::sign::{Sign, answers, asks, either};
 
-/// DNS: RFC 1035 section 4.1, over TCP behind a two-byte length (section 4.2.2). LLMNR (RFC 4795) has the same shape and
-/// nothing in its bytes to tell it by, so it is called DNS here.
+/// DNS: RFC 1035 section 4.1, over TCP behind a two-byte length (section 4.2.2). LLMNR (RFC 4795) has the
+/// same shape and nothing in its bytes to tell it by, so it is called DNS here.
 pub(super) fn dns(bytes: &[u8], carrier: Carrier) -> Option<Sign> {
     let message = dns_message(bytes, carrier)?;
     dns_sign(message, carrier).filter(|_| !multicast(message) && !netbios(message))
 }
 
-/// Multicast DNS: RFC 6762 sections 18.1 (identifier zero) and 3 (names under `local`), 10.2 (cache-flush bit).
+/// Multicast DNS: RFC 6762 sections 18.1 (identifier zero) and 3 (names under `local`), 10.2 (cache-flush
+/// bit).
 pub(super) fn mdns(bytes: &[u8], carrier: Carrier) -> Option<Sign> {
     dns_sign(bytes, carrier).filter(|_| multicast(bytes))
 }
@@ -78,7 +79,7 @@ pub(super) fn dhcpv6(bytes: &[u8], _: Carrier) -> Option<Sign> {
         count += 1;
         at += 4 + usize::from(len);
     }
-    let fits = at == options.len() || bytes.len() >= 256;
+    let fits = at == options.len() || cut(bytes);
     if !fits || count < 1 || !identified || relay && count < 2 {
         return None;
     }
@@ -128,7 +129,8 @@ fn dns_message(bytes: &[u8], carrier: Carrier) -> Option<&[u8]> {
     }
 }
 
-/// A header whose bits and counts make sense, followed by a question (and the beginning of records) that parse.
+/// A header whose bits and counts make sense, followed by a question (and the beginning of records) that
+/// parse.
 fn dns_sign(message: &[u8], carrier: Carrier) -> Option<Sign> {
     let flags = be16(message, 2)?;
     let counts = [be16(message, 4)?, be16(message, 6)?, be16(message, 8)?, be16(message, 10)?];
@@ -143,16 +145,16 @@ fn dns_sign(message: &[u8], carrier: Carrier) -> Option<Sign> {
         let refused = response && code != 0 && message.len() == 12;
         return refused.then(|| answers(Weak)).flatten();
     }
-    let cut = says(if message.len() >= 256 { Good } else { Weak });
+    let short = says(if cut(message) { Good } else { Weak });
     let mut end = 12;
     for _ in 0..counts[0] {
-        let Some(name_end) = dns_name(message, end)? else { return cut };
-        let Some(class) = be16(message, name_end + 2) else { return cut };
+        let Some(name_end) = dns_name(message, end)? else { return short };
+        let Some(class) = be16(message, name_end + 2) else { return short };
         if !dns_type(be16(message, name_end)?) || !matches!(class & 0x7fff, 1 | 3 | 4 | 254 | 255) {
             return None;
         }
         end = name_end + 4;
-        if end >= message.len() && message.len() >= 256 {
+        if end >= message.len() && cut(message) {
             return says(Strong);
         }
     }
@@ -191,12 +193,12 @@ fn dns_name(message: &[u8], mut at: usize) -> Option<Option<usize>> {
 
 /// A record at `at`: a name, a known type, a known class, and data that fit (or are cut).
 fn dns_record(message: &[u8], at: usize) -> bool {
-    let Some(Some(end)) = dns_name(message, at) else { return message.len() >= 256 };
+    let Some(Some(end)) = dns_name(message, at) else { return cut(message) };
     let (Some(kind), Some(class)) = (be16(message, end), be16(message, end + 2)) else { return false };
     let known = dns_type(kind) && (kind == 41 || matches!(class & 0x7fff, 1 | 3 | 4 | 254 | 255));
     known
         && be16(message, end + 8)
-            .is_some_and(|len| end + 10 + usize::from(len) <= message.len() || message.len() >= 256)
+            .is_some_and(|len| end + 10 + usize::from(len) <= message.len() || cut(message))
 }
 
 /// Record types in use (IANA DNS parameters), the meta types, and TA and DLV.
@@ -257,10 +259,11 @@ pub(super) fn ntp(bytes: &[u8], _: Carrier) -> Option<Sign> {
         let fits = usize::from(be16(bytes, 10)?) + 12 <= bytes.len() && at(bytes, 8, &[0, 0]) && quiet;
         return fits.then(|| if bytes[1] & 0x80 != 0 { answers(Good) } else { asks(Good) }).flatten();
     }
-    if mode == 7 && at(bytes, 1, &[0, 3, 0x2a]) {
-        return asks(Good);
+    if mode == 7 && version == 2 && at(bytes, 1, &[0, 3]) && bytes.len() >= 8 {
+        let empty = at(bytes, 4, &[0; 4]); // no error, no items
+        return if first & 0x80 != 0 { answers(Good) } else { asks(if empty { Good } else { Weak }) };
     }
-    let size = matches!(bytes.len(), 48 | 52 | 68 | 72 | 76..=128);
+    let size = bytes.len() >= 48 && bytes.len().is_multiple_of(4); // extension fields follow in fours
     let header = bytes.get(..48)?;
     let stratum = header[1] <= 16;
     let poll = header[2] <= 17;
@@ -288,7 +291,8 @@ pub(super) const SAMPLES: &[Sample] = &[
     datagram(
         App::Dns,
         b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x07example\x03org\0\0\x01\0\x01",
-        b"\x12\x34\x81\x80\0\x01\0\x01\0\0\0\0\x07example\x03org\0\0\x01\0\x01\xc0\x0c\0\x01\0\x01\0\0\0\x3c\0\x04\x7f\0\0\x01",
+        b"\x12\x34\x81\x80\0\x01\0\x01\0\0\0\0\x07example\x03org\0\0\x01\0\x01\xc0\x0c\0\x01\0\x01\0\
+          \0\0\x3c\0\x04\x7f\0\0\x01",
     ),
     stream(
         App::Dns,
@@ -303,7 +307,8 @@ pub(super) const SAMPLES: &[Sample] = &[
     datagram(
         App::NetbiosNs,
         b"\x12\x34\x01\x10\0\x01\0\0\0\0\0\0\x20EIEPFDFECACACACACACACACACACACAAA\0\0\x20\0\x01",
-        b"\x12\x34\x85\0\0\0\0\x01\0\0\0\0\x20EIEPFDFECACACACACACACACACACACAAA\0\0\x20\0\x01\0\0\0\0\0\x06\0\0\x0a\0\0\x01",
+        b"\x12\x34\x85\0\0\0\0\x01\0\0\0\0\x20EIEPFDFECACACACACACACACACACACAAA\0\0\x20\0\x01\0\0\0\0\
+          \0\x06\0\0\x0a\0\0\x01",
     ),
     datagram(
         App::NetbiosDgm,
@@ -323,8 +328,10 @@ pub(super) const SAMPLES: &[Sample] = &[
     datagram(App::WakeOnLan, &WAKE, b""),
     datagram(
         App::Ntp,
-        b"\x23\0\x06\xec\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\xe0\x12\x34\x56\x12\x34\x56\x78",
-        b"\x24\x02\x06\xec\0\0\x01\0\0\0\x02\0\x0a\0\0\x01\xe0\x12\x34\x56\x12\x34\x56\x78\xe0\x12\x34\x56\x12\x34\x56\x78\xe0\x12\x34\x56\x12\x34\x56\x78\xe0\x12\x34\x56\x12\x34\x56\x78",
+        b"\x23\0\x06\xec\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\xe0\
+          \x12\x34\x56\x12\x34\x56\x78",
+        b"\x24\x02\x06\xec\0\0\x01\0\0\0\x02\0\x0a\0\0\x01\xe0\x12\x34\x56\x12\x34\x56\x78\xe0\x12\
+          \x34\x56\x12\x34\x56\x78\xe0\x12\x34\x56\x12\x34\x56\x78\xe0\x12\x34\x56\x12\x34\x56\x78",
     ),
 ];
 

@@ -1,10 +1,11 @@
-//! First bytes of both sides → one protocol: dispatch on the first byte, then weigh the two sides against each other.
+//! First bytes of both sides → one protocol: dispatch on the first byte, then weigh the two sides against
+//! each other.
 //!
-//! A table built at compile time holds, per carrier and first byte, the set of recognisers that can apply; only those
-//! are asked. Both sides are read alike, so it does not matter which one is called the originator.
+//! A table built at compile time holds, per carrier and first byte, the set of recognisers that can apply;
+//! only those are asked. Both sides are read alike, so it does not matter which one is called the originator.
 //!
-//! Invariants: no allocation, no panic, no input but the bytes; swapping the sides swaps the answer's side and nothing
-//! else.
+//! Invariants: no allocation, no panic, no input but the bytes; swapping the sides swaps the answer's side
+//! and nothing else.
 
 use arrayvec::ArrayVec;
 
@@ -25,13 +26,13 @@ pub enum Carrier {
 pub struct Heard {
     /// The protocol.
     pub proto: AppProto,
-    /// Who speaks like a client: a hint at the direction, independent of any port. [`Sides::Neither`] when the words
-    /// could be either side's, [`Sides::Both`] when both sides ask (a contradiction).
+    /// Who speaks like a client: a hint at the direction, independent of any port. [`Sides::Neither`] when
+    /// the words could be either side's, [`Sides::Both`] when both sides ask (a contradiction).
     pub asks: Sides,
 }
 
-/// The protocol that both sides' first bytes (each may be empty) speak; [`App::Unknown`] when they say nothing, or
-/// when they contradict each other with equal strength.
+/// The protocol that both sides' first bytes (each may be empty) speak; [`App::Unknown`] when they say
+/// nothing, or when they contradict each other with equal strength.
 #[must_use]
 pub fn recognise(carrier: Carrier, orig: &[u8], resp: &[u8]) -> AppProto {
     listen(carrier, orig, resp).proto
@@ -61,7 +62,8 @@ pub fn listen(carrier: Carrier, orig: &[u8], resp: &[u8]) -> Heard {
     }
 }
 
-/// Signs kept per side. More than a handful never match the same bytes; the rest are the weakest and are dropped.
+/// Signs kept per side. More than a handful never match the same bytes; the rest are the weakest and are
+/// dropped.
 const SIGNS_MAX: usize = 8;
 type Signs = ArrayVec<(App, Sign), SIGNS_MAX>;
 
@@ -136,8 +138,8 @@ fn agree((app_o, o): (App, Sign), (app_r, r): (App, Sign)) -> Option<Candidate> 
     Some(Candidate { app, sides: Sides::Both, strength, asks })
 }
 
-/// Only one side says so. A weak sign does not outweigh another side that spoke and was not understood; words that many
-/// share say nothing alone.
+/// Only one side says so. A weak sign does not outweigh another side that spoke and was not understood; words
+/// that many share say nothing alone.
 fn alone((app, sign): (App, Sign), sides: Sides, other_silent: bool) -> Option<Candidate> {
     if sign.shared || sign.strength == Strength::Weak && !other_silent {
         return None;

@@ -1,11 +1,24 @@
-//! Every sample conversation against every protocol, cut at every length, in both orders; and noise against all.
+//! Every sample conversation against every protocol, cut at every length, in both orders; and noise against
+//! all.
 
 use super::samples::Sample;
-use super::{App, AppProto, Carrier, Sides, Strength, calls, crypto, listen, mail, names, recognise, web};
+use super::{App, AppProto, Carrier, Sides, Strength, listen, recognise};
+use super::{calls, crypto, data, mail, malware, manage, names, peers, plants, tools, web};
 use proptest::prelude::*;
 
-const FAMILIES: &[&[Sample]] =
-    &[web::SAMPLES, mail::SAMPLES, crypto::SAMPLES, names::SAMPLES, calls::SAMPLES];
+const FAMILIES: &[&[Sample]] = &[
+    web::SAMPLES,
+    mail::SAMPLES,
+    crypto::SAMPLES,
+    names::SAMPLES,
+    calls::SAMPLES,
+    manage::SAMPLES,
+    data::SAMPLES,
+    plants::SAMPLES,
+    peers::SAMPLES,
+    tools::SAMPLES,
+    malware::SAMPLES,
+];
 
 fn samples() -> impl Iterator<Item = &'static Sample> {
     FAMILIES.iter().copied().flatten()
@@ -34,8 +47,8 @@ fn every_protocol_has_a_sample() {
     }
 }
 
-/// All against all: one side of one protocol beside one side of another is never a third one, and a side alone is never
-/// anything but what it is or, where two protocols share a line, nothing.
+/// All against all: one side of one protocol beside one side of another is never a third one, and a side
+/// alone is never anything but what it is or, where two protocols share a line, nothing.
 #[test]
 fn no_sample_is_another_protocol() {
     let kin = |a: App, b: App| a == b || a.family() == Some(b) || b.family() == Some(a);

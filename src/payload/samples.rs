@@ -1,5 +1,5 @@
-//! The shape of a sample conversation. Each family of protocols keeps its own beside its recognisers, and the tests of
-//! `recognition_tests` hold every sample against every protocol.
+//! The shape of a sample conversation. Each family of protocols keeps its own beside its recognisers, and the
+//! tests of `recognition_tests` hold every sample against every protocol.
 
 use super::{App, Carrier};
 

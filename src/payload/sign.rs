@@ -1,10 +1,11 @@
 //! What one look at one side's bytes says, and the words the protocol table is written in.
 //!
-//! A recogniser is a function from the first bytes of one speaker to an optional [`Sign`]. It does not know which side
-//! it looks at, because the direction of a flow may still be provisional: it says whether the bytes *ask* or *answer*.
+//! A recogniser is a function from the first bytes of one speaker to an optional [`Sign`]. It does not know
+//! which side it looks at, because the direction of a flow may still be provisional: it says whether the
+//! bytes *ask* or *answer*.
 //!
-//! Invariant: a recogniser reads only the bytes it is given and is quick to say no; the table spares it the call when
-//! the first byte already rules it out.
+//! Invariant: a recogniser reads only the bytes it is given and is quick to say no; the table spares it the
+//! call when the first byte already rules it out.
 
 use super::app::{App, Strength};
 use super::recognise::Carrier;
@@ -27,8 +28,8 @@ pub(super) struct Sign {
     pub strength: Strength,
     /// What the speaker does.
     pub role: Role,
-    /// True for words that many protocols share (`QUIT`, a single `S`): they support what the other side says, and are
-    /// nothing alone.
+    /// True for words that many protocols share (`QUIT`, a single `S`): they support what the other side
+    /// says, and are nothing alone.
     pub shared: bool,
 }
 

@@ -1,7 +1,8 @@
 //! Start-line protocols: HTTP and the families that borrowed its first line (RTSP, SIP, SSDP), and MGCP.
 //!
-//! They share method words (OPTIONS, DESCRIBE, NOTIFY, SUBSCRIBE …), so the word is never what decides: the version at the
-//! end of the line is, and only when the line is longer than what was kept does the target's scheme stand in for it.
+//! They share method words (OPTIONS, DESCRIBE, NOTIFY, SUBSCRIBE …), so the word is never what decides: the
+//! version at the end of the line is, and only when the line is longer than what was kept does the target's
+//! scheme stand in for it.
 
 use super::app::Strength::{Good, Strong, Weak};
 use super::bytes::{at, contains, contains_nocase, decimal, line, word};
@@ -30,8 +31,8 @@ pub(super) fn http(bytes: &[u8], _: Carrier) -> Option<Sign> {
     }
 }
 
-/// HTTP/2 with prior knowledge: RFC 9113 section 3.4 (client preface); the server's preface is a SETTINGS frame
-/// (section 6.5: type 4, stream 0, a multiple of six bytes).
+/// HTTP/2 with prior knowledge: RFC 9113 section 3.4 (client preface); the server's preface is a SETTINGS
+/// frame (section 6.5: type 4, stream 0, a multiple of six bytes).
 pub(super) fn http2(bytes: &[u8], _: Carrier) -> Option<Sign> {
     if bytes.starts_with(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n") {
         return asks(Strong);
@@ -135,8 +136,8 @@ struct Start<'a> {
 }
 
 impl<'a> Start<'a> {
-    /// A line that opens with a method word: 2 to 24 capitals, hyphens or underscores (tokens in fact, RFC 9110
-    /// section 9.1, but every registered method is spelt like this).
+    /// A line that opens with a method word: 2 to 24 capitals, hyphens or underscores (tokens in fact, RFC
+    /// 9110 section 9.1, but every registered method is spelt like this).
     fn of(bytes: &'a [u8]) -> Option<Self> {
         let method_len = bytes.iter().take(25).position(|b| *b == b' ')?;
         let method = &bytes[..method_len];
@@ -171,11 +172,23 @@ use super::samples::{Sample, datagram, stream};
 
 #[cfg(test)]
 pub(super) const SAMPLES: &[Sample] = &[
-    stream(App::Http, b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n", b"HTTP/1.1 200 OK\r\nServer: x\r\n\r\n"),
+    stream(
+        App::Http,
+        b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nServer: x\r\n\r\n",
+    ),
     stream(App::Http, b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", b"HTTP/1.0 405 No\r\n\r\n"),
     stream(App::Http, b"PROPFIND /dav/ HTTP/1.1\r\nDepth: 1\r\n\r\n", b"HTTP/1.1 207 Multi-Status\r\n\r\n"),
-    stream(App::Http, b"SUBSCRIBE /evt HTTP/1.1\r\nHOST: a:1\r\n\r\n", b"HTTP/1.1 200 OK\r\nSID: uuid:1\r\n\r\n"),
-    stream(App::Http, b"CONNECT example.org:443 HTTP/1.1\r\n\r\n", b"HTTP/1.1 200 Connection established\r\n\r\n"),
+    stream(
+        App::Http,
+        b"SUBSCRIBE /evt HTTP/1.1\r\nHOST: a:1\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nSID: uuid:1\r\n\r\n",
+    ),
+    stream(
+        App::Http,
+        b"CONNECT example.org:443 HTTP/1.1\r\n\r\n",
+        b"HTTP/1.1 200 Connection established\r\n\r\n",
+    ),
     stream(App::Http, b"GET /\r\n", b""),
     stream(
         App::Http2,
@@ -184,14 +197,17 @@ pub(super) const SAMPLES: &[Sample] = &[
     ),
     datagram(
         App::Ssdp,
-        b"M-SEARCH * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\nMAN: \"ssdp:discover\"\r\nST: ssdp:all\r\n\r\n",
+        b"M-SEARCH * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\nMAN: \"ssdp:discover\"\r\nST: ssdp:al\
+          l\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nCACHE-CONTROL: max-age=1800\r\nST: upnp:rootdevice\r\nUSN: uuid:1\r\n\r\n",
     ),
     datagram(App::Ssdp, b"", b"NOTIFY * HTTP/1.1\r\nNTS: ssdp:alive\r\n\r\n"),
     datagram(
         App::WsDiscovery,
-        b"<?xml version=\"1.0\"?><s:Envelope xmlns:d=\"http://schemas.xmlsoap.org/ws/2005/04/discovery\"><d:Probe/>",
-        b"<?xml version=\"1.0\"?><s:Envelope xmlns:d=\"http://schemas.xmlsoap.org/ws/2005/04/discovery\"><d:ProbeMatches>",
+        b"<?xml version=\"1.0\"?><s:Envelope xmlns:d=\"http://schemas.xmlsoap.org/ws/2005/04/discove\
+          ry\"><d:Probe/>",
+        b"<?xml version=\"1.0\"?><s:Envelope xmlns:d=\"http://schemas.xmlsoap.org/ws/2005/04/discove\
+          ry\"><d:ProbeMatches>",
     ),
     datagram(
         App::Sip,
@@ -199,7 +215,11 @@ pub(super) const SAMPLES: &[Sample] = &[
         b"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 10.0.0.1\r\n\r\n",
     ),
     stream(App::Sip, b"\r\n\r\nREGISTER sip:a.example SIP/2.0\r\n\r\n", b"SIP/2.0 401 Unauthorized\r\n\r\n"),
-    stream(App::Rtsp, b"OPTIONS rtsp://10.0.0.1/cam RTSP/1.0\r\nCSeq: 1\r\n\r\n", b"RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\n"),
+    stream(
+        App::Rtsp,
+        b"OPTIONS rtsp://10.0.0.1/cam RTSP/1.0\r\nCSeq: 1\r\n\r\n",
+        b"RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\n",
+    ),
     stream(App::Rtsp, b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n", b"RTSP/1.0 404 Not Found\r\n\r\n"),
     datagram(App::Mgcp, b"AUEP 1200 aaln/1@gw.example MGCP 1.0\r\nF: A\r\n", b"200 1200 OK\r\n"),
     datagram(

@@ -1,7 +1,8 @@
 //! The control plane: signals, on a thread of its own with a small tokio runtime.
 //!
-//! INT and TERM ask for a drain and an orderly end; a second one ends at once. HUP reopens outputs and reloads rules;
-//! USR1 prints the counters. The data plane only looks at a flag and at a queue, between bursts.
+//! INT and TERM ask for a drain and an orderly end; a second one ends at once. HUP reopens outputs and
+//! reloads rules; USR1 prints the counters. The data plane only looks at a flag and at a queue, between
+//! bursts.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,8 +34,8 @@ pub(super) struct Control {
 }
 
 impl Control {
-    /// Starts listening for signals. Without the means to (no runtime, no threads) a run still works: it ends by the
-    /// signals' default actions.
+    /// Starts listening for signals. Without the means to (no runtime, no threads) a run still works: it ends
+    /// by the signals' default actions.
     pub(super) fn start() -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let (send, commands) = bounded(COMMANDS_MAX);
@@ -50,7 +51,8 @@ impl Control {
                 }
             })
             .ok();
-        // Signals that come after this line are handled; the sender is dropped when the thread could not start.
+        // Signals that come after this line are handled; the sender is dropped when the thread could not
+        // start.
         let _ = is_ready.recv();
         Self { stop, commands, quit: Some(quit), thread }
     }

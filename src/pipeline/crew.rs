@@ -1,8 +1,10 @@
-//! Who does the work: one thread for everything, or a reader, several workers, and the judge on the calling thread.
+//! Who does the work: one thread for everything, or a reader, several workers, and the judge on the calling
+//! thread.
 //!
-//! Every worker sees every burst and folds only the flows of its own shards, so no packet is copied or queued between
-//! threads; the events of all workers for one burst are merged by [`Order`] before anyone looks at them. Queues are
-//! bounded: a slow judge makes the reader wait, and what a live source loses meanwhile the kernel counts.
+//! Every worker sees every burst and folds only the flows of its own shards, so no packet is copied or queued
+//! between threads; the events of all workers for one burst are merged by [`Order`] before anyone looks at
+//! them. Queues are bounded: a slow judge makes the reader wait, and what a live source loses meanwhile the
+//! kernel counts.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,6 +1,7 @@
-//! What is said, to whom: lines to the outputs, the table to a terminal, words to standard error, packets to `-w`.
+//! What is said, to whom: lines to the outputs, the table to a terminal, words to standard error, packets to
+//! `-w`.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::crew::Moment;
 use super::judge::Judge;
@@ -12,7 +13,10 @@ use crate::rules::{Alert, Severity};
 use crate::sink::{Lines, Pace};
 use crate::time::Timestamp;
 use crate::verdict::Verdict;
+use crate::wire::Skip;
 
+/// How long a live run waits for its outputs at the end.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Bytes of lines gathered before they are handed to the outputs.
 const BATCH_BYTES: usize = 64 * 1024;
 
@@ -34,7 +38,7 @@ pub(super) struct Desk {
     findings: Findings,
     /// What `-w` is to write.
     pub(super) wanted: Option<Wanted>,
-    stats_every: Option<std::time::Duration>,
+    stats_every: Option<Duration>,
     stats_at: Instant,
     clock: Timestamp,
 }
@@ -93,8 +97,8 @@ impl Desk {
         }
     }
 
-    /// The end of a burst: hands lines over, and live says how things stand now and then. False when nobody reads any
-    /// more.
+    /// The end of a burst: hands lines over, and live says how things stand now and then. False when nobody
+    /// reads any more.
     pub(super) fn burst(&mut self, burst: &Burst, judge: &Judge, moment: &Moment) -> bool {
         self.clock = self.clock.max(burst.clock());
         if self.live {
@@ -158,20 +162,30 @@ impl Desk {
         for damage in damage {
             say(&format!("{}: damaged at byte {}: {}", damage.input, damage.offset, damage.what));
         }
+        say_strange_links(moment);
         self.state(judge, moment, damage);
         if let Some(terminal) = self.terminal {
             let stats = self.stats(judge, moment, damage);
-            let look = Look { width: terminal.width, color: terminal.color, names: terminal.names, ..Look::default() };
+            let look = Look {
+                width: terminal.width,
+                color: terminal.color,
+                names: terminal.names,
+                ..Look::default()
+            };
             if let Err(error) = output::print(&output::render(&judge.buckets, &self.findings, &stats, look)) {
                 say(&error.to_string());
             }
         }
+        let mut lost_lines = false;
         for lines in self.outputs {
-            if let Err(error) = lines.close() {
+            // Live, a reader that is stuck must not keep us from ending; in replay everything is said.
+            let closed = if self.live { lines.close_within(PATIENCE) } else { lines.close() };
+            if let Err(error) = closed {
                 say(&error.to_string());
+                lost_lines = true;
             }
         }
-        Closing { worst: self.worst, wanted: self.wanted }
+        Closing { worst: self.worst, wanted: self.wanted, lost_lines }
     }
 
     fn write(&mut self, event_type: &str, make: impl FnOnce(&mut Vec<u8>, &Context<'_>)) {
@@ -204,6 +218,7 @@ impl Desk {
 pub(super) struct Closing {
     pub(super) worst: Option<Severity>,
     pub(super) wanted: Option<Wanted>,
+    pub(super) lost_lines: bool,
 }
 
 fn hand(lines: &Lines, batch: &mut Vec<u8>) {
@@ -212,6 +227,21 @@ fn hand(lines: &Lines, batch: &mut Vec<u8>) {
         let _ = lines.send(batch);
         batch.clear();
     }
+}
+
+/// Frames of a link type that is not followed are no damage, but a whole capture of them shows nothing
+/// otherwise.
+fn say_strange_links(moment: &Moment) {
+    let count = moment.totals.skips.of(Skip::LinkType);
+    if count == 0 {
+        return;
+    }
+    let links: Vec<String> = moment.totals.strange_links.iter().map(|link| link.0.to_string()).collect();
+    say(&format!(
+        "{count} frames of link types that are not followed (LINKTYPE {}): they are skipped; `tcpdump -L` and \
+         https://www.tcpdump.org/linktypes.html name link types",
+        links.join(", ")
+    ));
 }
 
 /// One line to a person, on standard error.

@@ -1,7 +1,8 @@
 //! What happened to flows → verdicts, buckets, alerts and lines. One judge, in the one order of the run.
 //!
-//! Everything that looks across flows lives here and nowhere else: who answers, who probes, who announced what, which
-//! alerts were raised. Because events arrive in an order that does not depend on threads, neither does anything said.
+//! Everything that looks across flows lives here and nowhere else: who answers, who probes, who announced
+//! what, which alerts were raised. Because events arrive in an order that does not depend on threads, neither
+//! does anything said.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -41,7 +42,8 @@ pub(super) struct Judge {
     alerted: HashSet<u64>,
     /// Flows under way that were answered, by id.
     answered: HashSet<u64>,
-    /// Local sockets and when they were read; `None` in replay, where the machine is not the one in the capture.
+    /// Local sockets and when they were read; `None` in replay, where the machine is not the one in the
+    /// capture.
     listeners: Option<(Listeners, Option<Instant>)>,
 }
 
@@ -61,7 +63,8 @@ impl Judge {
 
     /// Takes what happened in one burst, in order.
     pub(super) fn hear_all(&mut self, events: Events, desk: &mut Desk) {
-        // When the input ends, all open flows end at once: first learn what became of them, then judge each by it.
+        // When the input ends, all open flows end at once: first learn what became of them, then judge each
+        // by it.
         for (order, happening) in &events {
             if let (RANK_END, Happening::Closed(flow, _)) = (order.rank, happening) {
                 self.endpoints.closed(flow, flow.outcome());

@@ -1,7 +1,9 @@
-//! The road on one screen: source → workers → judge → desk, with reload, shutdown and statistics. It knows no protocol.
+//! The road on one screen: source → workers → judge → desk, with reload, shutdown and statistics. It knows no
+//! protocol.
 //!
-//! Invariants: what is said depends on the packets and the configuration only, never on threads or on the time of day;
-//! full queues make the reader wait, nothing is dropped silently; a reload that fails leaves everything as it was.
+//! Invariants: what is said depends on the packets and the configuration only, never on threads or on the
+//! time of day; full queues make the reader wait, nothing is dropped silently; a reload that fails leaves
+//! everything as it was.
 
 mod control;
 mod crew;
@@ -124,6 +126,8 @@ pub struct Report {
     pub worst: Option<Severity>,
     /// True when a live source failed before it was told to stop.
     pub lost_source: bool,
+    /// True when an output could not take every line.
+    pub lost_lines: bool,
 }
 
 /// What is known beforehand: claims and rules.
@@ -187,7 +191,8 @@ pub fn run(config: &Config) -> Result<Report, Error> {
     let closing = desk.close(&judge, &last, source.damage());
     tape.finish(config, closing.wanted.as_ref());
     let (inputs, damage) = (source.inputs().len(), source.damage().to_vec());
-    Ok(Report { inputs, damage, worst: closing.worst, lost_source: ended.is_err() })
+    let (worst, lost_lines) = (closing.worst, closing.lost_lines);
+    Ok(Report { inputs, damage, worst, lost_source: ended.is_err(), lost_lines })
 }
 
 fn open(config: &Config) -> Result<Box<dyn Source>, Error> {
@@ -201,7 +206,8 @@ fn open(config: &Config) -> Result<Box<dyn Source>, Error> {
     })
 }
 
-/// HUP: outputs are opened anew, rules and claims are loaded anew; a mistake in them leaves the old ones in force.
+/// HUP: outputs are opened anew, rules and claims are loaded anew; a mistake in them leaves the old ones in
+/// force.
 fn reload(config: &Config, judge: &mut Judge, desk: &mut Desk) {
     desk.reopen();
     match load(config) {

@@ -1,8 +1,8 @@
 //! `-w`: the packets of alerting flows, for somebody to look at.
 //!
-//! In replay the capture is read a second time, because an alert comes after the packets it is about; every frame of an
-//! alerting flow is written, from its first packet to its last. Live there is no second time: the burst that raised the
-//! alert and everything after it is written.
+//! In replay the capture is read a second time, because an alert comes after the packets it is about; every
+//! frame of an alerting flow is written, from its first packet to its last. Live there is no second time: the
+//! burst that raised the alert and everything after it is written.
 
 use std::collections::HashMap;
 

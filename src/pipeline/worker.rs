@@ -1,11 +1,13 @@
 //! One worker: decodes every frame, follows the flows of its shards, and asks `payload` what they speak.
 
+use arrayvec::ArrayVec;
+
 use super::crew::Events;
-use crate::capture::Burst;
+use crate::capture::{Burst, LinkType};
 use crate::flow::{self, Ears, Event, Flow, Keep, Opened, Order, Said, Table};
 use crate::payload::{self, App, AppProto, Carrier, Meeting, Speech};
 use crate::time::Timestamp;
-use crate::wire::{Decoder, Limits, Packet, Scratch, Skips, Transport};
+use crate::wire::{Decoder, Limits, Packet, Scratch, Skip, Skips, Transport};
 
 /// Packets folded at a time: enough to hide memory latency, few enough to stay in the first-level cache.
 const CHUNK_PACKETS: usize = 64;
@@ -34,6 +36,8 @@ pub(super) struct Totals {
     pub(super) skips: Skips,
     /// What the flow tables counted.
     pub(super) flows: flow::Counters,
+    /// Link types that are not followed, the first few.
+    pub(super) strange_links: ArrayVec<LinkType, 8>,
 }
 
 impl Totals {
@@ -43,8 +47,17 @@ impl Totals {
             self.frames = other.frames;
             self.bytes = other.bytes;
             self.skips = other.skips.clone();
+            self.strange_links = other.strange_links.clone();
         }
         self.flows.add(&other.flows);
+    }
+
+    #[cold]
+    fn note_link(&mut self, link: LinkType) {
+        if !self.strange_links.contains(&link) {
+            // The first few are enough to say what is the matter.
+            let _ = self.strange_links.try_push(link);
+        }
     }
 }
 
@@ -77,6 +90,9 @@ impl Worker {
             self.clock = self.clock.max(frame.time);
             let outcome = self.decoder.decode(&frame, self.clock, &scratch, &mut packets);
             self.totals.skips.count(outcome);
+            if outcome == Err(Skip::LinkType) {
+                self.totals.note_link(frame.link);
+            }
             self.totals.frames += 1;
             self.totals.bytes += u64::from(frame.wire_len);
             if packets.len() >= CHUNK_PACKETS {

@@ -109,8 +109,8 @@ impl Lines {
         Ok(())
     }
 
-    /// Waits until everything sent so far is written, is lost, or cannot be written for now, and until a reopening
-    /// that was asked for has been tried.
+    /// Waits until everything sent so far is written, is lost, or cannot be written for now, and until a
+    /// reopening that was asked for has been tried.
     pub fn flush(&self) {
         let mut state = self.shared.lock();
         state.hurry = true;

@@ -1,4 +1,5 @@
-//! Before anything was seen: which stories traffic on a port is likely to tell, and why. For `ghostport explain`.
+//! Before anything was seen: which stories traffic on a port is likely to tell, and why. For `ghostport
+//! explain`.
 
 use super::Story;
 use crate::registry::{ClaimKind, Dossier, PortStatus};
@@ -12,8 +13,8 @@ pub struct Expected {
     pub because: String,
 }
 
-/// The stories to expect on a port, in the order of [`Story::ALL`]. Scans and wrong addresses come up on any port, so they
-/// close every list.
+/// The stories to expect on a port, in the order of [`Story::ALL`]. Scans and wrong addresses come up on any
+/// port, so they close every list.
 #[must_use]
 pub fn stories_to_expect(dossier: &Dossier<'_>) -> Vec<Expected> {
     let mut expected = Vec::new();

@@ -55,8 +55,8 @@ fn prior_of(status: PortStatus, tier: Tier) -> [f64; STORIES] {
     sums
 }
 
-/// The same arithmetic over weights that are given: all stories, the answer first. What an alert line carries is enough to
-/// call it, so a verdict can be checked, and asked what would change it, without the capture.
+/// The same arithmetic over weights that are given: all stories, the answer first. What an alert line carries
+/// is enough to call it, so a verdict can be checked, and asked what would change it, without the capture.
 pub fn weigh<'a>(
     status: PortStatus,
     tier: Tier,

@@ -1,9 +1,9 @@
 //! The decoder: one frame in, its packets or one reason out.
 //!
-//! A `Walk` goes through one frame, layer by layer, each layer in a file of its own (`link`, `radio`, `ether`,
-//! `ip`, `transport`, `icmp`, `tunnel`, `udp_tunnel`). Every step takes a [`Span`] and ends in a packet or in a
-//! [`Skip`]; whatever re-enters a lower layer passes [`Walk::deeper`], so recursion is bounded whatever the
-//! bytes say.
+//! A `Walk` goes through one frame, layer by layer, each layer in a file of its own (`link`, `radio`,
+//! `ether`, `ip`, `transport`, `icmp`, `tunnel`, `udp_tunnel`). Every step takes a [`Span`] and ends in a
+//! packet or in a [`Skip`]; whatever re-enters a lower layer passes [`Walk::deeper`], so recursion is bounded
+//! whatever the bytes say.
 //!
 //! Invariants: an error leaves the list of packets as it was; a step that pushed a packet never fails
 //! afterwards.

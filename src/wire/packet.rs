@@ -149,17 +149,17 @@ pub struct Tcp {
 pub enum Role {
     /// A whole segment or datagram, or the first fragment of one.
     Segment,
-    /// A later fragment whose ports are known from the first one. It has no transport header of its own: `tcp` is zero,
-    /// and `payload` continues the datagram only when `contiguous` says so.
+    /// A later fragment whose ports are known from the first one. It has no transport header of its own:
+    /// `tcp` is zero, and `payload` continues the datagram only when `contiguous` says so.
     LaterFragment {
         /// True when its bytes follow directly on the bytes of the datagram that were handed on before.
         contiguous: bool,
     },
-    /// The outer packet of a tunnel whose inside was decoded too (VXLAN, GENEVE, GTP-U, Teredo): counted, and its head
-    /// kept like any other, but the flows inside are packets of their own.
+    /// The outer packet of a tunnel whose inside was decoded too (VXLAN, GENEVE, GTP-U, Teredo): counted, and
+    /// its head kept like any other, but the flows inside are packets of their own.
     Carrier,
-    /// An ICMP error that quotes a packet of this flow. `src` and `dst` are those of the *quoted* packet: the flow's
-    /// sender is the one who is being told. It adds no packet to the flow's counters.
+    /// An ICMP error that quotes a packet of this flow. `src` and `dst` are those of the *quoted* packet: the
+    /// flow's sender is the one who is being told. It adds no packet to the flow's counters.
     IcmpError {
         /// Who sent the error.
         from: IpAddr,

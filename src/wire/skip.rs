@@ -1,4 +1,5 @@
-//! Why a frame gave no packet. Each reason is a counter; together with the decoded frames they add up to all frames read.
+//! Why a frame gave no packet. Each reason is a counter; together with the decoded frames they add up to all
+//! frames read.
 
 /// A reason. The order is that of the layers, and of the `stats` record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

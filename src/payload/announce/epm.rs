@@ -1,12 +1,13 @@
-//! The MS-RPC endpoint mapper: replies of `ept_map` and `ept_lookup` carry protocol towers (C706 appendix I and chapter
-//! "Endpoint Mapper", [MS-RPCE] section 2.2.1.2).
+//! The MS-RPC endpoint mapper: replies of `ept_map` and `ept_lookup` carry protocol towers (C706 appendix I
+//! and chapter "Endpoint Mapper", [MS-RPCE] section 2.2.1.2).
 //!
-//! A tower is found by its shape (floor count, then a floor of 19 bytes that names an interface) inside the stub of a
-//! *response* PDU. That holds for NDR and NDR64, for several PDUs in a segment, and for whole towers in a fragment whose
-//! beginning was in an earlier segment. Requests carry towers too, with a question in them; they are never read.
+//! A tower is found by its shape (floor count, then a floor of 19 bytes that names an interface) inside the
+//! stub of a *response* PDU. That holds for NDR and NDR64, for several PDUs in a segment, and for whole
+//! towers in a fragment whose beginning was in an earlier segment. Requests carry towers too, with a question
+//! in them; they are never read.
 //!
-//! A client connects to the address it asked, whatever the tower says (the tower of a server behind NAT names its inside
-//! address), so both are announced.
+//! A client connects to the address it asked, whatever the tower says (the tower of a server behind NAT names
+//! its inside address), so both are announced.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -44,7 +45,8 @@ pub(super) fn read(notes: &mut Notes<'_, '_>) {
     }
 }
 
-/// Every tower in a stub: two bytes of floor count, then `13 00 0d`: 19 bytes on the left side, an interface identifier.
+/// Every tower in a stub: two bytes of floor count, then `13 00 0d`: 19 bytes on the left side, an interface
+/// identifier.
 fn towers(stub: &[u8], notes: &mut Notes<'_, '_>) {
     let mut at = 0;
     while let Some(found) = stub.get(at..).and_then(|rest| rest.windows(5).position(is_tower)) {
@@ -78,9 +80,9 @@ impl Tower {
             let right_len = usize::from(le16(bytes, 2 + left_len)?);
             let right = bytes.get(4 + left_len..4 + left_len + right_len)?;
             match (left, right) {
-                ([0x07], [high, low]) => meeting = Some((Tcp, u16::from_be_bytes([*high, *low]))),
+                // 0x07: TCP; 0x1f: RPC over HTTP, which is TCP too.
+                ([0x07 | 0x1f], [high, low]) => meeting = Some((Tcp, u16::from_be_bytes([*high, *low]))),
                 ([0x08], [high, low]) => meeting = Some((Udp, u16::from_be_bytes([*high, *low]))),
-                ([0x1f], [high, low]) => meeting = Some((Tcp, u16::from_be_bytes([*high, *low]))), // ncacn_http
                 ([0x09], [a, b, c, d]) => addr = Some(Ipv4Addr::new(*a, *b, *c, *d)),
                 _ => {}
             }

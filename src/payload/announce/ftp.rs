@@ -1,4 +1,5 @@
-//! FTP data connections: PORT and 227 (RFC 959 sections 4.1.2 and 4.2), EPRT and 229 (RFC 2428 sections 2 and 3), 228 not.
+//! FTP data connections: PORT and 227 (RFC 959 sections 4.1.2 and 4.2), EPRT and 229 (RFC 2428 sections 2 and
+//! 3), 228 not.
 
 use std::net::{IpAddr, Ipv4Addr};
 

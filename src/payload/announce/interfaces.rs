@@ -1,8 +1,8 @@
 //! Well-known RPC interfaces: identifiers and what they are for.
 //!
-//! Sources: the interface identifiers stated in the Microsoft Open Specifications named beside each row; the Exchange ones
-//! in [MS-OXCRPC], [MS-OXABREF] and [MS-NSPI], and (information store, system attendant, message transfer agent) in the
-//! endpoint lists that administrators publish from `rpcdump`.
+//! Sources: the interface identifiers stated in the Microsoft Open Specifications named beside each row; the
+//! Exchange ones in [MS-OXCRPC], [MS-OXABREF] and [MS-NSPI], and (information store, system attendant,
+//! message transfer agent) in the endpoint lists that administrators publish from `rpcdump`.
 
 /// (identifier as the registry writes it, name).
 const INTERFACES: &[(&str, &str)] = &[
@@ -55,8 +55,8 @@ const INTERFACES: &[(&str, &str)] = &[
 
 /// The identifier in its usual spelling and, when it is known, the interface's name after a space.
 ///
-/// On the wire the first three fields are little-endian (C706 appendix A with the little-endian representation that
-/// towers always use).
+/// On the wire the first three fields are little-endian (C706 appendix A with the little-endian
+/// representation that towers always use).
 pub(super) fn describe(wire: &[u8; 16]) -> String {
     let [a, b, c, d, e, f, g, h, node @ ..] = *wire;
     let first = u32::from_le_bytes([a, b, c, d]);

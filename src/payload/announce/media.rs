@@ -1,8 +1,8 @@
-//! Media sessions: SDP in SIP and MGCP (RFC 8866 sections 5.7 and 5.14, RFC 3605 for `a=rtcp`), and RTSP's Transport header
-//! (RFC 2326 section 12.39).
+//! Media sessions: SDP in SIP and MGCP (RFC 8866 sections 5.7 and 5.14, RFC 3605 for `a=rtcp`), and RTSP's
+//! Transport header (RFC 2326 section 12.39).
 //!
-//! Media flow to the address in the connection line, which need not be the speaker's; RTP's control companion uses the
-//! next port unless the description says otherwise (RFC 3550 section 11).
+//! Media flow to the address in the connection line, which need not be the speaker's; RTP's control companion
+//! uses the next port unless the description says otherwise (RFC 3550 section 11).
 
 use std::net::IpAddr;
 
@@ -82,7 +82,8 @@ fn address(text: &[u8]) -> Option<IpAddr> {
     std::str::from_utf8(addr).ok()?.parse().ok()
 }
 
-/// RTSP's `Transport:` headers: `server_port` at the server, `client_port` at the client. A reply repeats the client's.
+/// RTSP's `Transport:` headers: `server_port` at the server, `client_port` at the client. A reply repeats the
+/// client's.
 pub(super) fn rtsp(notes: &mut Notes<'_, '_>) {
     let reply = notes.speech.bytes.starts_with(b"RTSP/");
     let (server, client) = match reply {
@@ -123,8 +124,10 @@ mod tests {
 
     #[test]
     fn media_lines_meet_at_the_connection_address() {
-        let text = "SIP/2.0 200 OK\r\nContent-Type: application/sdp\r\n\r\nv=0\r\nc=IN IP4 10.0.0.2\r\nm=audio 3098 RTP/AVP 0\r\n\
-                    a=rtcp:3206\r\nm=video 4000/2 RTP/AVP 31\r\nc=IN IP4 192.0.2.1\r\nm=image 5000 udptl t38\r\nm=audio 0 RTP/AVP 8\r\n";
+        let text = "SIP/2.0 200 OK\r\nContent-Type: application/sdp\r\n\r\nv=0\r\nc=IN IP4 10.0.0.2\r\n\
+                    m=audio 3098 RTP/AVP 0\r\na=rtcp:3206\r\n\
+                    m=video 4000/2 RTP/AVP 31\r\nc=IN IP4 192.0.2.1\r\n\
+                    m=image 5000 udptl t38\r\nm=audio 0 RTP/AVP 8\r\n";
         assert_eq!(
             said(App::Sip, Carrier::Datagram, text.as_bytes()),
             [
@@ -139,7 +142,8 @@ mod tests {
 
     #[test]
     fn rtsp_names_both_ends() {
-        let text = "RTSP/1.0 200 OK\r\nTransport: RTP/AVP;unicast;client_port=3006-3007;server_port=6000-6001\r\n\r\n";
+        let text = "RTSP/1.0 200 OK\r\nTransport: RTP/AVP;unicast;client_port=3006-3007;server_port=\
+          6000-6001\r\n\r\n";
         assert_eq!(
             said(App::Rtsp, Carrier::Stream, text.as_bytes()),
             [

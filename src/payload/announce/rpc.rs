@@ -1,10 +1,12 @@
-//! The portmapper: GETPORT and DUMP replies (RFC 1833 section 3), and rpcbind's universal addresses (section 2.2.1).
+//! The portmapper: GETPORT and DUMP replies (RFC 1833 section 3), and rpcbind's universal addresses (section
+//! 2.2.1).
 //!
-//! A reply does not repeat its question. What can be told from a reply alone: a dump and a universal address say
-//! everything; a GETPORT reply is a single number, which says neither program nor transport. It is announced for TCP and
-//! for UDP with `transport not said in the reply`, and only when the accepted reply holds exactly one number from 1 to
-//! 65535 and the speaker does not look like the one who asks. (About 2^-16 of other accepted replies of exactly that
-//! length would pass, which is why this is read in portmapper conversations only.)
+//! A reply does not repeat its question. What can be told from a reply alone: a dump and a universal address
+//! say everything; a GETPORT reply is a single number, which says neither program nor transport. It is
+//! announced for TCP and for UDP with `transport not said in the reply`, and only when the accepted reply
+//! holds exactly one number from 1 to 65535 and the speaker does not look like the one who asks. (About 2^-16
+//! of other accepted replies of exactly that length would pass, which is why this is read in portmapper
+//! conversations only.)
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -59,7 +61,8 @@ fn dump(results: &[u8], notes: &mut Notes<'_, '_>) {
     }
 }
 
-/// GETADDR: a universal address `h1.h2.h3.h4.p1.p2` or `ipv6.p1.p2` (RFC 5665 section 5.2.3), as a counted string.
+/// GETADDR: a universal address `h1.h2.h3.h4.p1.p2` or `ipv6.p1.p2` (RFC 5665 section 5.2.3), as a counted
+/// string.
 fn universal(results: &[u8], notes: &mut Notes<'_, '_>) {
     let len = be32(results, 0).and_then(|len| usize::try_from(len).ok()).filter(|len| (8..=64).contains(len));
     let fits = len.filter(|len| 4 + len.next_multiple_of(4) == results.len());
