@@ -38,8 +38,8 @@ const ARROWS: [(&str, &[&str]); 15] = [
     (
         "pipeline",
         &[
-            "time", "capture", "wire", "flow", "payload", "registry", "host", "verdict", "bucket", "rules",
-            "output", "sink",
+            "time", "capture", "wire", "flow", "payload", "registry", "host", "evidence", "verdict",
+            "bucket", "rules", "output", "sink",
         ],
     ),
     (

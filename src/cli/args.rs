@@ -1,8 +1,9 @@
 //! What may stand on the command line. Types only: what it means is [`super::config`]'s.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -13,7 +14,16 @@ Examples:
   ghostport -r trace.pcap -o eve:- | ghostport why
 
 Exit codes: 0 ran; 1 a finding at or above --fail-on; 2 usage; 3 some input damaged (the rest is reported);
-4 capture or privilege; 65 input unreadable; 74 an output did not take every line; 78 bad configuration or rules.";
+4 capture or privilege; 65 input unreadable; 74 an output did not take every line; 78 bad configuration
+or rules.";
+
+/// Bytes of a frame that may be captured: enough for headers, at most libpcap's limit.
+const SNAPLENS: RangeInclusive<i64> = 64..=262_144;
+/// MiB of kernel buffer.
+const BUFFERS: RangeInclusive<i64> = 1..=4096;
+const WORKERS: RangeInclusive<i64> = 1..=64;
+const FLOWS: RangeInclusive<i64> = 64..=100_000_000;
+const STATUSES: [&str; 5] = ["active", "dormant", "unassigned", "reserved", "dynamic"];
 
 /// Says which story the traffic on a port is: the registered service, a squatter, a negotiated port, a
 /// client's ephemeral port, a scan, a misconfiguration, malware by its bytes, or honestly undetermined.
@@ -63,10 +73,10 @@ pub(crate) struct InputArgs {
     #[arg(short = 'F', long = "filter-file", value_name = "FILE", conflicts_with = "filter")]
     pub(crate) filter_file: Option<PathBuf>,
     /// Bytes captured of each frame, live [default: 65535]
-    #[arg(long, value_name = "BYTES", env = "GHOSTPORT_SNAPLEN", value_parser = clap::value_parser!(u32).range(64..=262_144))]
+    #[arg(long, value_name = "BYTES", env = "GHOSTPORT_SNAPLEN", value_parser = value_parser!(u32).range(SNAPLENS))]
     pub(crate) snaplen: Option<u32>,
     /// Kernel buffer per interface, live [default: 64]
-    #[arg(long, value_name = "MIB", env = "GHOSTPORT_BUFFER_MIB", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    #[arg(long, value_name = "MIB", env = "GHOSTPORT_BUFFER_MIB", value_parser = value_parser!(u32).range(BUFFERS))]
     pub(crate) buffer_mib: Option<u32>,
     /// Do not put interfaces into promiscuous mode
     #[arg(short = 'p', long)]
@@ -151,10 +161,10 @@ pub(crate) struct PolicyArgs {
 #[command(next_help_heading = "Flow tracking")]
 pub(crate) struct TrackingArgs {
     /// Threads that follow flows; the output is the same for any number [default: 1]
-    #[arg(long, value_name = "N", env = "GHOSTPORT_WORKERS", value_parser = clap::value_parser!(u16).range(1..=64))]
+    #[arg(long, value_name = "N", env = "GHOSTPORT_WORKERS", value_parser = value_parser!(u16).range(WORKERS))]
     pub(crate) workers: Option<u16>,
     /// Flows kept at a time; the oldest half-open ones go first [default: 1000000]
-    #[arg(long, value_name = "N", env = "GHOSTPORT_FLOWS_MAX", value_parser = clap::value_parser!(u32).range(64..=100_000_000))]
+    #[arg(long, value_name = "N", env = "GHOSTPORT_FLOWS_MAX", value_parser = value_parser!(u32).range(FLOWS))]
     pub(crate) flows_max: Option<u32>,
     /// Seconds until an unanswered TCP opening ends [default: 30]
     #[arg(long, value_name = "SECONDS", env = "GHOSTPORT_TIMEOUT_OPENING")]
@@ -256,7 +266,7 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct PortsArgs {
     /// Only ports of this status
-    #[arg(long, value_name = "STATUS", value_parser = ["active", "dormant", "unassigned", "reserved", "dynamic"])]
+    #[arg(long, value_name = "STATUS", value_parser = STATUSES)]
     pub(crate) status: Option<String>,
     /// Only ports with this tag
     #[arg(long, value_name = "TAG", value_parser = ["remembered", "suspicious"])]

@@ -76,7 +76,7 @@ pub(crate) fn code(report: &Report, fail_on: Option<Severity>) -> ExitCode {
     let unreadable = report.damage.iter().filter(|damage| damage.unreadable).count();
     ExitCode::from(if report.lost_source {
         CAPTURE
-    } else if unreadable > 0 && unreadable == report.inputs {
+    } else if report.nothing_followed || unreadable > 0 && unreadable == report.inputs {
         UNREADABLE
     } else if found {
         FINDING

@@ -229,7 +229,8 @@ fn hand(lines: &Lines, batch: &mut Vec<u8>) {
     }
 }
 
-/// Frames of a link type that is not followed are no damage, but a whole capture of them shows nothing otherwise.
+/// Frames of a link type that is not followed are no damage, but a whole capture of them shows nothing
+/// otherwise.
 fn say_strange_links(inputs: &[String], moment: &Moment) {
     let count = moment.totals.skips.of(Skip::LinkType);
     if count == 0 {

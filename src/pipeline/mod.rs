@@ -24,6 +24,7 @@ use crate::output::ExtraPlacement;
 use crate::registry::{self, Registry};
 use crate::rules::{self, Rules, Severity};
 use crate::sink::{self, Target};
+use crate::wire::Skip;
 
 use control::{Command, Control};
 use crew::Moment;
@@ -126,6 +127,9 @@ pub struct Report {
     pub worst: Option<Severity>,
     /// True when a live source failed before it was told to stop.
     pub lost_source: bool,
+    /// True when there were frames and all of them were of link types that are not followed: nothing was
+    /// understood.
+    pub nothing_followed: bool,
     /// True when an output could not take every line.
     pub lost_lines: bool,
 }
@@ -191,8 +195,15 @@ pub fn run(config: &Config) -> Result<Report, Error> {
     let closing = desk.close(&judge, &last, source.damage());
     tape.finish(config, closing.wanted.as_ref());
     let (inputs, damage) = (source.inputs().len(), source.damage().to_vec());
-    let (worst, lost_lines) = (closing.worst, closing.lost_lines);
-    Ok(Report { inputs, damage, worst, lost_source: ended.is_err(), lost_lines })
+    let (frames, skips) = (last.totals.frames, &last.totals.skips);
+    Ok(Report {
+        inputs,
+        damage,
+        worst: closing.worst,
+        lost_source: ended.is_err(),
+        nothing_followed: frames > 0 && skips.of(Skip::LinkType) == frames,
+        lost_lines: closing.lost_lines,
+    })
 }
 
 fn open(config: &Config) -> Result<Box<dyn Source>, Error> {
