@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
+use clap::builder::RangedI64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 
 const EXAMPLES: &str = "\
@@ -24,6 +25,10 @@ const BUFFERS: RangeInclusive<i64> = 1..=4096;
 const WORKERS: RangeInclusive<i64> = 1..=64;
 const FLOWS: RangeInclusive<i64> = 64..=100_000_000;
 const STATUSES: [&str; 5] = ["active", "dormant", "unassigned", "reserved", "dynamic"];
+
+fn u32_in(range: RangeInclusive<i64>) -> RangedI64ValueParser<u32> {
+    value_parser!(u32).range(range)
+}
 
 /// Says which story the traffic on a port is: the registered service, a squatter, a negotiated port, a
 /// client's ephemeral port, a scan, a misconfiguration, malware by its bytes, or honestly undetermined.
@@ -72,11 +77,11 @@ pub(crate) struct InputArgs {
     /// Read the BPF filter expression from a file
     #[arg(short = 'F', long = "filter-file", value_name = "FILE", conflicts_with = "filter")]
     pub(crate) filter_file: Option<PathBuf>,
-    /// Bytes captured of each frame, live [default: 65535]
-    #[arg(long, value_name = "BYTES", env = "GHOSTPORT_SNAPLEN", value_parser = value_parser!(u32).range(SNAPLENS))]
+    /// Bytes captured of each frame, live [default: 262144]
+    #[arg(long, value_name = "BYTES", env = "GHOSTPORT_SNAPLEN", value_parser = u32_in(SNAPLENS))]
     pub(crate) snaplen: Option<u32>,
     /// Kernel buffer per interface, live [default: 64]
-    #[arg(long, value_name = "MIB", env = "GHOSTPORT_BUFFER_MIB", value_parser = value_parser!(u32).range(BUFFERS))]
+    #[arg(long, value_name = "MIB", env = "GHOSTPORT_BUFFER_MIB", value_parser = u32_in(BUFFERS))]
     pub(crate) buffer_mib: Option<u32>,
     /// Do not put interfaces into promiscuous mode
     #[arg(short = 'p', long)]
@@ -161,10 +166,10 @@ pub(crate) struct PolicyArgs {
 #[command(next_help_heading = "Flow tracking")]
 pub(crate) struct TrackingArgs {
     /// Threads that follow flows; the output is the same for any number [default: 1]
-    #[arg(long, value_name = "N", env = "GHOSTPORT_WORKERS", value_parser = value_parser!(u16).range(WORKERS))]
-    pub(crate) workers: Option<u16>,
+    #[arg(long, value_name = "N", env = "GHOSTPORT_WORKERS", value_parser = u32_in(WORKERS))]
+    pub(crate) workers: Option<u32>,
     /// Flows kept at a time; the oldest half-open ones go first [default: 1000000]
-    #[arg(long, value_name = "N", env = "GHOSTPORT_FLOWS_MAX", value_parser = value_parser!(u32).range(FLOWS))]
+    #[arg(long, value_name = "N", env = "GHOSTPORT_FLOWS_MAX", value_parser = u32_in(FLOWS))]
     pub(crate) flows_max: Option<u32>,
     /// Seconds until an unanswered TCP opening ends [default: 30]
     #[arg(long, value_name = "SECONDS", env = "GHOSTPORT_TIMEOUT_OPENING")]

@@ -40,7 +40,7 @@ struct FileConfig {
     only_rules: Option<Vec<PathBuf>>,
     claims: Option<Vec<PathBuf>>,
     fail_on: Option<FailOn>,
-    workers: Option<u16>,
+    workers: Option<u32>,
     flows_max: Option<u32>,
     timeout_opening: Option<u32>,
     timeout_established: Option<u32>,
@@ -77,7 +77,7 @@ pub(crate) fn resolve(args: &RunArgs) -> anyhow::Result<Meant> {
     let pipeline = Config {
         input: input(args, &file)?,
         filter: filter(args, &file)?,
-        workers: usize::from(args.tracking.workers.or(file.workers).unwrap_or(1)),
+        workers: args.tracking.workers.or(file.workers).unwrap_or(1) as usize,
         flow: flow_config(args, &file),
         targets,
         terminal,
@@ -140,7 +140,7 @@ fn input(args: &RunArgs, file: &FileConfig) -> anyhow::Result<Input> {
         ));
     }
     let options = LiveOptions {
-        snaplen: args.input.snaplen.or(file.snaplen).unwrap_or(65_535),
+        snaplen: args.input.snaplen.or(file.snaplen).unwrap_or(LiveOptions::default().snaplen),
         promiscuous: !args.input.no_promiscuous && file.promiscuous.unwrap_or(true),
         buffer_bytes: args.input.buffer_mib.or(file.buffer_mib).unwrap_or(64).saturating_mul(1024 * 1024),
         ..LiveOptions::default()
