@@ -302,3 +302,54 @@ fn wall_clock(behind: Duration) -> Timestamp {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(behind);
     Timestamp::from_nanos(i64::try_from(now.as_nanos()).unwrap_or(i64::MAX))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::UdpSocket;
+
+    #[test]
+    fn counters_of_32_bits_go_on_when_they_wrap() {
+        let mut counted = Counted::default();
+        for received in [u32::MAX - 1, 3, 3, 10] {
+            counted.count(&Stat { received, dropped: received, if_dropped: 0 });
+        }
+        let expected = u64::from(u32::MAX) + 1 + 10;
+        assert_eq!((counted.loss.received, counted.loss.dropped_kernel), (expected, expected));
+    }
+
+    #[test]
+    fn loopback_is_watched_and_quiet_moves_the_clock() {
+        let names = ["lo".to_string(), "lo".to_string()];
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let to = socket.local_addr().unwrap();
+        let filter = Some(format!("udp port {}", to.port()));
+        let poll = Duration::from_millis(20);
+        let mut live = match Live::open(&names, &LiveOptions { filter, poll, ..LiveOptions::default() }) {
+            Err(error @ (Error::Permission { .. } | Error::Interface { .. })) => {
+                return eprintln!("SKIPPED: loopback cannot be watched here: {error}");
+            }
+            other => other.unwrap(),
+        };
+        let mut burst = Burst::new();
+        assert_eq!(live.fill(&mut burst).unwrap(), Filled::Idle);
+        let quiet = burst.clock();
+        assert!(quiet > Timestamp::MIN);
+        socket.send_to(b"hello", to).unwrap();
+        let filled = (0..100).any(|_| live.fill(&mut burst).unwrap() == Filled::Frames);
+        assert!(filled && burst.frames().all(|frame| frame.bytes.ends_with(b"hello") && frame.time > quiet));
+        assert_eq!(live.inputs(), ["lo"]);
+        assert!(live.loss().received >= 1);
+    }
+
+    #[test]
+    fn a_wrong_filter_and_no_interface_are_refused() {
+        assert!(matches!(Live::open(&[], &LiveOptions::default()), Err(Error::Interface { .. })));
+        let options = LiveOptions { filter: Some("tcp prot".into()), ..LiveOptions::default() };
+        let refused = Live::open(&["lo".into()], &options).err();
+        assert!(matches!(
+            refused,
+            Some(Error::Filter { .. } | Error::Permission { .. } | Error::Interface { .. })
+        ));
+    }
+}
