@@ -27,8 +27,8 @@ impl LinkType {
 /// One frame as captured: link-layer bytes, lent until the next burst.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame<'a> {
-    /// Number of the frame in this run, from 1, over all inputs in the order they are read. Frames of files that
-    /// a filter left out are counted, so with one file this is the number that Wireshark shows.
+    /// Number of the frame in this run, from 1, over all inputs in the order they are read. Frames of files
+    /// that a filter left out are counted, so with one file this is the number that Wireshark shows.
     pub number: u64,
     /// When it was captured.
     pub time: Timestamp,

@@ -210,14 +210,10 @@ fn scan() -> Scenario {
         tap.tcp(5000 + host * 20, "203.0.113.67:61001", &format!("10.1.3.{host}:1207")).syn();
     }
     let flows = vec![
-        Labelled::tcp(
-            "one host, twenty ports: 3206 does not answer",
-            "203.0.113.66:61000",
-            "10.1.2.10:3206",
-        )
-        .story(&["scan"])
-        .outcome(&["unanswered"])
-        .fact("fan_out"),
+        Labelled::tcp("one host, twenty ports: 3206 does not answer", "203.0.113.66:61000", "10.1.2.10:3206")
+            .story(&["scan"])
+            .outcome(&["unanswered"])
+            .fact("fan_out"),
         Labelled::tcp("and 3007 refuses", "203.0.113.66:61000", "10.1.2.10:3007")
             .story(&["scan"])
             .outcome(&["refused"])
