@@ -5,7 +5,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 BINARY := target/release/ghostport
 
-.PHONY: help demo test lint bench bless build libpcap
+.PHONY: help demo test judge lint bench fuzz bless build libpcap
 
 help: ## What can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -28,6 +28,21 @@ DEMO := registered_service known_squatter nonstandard_port negotiated_port ephem
 
 test: libpcap ## Run all tests
 	$(CARGO) test --locked --all
+	@$(MAKE) --no-print-directory judge
+
+# Every line of every capture against Suricata's own schemas. The judge is no part of the project: it lies in ../shared.
+SHARED := $(firstword $(wildcard $(GHOSTPORT_SHARED) ../shared ../../shared))
+JUDGE := $(SHARED)/siem/judge/validate.py
+PYTHON ?= python3
+
+judge: libpcap
+	@if [ ! -e "$(JUDGE)" ]; then echo "SKIPPED the outside judge of the output: no ../shared/siem here (set GHOSTPORT_SHARED)"; \
+	elif ! $(PYTHON) -c 'import jsonschema' 2>/dev/null; then \
+	  echo "SKIPPED the outside judge of the output: $(PYTHON) has no jsonschema (pip install jsonschema pyyaml)"; \
+	else for schema in eve7 eve8; do \
+	  set -o pipefail; $(CARGO) run --locked --quiet -- -q -r captures --flows --ports --eve-extra metadata -o eve:- \
+	    | $(PYTHON) $(JUDGE) $$schema - || exit 1; \
+	done; fi
 
 lint: libpcap ## Formatting, clippy, documentation: warnings are errors
 	$(CARGO) fmt --all --check
@@ -37,8 +52,15 @@ lint: libpcap ## Formatting, clippy, documentation: warnings are errors
 bench: libpcap ## Decode, flow update and whole replay, with criterion
 	$(CARGO) bench --locked
 
+fuzz: libpcap ## Every fuzz target for 30 seconds (needs: cargo install cargo-fuzz)
+	@for room in capture wire flow payload registry rules; do \
+	  mkdir -p target/corpus/$$room; \
+	  $(CARGO) fuzz run --fuzz-dir tests/fuzz --target-dir target/fuzz -s none $$room target/corpus/$$room tests/fuzz/seeds/ \
+	    -- -max_total_time=30 || exit 1; \
+	done
+
 bless: libpcap ## Write down what ghostport says now: captures/*/expect.jsonl and tests/snapshots
-	BLESS=1 $(CARGO) test --locked --test integration -- captures cli::help
+	BLESS=1 $(CARGO) test --locked --test integration -- captures cli::help hostile
 
 build: libpcap ## The release binary
 	$(CARGO) build --locked --release

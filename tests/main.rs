@@ -15,6 +15,7 @@ mod badinput;
 mod captures;
 mod cli;
 mod formats;
+mod hostile;
 mod identity;
 mod licences;
 mod live;

@@ -79,6 +79,12 @@ fn no_file_is_dead() {
         "benches/wire.rs",
         "benches/flow.rs",
         "benches/replay.rs",
+        "tests/fuzz/targets/capture.rs",
+        "tests/fuzz/targets/flow.rs",
+        "tests/fuzz/targets/payload.rs",
+        "tests/fuzz/targets/registry.rs",
+        "tests/fuzz/targets/rules.rs",
+        "tests/fuzz/targets/wire.rs",
     ] {
         reach(Path::new(root), &mut alive);
     }

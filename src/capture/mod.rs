@@ -13,6 +13,7 @@ mod burst;
 mod classic;
 mod files;
 mod filter;
+mod fuzz;
 mod interfaces;
 mod live;
 mod pcapng;
@@ -27,6 +28,8 @@ mod writer;
 
 pub use burst::{Burst, Frame, LinkType};
 pub use files::Files;
+#[doc(hidden)]
+pub use fuzz::fuzz;
 pub use interfaces::{Interface, interfaces};
 pub use live::{Live, LiveOptions};
 pub use writer::PcapngWriter;

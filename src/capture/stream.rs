@@ -73,7 +73,11 @@ impl Stream {
         Self::of(File::from(io::stdin().as_fd().try_clone_to_owned()?), read)
     }
 
-    fn of(file: File, read: Arc<AtomicU64>) -> io::Result<Self> {
+    /// Takes an open file or pipe and looks at its first bytes.
+    ///
+    /// # Errors
+    /// What the system says; a decoder that cannot be made.
+    pub(super) fn of(file: File, read: Arc<AtomicU64>) -> io::Result<Self> {
         let quiet = !file.metadata()?.is_file();
         let mut file = Counted { file, read };
         let mut head = Vec::with_capacity(MAGIC_LEN);

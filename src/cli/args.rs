@@ -168,7 +168,7 @@ pub(crate) struct TrackingArgs {
     /// Threads that follow flows; the output is the same for any number [default: 1]
     #[arg(long, value_name = "N", env = "GHOSTPORT_WORKERS", value_parser = u32_in(WORKERS))]
     pub(crate) workers: Option<u32>,
-    /// Flows kept at a time; the oldest half-open ones go first [default: 1000000]
+    /// Flows kept at a time; the oldest half-open ones go first [default: 2097152]
     #[arg(long, value_name = "N", env = "GHOSTPORT_FLOWS_MAX", value_parser = u32_in(FLOWS))]
     pub(crate) flows_max: Option<u32>,
     /// Seconds until an unanswered TCP opening ends [default: 30]

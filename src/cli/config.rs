@@ -70,9 +70,7 @@ pub(crate) fn resolve(args: &RunArgs) -> anyhow::Result<Meant> {
     let color = args.output.color.or(file.color).unwrap_or(Color::Auto);
     let quiet = args.output.quiet;
     let targets = outputs(args, &file)?;
-    let terminal = if targets.is_empty() && !quiet { Some(terminal(color, args, &file)) } else { None };
-    let targets =
-        if targets.is_empty() && terminal.is_none() { vec![Target::stdout(Format::Eve)] } else { targets };
+    let terminal = targets.is_empty().then(|| terminal(color, args, &file));
     let fail_on = args.policy.fail_on.or(file.fail_on).map(severity);
     let pipeline = Config {
         input: input(args, &file)?,

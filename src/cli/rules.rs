@@ -32,7 +32,10 @@ fn check(files: &[PathBuf]) -> Result<ExitCode, Failure> {
     said.iter().for_each(|diagnostic| say::plain(&diagnostic.to_string()));
     let errors = said.iter().filter(|diagnostic| diagnostic.level == Level::Error).count();
     if errors > 0 {
-        return Err(Failure::config(format!("{errors} mistakes; nothing of these files would be used")));
+        return Err(Failure::config(format!(
+            "{errors} {}; nothing of these files would be used",
+            if errors == 1 { "mistake" } else { "mistakes" }
+        )));
     }
     let rules = load(files)?;
     say::note(&format!("{} rules are good; {} doubts", rules.len(), said.len()));

@@ -20,6 +20,7 @@ mod deadlines;
 mod distinct;
 mod endpoints;
 mod event;
+mod fuzz;
 mod head;
 mod index;
 mod key;
@@ -44,6 +45,8 @@ pub use config::{Config, Counters, Timeouts};
 pub use distinct::{Distinct, even, even_addr};
 pub use endpoints::{Endpoints, EndpointsConfig};
 pub use event::{Ears, Event, Keep, Opened, Order, Said};
+#[doc(hidden)]
+pub use fuzz::fuzz;
 pub use record::{
     Basis, ConnState, Direction, EndReason, Flow, Head, History, IcmpNote, Outcome, Side, State, SynHint,
 };

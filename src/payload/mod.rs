@@ -14,6 +14,7 @@ mod bytes;
 mod calls;
 mod crypto;
 mod data;
+mod fuzz;
 mod mail;
 mod malware;
 mod manage;
@@ -34,5 +35,7 @@ mod samples;
 pub use announce::{MEETINGS_MAX, Speech, announce};
 pub use announced::Announced;
 pub use app::{App, AppProto, Sides, Strength};
+#[doc(hidden)]
+pub use fuzz::fuzz;
 pub use meeting::{Announcement, Meeting};
 pub use recognise::{Carrier, Heard, listen, recognise};

@@ -167,6 +167,9 @@ pub fn run(config: &Config) -> Result<Report, Error> {
     let mut source = open(config)?;
     let mut desk = Desk::open(config, source.inputs())?;
     let live = matches!(config.input, Input::Live(..));
+    if config.verbose > 0 {
+        say(&format!("{knowledge}; inputs: {}; workers: {}", source.inputs().len(), config.workers.max(1)));
+    }
     let mut judge = Judge::new(knowledge, live && config.ask_host);
     let mut tape = Tape::start(config, live)?;
     let control = Control::start();
@@ -189,6 +192,12 @@ pub fn run(config: &Config) -> Result<Report, Error> {
         desk.burst(burst, &judge, moment)
     });
     bar.clear();
+    if config.verbose > 0 {
+        desk.counters(&judge, &last);
+    }
+    if config.verbose > 1 {
+        source.inputs().iter().for_each(|input| say(&format!("read: {input}")));
+    }
     if let Err(error) = &ended {
         say(&error.to_string());
     }

@@ -10,6 +10,7 @@ use super::desk::say;
 use super::{Config, Error, Input};
 use crate::capture::{self, Burst, Files, Filled, Frame, PcapngWriter, Source};
 use crate::flow::Flow;
+use crate::sink;
 use crate::time::Timestamp;
 use crate::wire::{Decoder, Endpoint, Limits, Packet, Scratch, Transport};
 
@@ -82,7 +83,7 @@ impl Tape {
             ));
         }
         let writer = PcapngWriter::create(path)
-            .map_err(|error| unreadable(&path.display().to_string(), &error.to_string()))?;
+            .map_err(|error| sink::Error::Open { path: path.clone(), why: error })?;
         Ok(Self { recorder: Some(Recorder::new(writer)), live })
     }
 

@@ -11,6 +11,7 @@ mod claim;
 mod curated;
 mod diagnostic;
 mod dossier;
+mod fuzz;
 mod iana;
 mod spec;
 mod standing;
@@ -20,6 +21,8 @@ pub use claim::{Claim, ClaimKind, PortStatus, Tags, Tier};
 pub use curated::Ephemeral;
 pub use diagnostic::{Diagnostic, Error, Level, Place};
 pub use dossier::{Dossier, Listed};
+#[doc(hidden)]
+pub use fuzz::fuzz;
 pub use iana::SNAPSHOT;
 pub use spec::{OneOrMany, Ports, Text, parse, slug};
 pub use table::{Registry, read_text};

@@ -7,6 +7,7 @@
 
 mod condition;
 mod file;
+mod fuzz;
 mod rule;
 mod set;
 mod state;
@@ -14,6 +15,8 @@ mod subject;
 mod word;
 
 pub use file::Policy;
+#[doc(hidden)]
+pub use fuzz::fuzz;
 pub use rule::{Alert, Rule, Severity};
 pub use set::{Error, Rules, TestReport};
 pub use state::{Counters, State};

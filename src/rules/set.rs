@@ -221,7 +221,7 @@ impl Rules {
         if said.is_empty() { Ok(rules) } else { Err(Error::of(said)) }
     }
 
-    fn assemble(places: &[Place<'_>], said: &mut Vec<Diagnostic>) -> Self {
+    pub(super) fn assemble(places: &[Place<'_>], said: &mut Vec<Diagnostic>) -> Self {
         let mut rules = Self {
             policies: Vec::new(),
             suppress: Vec::new(),

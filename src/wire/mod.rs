@@ -10,6 +10,7 @@
 mod decoder;
 mod ether;
 mod fragment;
+mod fuzz;
 mod icmp;
 mod ip;
 mod link;
@@ -25,6 +26,8 @@ mod tunnel;
 mod udp_tunnel;
 
 pub use decoder::{Decoder, Limits};
+#[doc(hidden)]
+pub use fuzz::fuzz;
 pub use packet::{Endpoint, Packet, Role, Tcp, TcpFlags, Transport, Vlan};
 pub use scratch::Scratch;
 pub use skip::{Skip, Skips};
