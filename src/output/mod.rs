@@ -31,7 +31,7 @@ pub use findings::Findings;
 pub use lists::{ListenerRow, rule_json};
 pub use say::print;
 pub use stats::{FlowTotals, Stats, counters};
-pub use table::{Look, render};
+pub use table::{Look, finding, render};
 pub use why::explain_line;
 
 /// Every line is shorter than this, newline included: Splunk cuts at 10,000 bytes.

@@ -13,14 +13,14 @@ use comfy_table::{
 use owo_colors::{OwoColorize, Style};
 
 use super::clean;
-use super::findings::{Finding, Findings};
+use super::findings::Findings;
 use super::stats::Stats;
 use crate::bucket::{Buckets, PortBucket};
 use crate::flow::Distinct;
 use crate::payload::App;
 use crate::registry::PortStatus;
-use crate::rules::Severity;
-use crate::verdict::Story;
+use crate::rules::{Alert, Severity};
+use crate::verdict::{Story, Verdict};
 use crate::wire::Skip;
 
 /// Narrower than this, heads are shortened.
@@ -197,7 +197,7 @@ fn list(text: &mut String, findings: &Findings, look: Look) {
     }
     let _ = writeln!(text, "\n{}", paint("FINDINGS", Style::new().bold(), look));
     for finding in findings.worst_first().into_iter().take(look.rows_max) {
-        entry(text, finding, look);
+        entry(text, &finding.first, finding.count, look);
     }
     let beyond = findings.alerts_beyond(look.rows_max);
     if beyond > 0 {
@@ -206,9 +206,16 @@ fn list(text: &mut String, findings: &Findings, look: Look) {
     }
 }
 
+/// One finding as it comes, for somebody who watches; ready to print.
+#[must_use]
+pub fn finding(alert: &Alert, look: Look) -> String {
+    let mut text = String::new();
+    entry(&mut text, alert, 1, Look { width: look.width.max(WIDTH_MIN), ..look });
+    text
+}
+
 /// One finding: what, where and what to do.
-fn entry(text: &mut String, finding: &Finding, look: Look) {
-    let alert = &finding.first;
+fn entry(text: &mut String, alert: &Alert, count: u64, look: Look) {
     let evidence = &alert.verdict.evidence;
     let flow = &evidence.flow;
     let (name, style) = match alert.rule.severity {
@@ -217,7 +224,7 @@ fn entry(text: &mut String, finding: &Finding, look: Look) {
         Severity::Low => ("low", Style::new().cyan()),
         Severity::Informational => ("info", Style::new()),
     };
-    let count = if finding.count > 1 { format!(" ×{}", short(finding.count)) } else { String::new() };
+    let count = if count > 1 { format!(" ×{}", short(count)) } else { String::new() };
     let what = format!("{}{count}", clean(&alert.signature, 300));
     let indent = "         ";
     let dim = Style::new().dimmed();
@@ -234,9 +241,7 @@ fn entry(text: &mut String, finding: &Finding, look: Look) {
         format!("frame {}", flow.first_frame),
     ];
     let first: Vec<_> = first.into_iter().filter(|part| !part.is_empty()).collect();
-    let facts =
-        evidence.facts.iter().take(4).map(|f| format!("{} {}", f.name(), clean(&f.value().to_string(), 60)));
-    let because = facts.collect::<Vec<_>>().join(" · ");
+    let because = because(&alert.verdict);
     let next = alert.verdict.next_step();
     for (label, rest) in
         [("", first.join(" · ")), ("because ", because), ("next: ", clean(&next, 300).into_owned())]
@@ -248,6 +253,23 @@ fn entry(text: &mut String, finding: &Finding, look: Look) {
             let _ = writeln!(text, "{indent}{}", paint(&line, dim, look));
         }
     }
+}
+
+/// The facts that did most for the story, strongest first.
+fn because(verdict: &Verdict) -> String {
+    const FACTS_MAX: usize = 4;
+    let worth = |row: &[(Story, f64)]| row.iter().find(|(story, _)| *story == verdict.story).map(|(_, w)| *w);
+    let mut helping: Vec<_> = verdict
+        .evidence
+        .facts
+        .iter()
+        .zip(&verdict.weights)
+        .filter_map(|(fact, row)| worth(row).filter(|weight| *weight > 0.0).map(|weight| (weight, fact)))
+        .collect();
+    helping.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    let shown = helping.iter().take(FACTS_MAX);
+    let facts = shown.map(|(_, fact)| format!("{} {}", fact.name(), clean(&fact.value().to_string(), 60)));
+    facts.collect::<Vec<_>>().join(" · ")
 }
 
 /// One line of counts; a second one when something was skipped, damaged or lost.

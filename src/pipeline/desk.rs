@@ -81,8 +81,14 @@ impl Desk {
         if let Some(wanted) = &mut self.wanted {
             wanted.add(&alert.verdict.evidence.flow);
         }
-        if self.terminal.is_some() {
+        if let Some(terminal) = self.terminal {
             self.findings.add(alert);
+            // Whoever watches an interface wants to see it now, not when the run ends.
+            if self.live
+                && let Err(error) = output::print(&output::finding(alert, look(terminal)))
+            {
+                say(&error.to_string());
+            }
         }
         self.write("alert", |line, context| output::write_alert(line, context, alert));
     }
@@ -166,13 +172,8 @@ impl Desk {
         self.state(judge, moment, damage);
         if let Some(terminal) = self.terminal {
             let stats = self.stats(judge, moment, damage);
-            let look = Look {
-                width: terminal.width,
-                color: terminal.color,
-                names: terminal.names,
-                ..Look::default()
-            };
-            if let Err(error) = output::print(&output::render(&judge.buckets, &self.findings, &stats, look)) {
+            let picture = output::render(&judge.buckets, &self.findings, &stats, look(terminal));
+            if let Err(error) = output::print(&picture) {
                 say(&error.to_string());
             }
         }
@@ -211,6 +212,10 @@ impl Desk {
             hand(lines, batch);
         }
     }
+}
+
+fn look(terminal: Terminal) -> Look {
+    Look { width: terminal.width, color: terminal.color, names: terminal.names, ..Look::default() }
 }
 
 /// What is left when the desk is closed.

@@ -175,6 +175,9 @@ pub fn run(config: &Config) -> Result<Report, Error> {
     let control = Control::start();
     let mut bar = Bar::new(config.progress && !live);
     let mut last = Moment::default();
+    if live && !config.quiet {
+        say(&format!("watching {}; Ctrl-C ends", source.inputs().join(", ")));
+    }
 
     let workers = config.workers.max(1);
     let workers = (0..workers).map(|index| Worker::new(&config.flow, index, workers)).collect();
