@@ -53,7 +53,8 @@ fn commands(transport: Transport, port: u16) -> Vec<(&'static str, String)> {
     match transport {
         Transport::Tcp => {
             commands.push(("on macOS", format!("sudo lsof -nP -iTCP:{port} -sTCP:LISTEN")));
-            let cmdlet = format!("Get-NetTCPConnection -LocalPort {port} -State Listen | select OwningProcess");
+            let cmdlet =
+                format!("Get-NetTCPConnection -LocalPort {port} -State Listen | select OwningProcess");
             commands.push(("on Windows", cmdlet));
         }
         Transport::Udp => {

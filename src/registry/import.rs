@@ -55,9 +55,8 @@ pub fn read_services(file: &str, text: &str) -> Result<Vec<Service>, Error> {
     if !wrong.is_empty() {
         return Err(Error(wrong));
     }
-    services.sort_by(|a, b| {
-        (a.ports, a.transport.name(), &a.name).cmp(&(b.ports, b.transport.name(), &b.name))
-    });
+    services
+        .sort_by(|a, b| (a.ports, a.transport.name(), &a.name).cmp(&(b.ports, b.transport.name(), &b.name)));
     services.dedup_by(|a, b| (a.ports, a.transport, &a.name) == (b.ports, b.transport, &b.name));
     Ok(services)
 }
@@ -86,11 +85,8 @@ pub fn claims_file(services: &[Service], origin: &str) -> String {
         if !service.description.is_empty() {
             let _ = writeln!(text, "description = {}", quoted(&service.description));
         }
-        let _ = writeln!(
-            text,
-            "status = \"{status}\"\nconfidence = {confidence}\nsource = {}",
-            quoted(origin)
-        );
+        let _ =
+            writeln!(text, "status = \"{status}\"\nconfidence = {confidence}\nsource = {}", quoted(origin));
     }
     text
 }

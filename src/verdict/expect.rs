@@ -77,7 +77,9 @@ fn tell(story: Story, dossier: &Dossier<'_>) -> String {
             "the SYN comes from this port, and the other end's port is a service".to_owned()
         }
         Story::Scan => "one originator, many ports or hosts, hardly an answer".to_owned(),
-        Story::Misdirected => "the same few originators ask again; RST, ICMP unreachable or silence".to_owned(),
+        Story::Misdirected => {
+            "the same few originators ask again; RST, ICMP unreachable or silence".to_owned()
+        }
         Story::SuspectedMalware => spoken(dossier, &[ClaimKind::Suspicious]).map_or_else(
             || "no handshake is on record for it here: bytes of no known protocol are no proof".to_owned(),
             |said| format!("the handshake, by its bytes: {said}"),
