@@ -91,14 +91,14 @@ pub fn claims_file(services: &[Service], origin: &str) -> String {
     text
 }
 
-/// Kind, status and confidence of an imported service. A site's list is the word of who runs the site; a port
-/// that was never found open is only a name.
+/// Kind, status and confidence of an imported service. A services file is a site's own register, the word of
+/// who runs the site; a port that was never found open is only a name.
 fn worth(service: &Service) -> (&'static str, &'static str, u8) {
     match service.frequency {
         _ if service.registered => ("registered", "historic", 90),
-        None => ("squatter", "active", 75),
-        Some(seen) if seen > 0.0 => ("squatter", "active", if seen >= 0.01 { 80 } else { 75 }),
-        Some(_) => ("squatter", "unverified", 40),
+        None => ("registered", "active", 75),
+        Some(seen) if seen > 0.0 => ("registered", "active", if seen >= 0.01 { 80 } else { 75 }),
+        Some(_) => ("registered", "unverified", 40),
     }
 }
 
