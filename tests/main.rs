@@ -20,6 +20,7 @@ mod identity;
 mod licences;
 mod live;
 mod readme;
+mod registry;
 mod scenarios;
 mod schema;
 mod support;

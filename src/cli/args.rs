@@ -222,7 +222,7 @@ pub(crate) enum FailOn {
 pub(crate) enum Command {
     /// Everything claimed about a port, and how to check it
     Explain {
-        /// Port, or port/transport such as 1207/tcp
+        /// Port, range or service name, such as 1207/tcp, 3000-3007 or ironmail
         #[arg(value_name = "PORT[/TRANSPORT]")]
         port: String,
         /// As JSON
@@ -269,7 +269,16 @@ pub(crate) enum Command {
 }
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct PortsArgs {
+    #[command(subcommand)]
+    pub(crate) action: Option<PortsAction>,
+    /// Only ports of this range, such as 3000-3007
+    #[arg(long, value_name = "RANGE")]
+    pub(crate) range: Option<String>,
+    /// Only ports on which a claim's name or id contains this
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) name: Option<String>,
     /// Only ports of this status
     #[arg(long, value_name = "STATUS", value_parser = STATUSES)]
     pub(crate) status: Option<String>,
@@ -288,6 +297,39 @@ pub(crate) struct PortsArgs {
     /// Add claims about ports from a file; repeatable
     #[arg(long = "claims", value_name = "FILE")]
     pub(crate) claims: Vec<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PortsAction {
+    /// What two lists say differently: services(5) files, IANA CSV files, or `builtin`
+    Diff {
+        /// The older list
+        old: String,
+        /// The newer list
+        new: String,
+    },
+    /// Numbers to choose from: unassigned, unremembered, unseen and outside the ranges of clients
+    Free {
+        /// Range to look in [default: 5001-32767]
+        range: Option<String>,
+        /// Only this transport [default: free on all of them]
+        #[arg(long, value_name = "TRANSPORT", value_parser = ["tcp", "udp", "sctp"])]
+        transport: Option<String>,
+        /// EVE lines of a sensor: ports seen there are not free; repeatable
+        #[arg(long, value_name = "FILE")]
+        seen: Vec<PathBuf>,
+        /// Add claims about ports from a file; repeatable
+        #[arg(long = "claims", value_name = "FILE")]
+        claims: Vec<PathBuf>,
+    },
+    /// A services(5) or IANA CSV file as claims on standard output, for --claims
+    Import {
+        /// The list; a number in the third column says how often the port was found open, 0 to 1
+        file: PathBuf,
+        /// Where the list comes from [default: its file name]
+        #[arg(long, value_name = "TEXT")]
+        origin: Option<String>,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -70,7 +70,7 @@ fn subcommand(command: &Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Explain { port, json, claims } => ports::explain(port, *json, claims),
         Command::Why { file } => why::why(file),
-        Command::Ports(args) => ports::list(args),
+        Command::Ports(args) => ports::run(args),
         Command::Rules { action } => rules::run(action),
         Command::Listeners { json } => listeners::list(*json),
         Command::Doctor => doctor::run(),

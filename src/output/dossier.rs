@@ -36,16 +36,36 @@ pub fn dossier_text(dossier: &Dossier<'_>, expected: &[Expected]) -> String {
     section(&mut text, "Stories to expect");
     for story in expected {
         item(&mut text, story.story.name(), &whole(&story.because));
+        item(&mut text, " ", &whole(&format!("on the wire: {}", story.tell)));
     }
     section(&mut text, "How to check");
-    item(
-        &mut text,
-        "on the host",
-        &format!("ss -{}lnp 'sport = :{}'", socket_letter(dossier.transport), dossier.port),
-    );
-    let (transport, port) = (dossier.transport.name(), dossier.port);
-    item(&mut text, "on the wire", &format!("ghostport -i any --flows '{transport} port {port}'"));
+    for (place, command) in commands(dossier.transport, dossier.port) {
+        item(&mut text, place, &command);
+    }
     text
+}
+
+/// What to run to see who listens, by system, and to watch the wire.
+fn commands(transport: Transport, port: u16) -> Vec<(&'static str, String)> {
+    let name = transport.name();
+    let letter = socket_letter(transport);
+    let mut commands = vec![("on Linux", format!("ss -{letter}lnp 'sport = :{port}'"))];
+    match transport {
+        Transport::Tcp => {
+            commands.push(("on macOS", format!("sudo lsof -nP -iTCP:{port} -sTCP:LISTEN")));
+            let cmdlet =
+                format!("Get-NetTCPConnection -LocalPort {port} -State Listen | select OwningProcess");
+            commands.push(("on Windows", cmdlet));
+        }
+        Transport::Udp => {
+            commands.push(("on macOS", format!("sudo lsof -nP -iUDP:{port}")));
+            let cmdlet = format!("Get-NetUDPEndpoint -LocalPort {port} | select OwningProcess");
+            commands.push(("on Windows", cmdlet));
+        }
+        Transport::Sctp => {} // neither has SCTP
+    }
+    commands.push(("on the wire", format!("ghostport -i any --flows '{name} port {port}'")));
+    commands
 }
 
 fn headline(dossier: &Dossier<'_>) -> String {
@@ -190,6 +210,7 @@ impl<'a> From<&'a Claim> for ClaimJson<'a> {
 struct StoryJson<'a> {
     story: &'static str,
     because: &'a str,
+    tell: &'a str,
 }
 
 /// Everything about a port as one line of JSON.
@@ -197,7 +218,10 @@ struct StoryJson<'a> {
 /// # Errors
 /// Never in practice: everything in it can be said in JSON.
 pub fn dossier_json(dossier: &Dossier<'_>, expected: &[Expected]) -> serde_json::Result<String> {
-    let stories = expected.iter().map(|e| StoryJson { story: e.story.name(), because: &e.because }).collect();
+    let stories = expected
+        .iter()
+        .map(|e| StoryJson { story: e.story.name(), because: &e.because, tell: &e.tell })
+        .collect();
     line(&DossierJson {
         port: dossier.port,
         transport: dossier.transport.name(),

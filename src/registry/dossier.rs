@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use super::claim::{Claim, PortStatus, Tags, Tier};
 use super::curated::Ephemeral;
+use super::iana::{self, Row};
+use super::import::Service;
 use super::table::Registry;
 use crate::wire::Transport;
 
@@ -88,6 +90,30 @@ impl Registry {
         })
     }
 
+    /// The services of the compiled-in IANA table, for comparisons.
+    #[must_use]
+    pub fn services(&self) -> Vec<Service> {
+        let live = iana::rows().iter().filter(|row| row.live());
+        let each = live.flat_map(|row| row.transports().map(move |transport| (row, transport)));
+        let service = |(row, transport): (&Row, Transport)| Service {
+            ports: row.ports,
+            transport,
+            name: row.name.to_owned(),
+            description: row.description.to_owned(),
+            frequency: None,
+            registered: true,
+        };
+        each.map(service).collect()
+    }
+
+    /// What IANA assigns a port to over DCCP (RFC 4340), which this program does not follow: name and
+    /// description.
+    #[must_use]
+    pub fn dccp(port: u16) -> Vec<(&'static str, &'static str)> {
+        let rows = iana::rows().iter().filter(|row| row.live() && row.is_dccp());
+        rows.filter(|row| row.range().contains(&port)).map(|row| (row.name, row.description)).collect()
+    }
+
     /// The ports on which something of this name is claimed (service names and names of claims, any case), in
     /// order.
     #[must_use]
@@ -114,6 +140,13 @@ mod tests {
                 assert!(dossier.status != PortStatus::Dynamic || port >= 49152);
             }
         }
+    }
+
+    #[test]
+    fn dccp_is_in_the_table() {
+        assert_eq!(Registry::dccp(9), [("discard", "Discard")]);
+        assert!((0..=u16::MAX).filter(|&port| !Registry::dccp(port).is_empty()).count() > 5);
+        assert!(Registry::builtin().services().len() > 6_000);
     }
 
     #[test]

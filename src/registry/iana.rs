@@ -79,6 +79,11 @@ impl Row {
             .filter_map(move |(transport, letter)| letters.contains(letter).then_some(transport))
     }
 
+    /// True when it is about DCCP.
+    pub(super) fn is_dccp(&self) -> bool {
+        self.transports.contains('d')
+    }
+
     /// The ports it is about.
     pub(super) const fn range(&self) -> RangeInclusive<u16> {
         self.ports.0..=self.ports.1

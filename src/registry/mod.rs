@@ -13,6 +13,7 @@ mod diagnostic;
 mod dossier;
 mod fuzz;
 mod iana;
+mod import;
 mod spec;
 mod standing;
 mod table;
@@ -24,5 +25,6 @@ pub use dossier::{Dossier, Listed};
 #[doc(hidden)]
 pub use fuzz::fuzz;
 pub use iana::SNAPSHOT;
+pub use import::{Service, claims_file, differences, read_services};
 pub use spec::{OneOrMany, Ports, Text, parse, slug};
 pub use table::{Registry, read_text};

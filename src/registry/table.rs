@@ -446,6 +446,35 @@ mod tests {
         assert_eq!(counts, pinned);
     }
 
+    /// Curated entries, each with a source by construction: one for each range and transport.
+    #[test]
+    fn every_claim_has_an_id_of_its_own_a_source_and_a_date_of_the_registry() {
+        let mut kinds = std::collections::BTreeMap::new();
+        let mut ids = BTreeSet::new();
+        let mut wrong = Vec::new();
+        for place in CLAIMS {
+            let mut names = BTreeSet::new();
+            for (claim, _) in curated::claims(place, &mut ids, &mut wrong) {
+                assert!(!claim.source.trim().is_empty(), "{}", claim.id);
+                assert!(claim.ports.start() <= claim.ports.end(), "{}", claim.id);
+                let licensed = ["nmap", "openvas", "psad", "rkhunter", "wikipedia", "dshield"];
+                let source = claim.source.to_lowercase();
+                assert!(!licensed.iter().any(|name| source.contains(name)), "{}: {source}", claim.id);
+                if names.insert(claim.id.rsplit('/').next().unwrap().to_owned()) {
+                    *kinds.entry(claim.kind).or_insert(0) += 1;
+                }
+            }
+        }
+        assert!(wrong.is_empty());
+        assert!(kinds[&ClaimKind::Squatter] >= 450, "{kinds:?}");
+        assert!(kinds[&ClaimKind::Suspicious] >= 170, "{kinds:?}");
+        for port in 0..=u16::MAX {
+            for claim in Registry::builtin().on(Tcp, port).iter().filter(|c| c.id.ends_with("/iana")) {
+                assert!(claim.source.contains(SNAPSHOT), "{}", claim.id);
+            }
+        }
+    }
+
     #[test]
     fn a_users_file_adds_claims_and_mistakes_have_places() {
         let dir = tempfile::tempdir().unwrap();
