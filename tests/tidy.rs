@@ -78,6 +78,7 @@ fn no_file_is_dead() {
         "tests/main.rs",
         "benches/wire.rs",
         "benches/flow.rs",
+        "benches/payload.rs",
         "benches/replay.rs",
         "tests/fuzz/targets/capture.rs",
         "tests/fuzz/targets/flow.rs",

@@ -206,6 +206,7 @@ pub(crate) mod tests {
         let evidence = Evidence {
             flow,
             outcome: Outcome::Established,
+            details: None,
             app: AppProto { app: App::Http, sides: Sides::Both, strength: Strength::Strong },
             tier: Tier::of(port),
             status: PortStatus::Dormant,

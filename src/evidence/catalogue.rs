@@ -49,7 +49,7 @@ pub const CATALOGUE: &[(&str, &str, &str)] = &[
     (
         "announced_by",
         "a control conversation named this endpoint as the place to meet",
-        "the named frame: endpoint mapper reply, FTP PORT or PASV, portmapper reply, SDP",
+        "the named frame: endpoint mapper or portmapper reply, FTP PORT or PASV, SDP, LOCATION, TFTP request",
     ),
     (
         "local_process",
@@ -94,6 +94,11 @@ pub const CATALOGUE: &[(&str, &str, &str)] = &[
         "source_in_ephemeral_range",
         "the originator's port lies where these systems pick client ports",
         "RFC 6335 section 6; sysctl net.ipv4.ip_local_port_range; netsh int ipv4 show dynamicport tcp",
+    ),
+    (
+        "os_hint",
+        "the system that the opening SYN looks like, and where its client ports usually are; no proof",
+        "time to live and order of TCP options of the SYN, against p0f's signatures",
     ),
     (
         "responder_port_ephemeral",

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::flow::{Flow, Knocks, Outcome};
 use crate::host::Process;
-use crate::payload::{Announcement, App, AppProto};
+use crate::payload::{Announcement, App, AppProto, Details};
 use crate::registry::{Claim, PortStatus, Tags, Tier};
 
 /// A flow and the facts about it.
@@ -22,6 +22,8 @@ pub struct Evidence {
     pub outcome: Outcome,
     /// What is really spoken.
     pub app: AppProto,
+    /// What its handshake said in the clear, where it did.
+    pub details: Option<Arc<Details>>,
     /// Tier of the responder's port.
     pub tier: Tier,
     /// Status of the responder's port.
@@ -128,6 +130,8 @@ pub enum Fact {
     ListenerKnown(u32),
     /// The originator's port lies where operating systems pick client ports.
     SourceInEphemeralRange(&'static str),
+    /// What system the opening SYN looks like, and where its client ports usually are.
+    OsHint(&'static str),
     /// The responder's port lies where operating systems pick client ports.
     ResponderPortEphemeral {
         /// Whose range it is.
@@ -188,6 +192,7 @@ impl Fact {
             Self::FanIn(_) => "fan_in",
             Self::ListenerKnown(_) => "listener_known",
             Self::SourceInEphemeralRange(_) => "source_in_ephemeral_range",
+            Self::OsHint(_) => "os_hint",
             Self::ResponderPortEphemeral { .. } => "responder_port_ephemeral",
             Self::BothPortsListed => "both_ports_listed",
             Self::OriginatorServes => "originator_serves",
@@ -227,9 +232,9 @@ impl Fact {
                 "{hosts} hosts, {ports} ports, {failed} of {ended} failed"
             ))),
             Self::FanIn(count) | Self::ListenerKnown(count) => FactValue::Number(u64::from(*count)),
-            Self::SourceInEphemeralRange(systems) | Self::ResponderPortEphemeral { systems, .. } => {
-                FactValue::Text(Cow::Borrowed(systems))
-            }
+            Self::SourceInEphemeralRange(systems)
+            | Self::OsHint(systems)
+            | Self::ResponderPortEphemeral { systems, .. } => FactValue::Text(Cow::Borrowed(systems)),
             Self::AnswerWithoutRequest(unasked) => FactValue::Text(Cow::Borrowed(unasked.name())),
             Self::OddFlags(name) => FactValue::Text(Cow::Borrowed(name)),
             _ => FactValue::Flag(true),

@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use super::course::{Opening, is_cut, is_two_way, odd_flags, opening, refusal, unasked};
 use super::fact::{Evidence, Fact, LocalProcess};
+use super::os_hint::os_hint;
 use super::tenant::{bears_the_name, best, expecting, is_silent, tenant};
 use crate::flow::{Basis, Flow, Knocks, Listener, Outcome, Reach, Sought};
 use crate::host::Process;
-use crate::payload::{Announcement, App, AppProto};
+use crate::payload::{Announcement, App, AppProto, Details};
 use crate::registry::{Claim, ClaimKind, PortStatus, Tags, Tier};
 use crate::wire::Transport;
 
@@ -56,6 +57,8 @@ pub struct Context<'a> {
     pub announcement: Option<&'a Announcement>,
     /// The local process that listens on the responder's port.
     pub process: Option<Process>,
+    /// What the flow's handshake said in the clear.
+    pub details: Option<Arc<Details>>,
 }
 
 impl Context<'_> {
@@ -76,6 +79,7 @@ impl Context<'_> {
             originator_listener: None,
             announcement: None,
             process: None,
+            details: None,
         }
     }
 }
@@ -95,6 +99,7 @@ pub fn gather(flow: Flow, app: AppProto, context: &Context<'_>) -> Evidence {
     Evidence {
         outcome: context.outcome,
         app,
+        details: context.details.clone(),
         tier: Tier::of(flow.responder.port),
         status: context.status,
         tags: context.tags,
@@ -108,7 +113,9 @@ fn add_speech(facts: &mut Vec<Fact>, flow: &Flow, app: AppProto, context: &Conte
     if app.app == App::Unknown {
         return;
     }
-    facts.push(Fact::Speaks(app));
+    if app.app.has_signs() {
+        facts.push(Fact::Speaks(app));
+    }
     if app.app.is_malware() {
         facts.push(Fact::MalwareBytes(app.app));
     }
@@ -214,6 +221,9 @@ fn add_ports(facts: &mut Vec<Fact>, flow: &Flow, context: &Context<'_>) {
     let (orig, resp) = (flow.originator.port, flow.responder.port);
     if let Some(systems) = ephemeral_of(orig) {
         facts.push(Fact::SourceInEphemeralRange(systems));
+    }
+    if let Some(system) = flow.syn.as_ref().and_then(os_hint) {
+        facts.push(Fact::OsHint(system));
     }
     if context.status != PortStatus::Active
         && let Some(systems) = ephemeral_of(resp)

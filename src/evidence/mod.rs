@@ -15,6 +15,7 @@ mod course;
 pub(crate) mod example;
 mod fact;
 mod gather;
+mod os_hint;
 mod tenant;
 
 pub use catalogue::CATALOGUE;

@@ -48,7 +48,7 @@ pub(super) fn tenant(claims: &[Arc<Claim>], status: PortStatus) -> Tenant {
 /// True when we would not recognise what the claim speaks: it does not say, or it names only protocols
 /// unknown to us.
 pub(super) fn is_silent(claim: &Claim) -> bool {
-    claim.speaks.iter().all(|name| App::from_name(name).is_none())
+    claim.speaks.iter().all(|name| App::from_name(name).is_none_or(|app| !app.has_signs()))
 }
 
 /// True when the process is called like the claim, or like the last part of its identifier (`miralix-om`).

@@ -7,7 +7,7 @@
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use super::ghost::{Counts, GhostFlow, GhostPort};
+use super::ghost::{Counts, GhostFlow, GhostPort, GhostTls};
 
 /// Names, each with one or more strings.
 #[derive(Debug, Default)]
@@ -35,6 +35,19 @@ impl Flat {
         rows.flat_map(|(name, values)| values.iter().map(move |value| format!("{name}:{value}"))).collect()
     }
 
+    fn tls(&mut self, tls: &GhostTls<'_>) {
+        if let Some(name) = &tls.sni {
+            self.add("ghostport_tls_sni", name.cleaned());
+        }
+        self.add_all("ghostport_tls_alpn", tls.alpn.iter().map(|name| name.cleaned().into_owned()).collect());
+        if let Some(version) = tls.version {
+            self.add("ghostport_tls_version", version);
+        }
+        if let Some(ja4) = &tls.ja4 {
+            self.add("ghostport_tls_ja4", ja4.cleaned());
+        }
+    }
+
     /// What there is to say about a flow.
     pub(super) fn flow(ghost: &GhostFlow<'_>) -> Self {
         let mut flat = Self::default();
@@ -49,6 +62,9 @@ impl Flat {
         if let Some(app) = &ghost.app_proto {
             flat.add("ghostport_app_proto", app.name);
             flat.add("ghostport_app_proto_sides", app.sides);
+            if let Some(tls) = &app.tls {
+                flat.tls(tls);
+            }
         }
         flat.add("ghostport_story", ghost.verdict.story);
         flat.add("ghostport_probability", ghost.verdict.probability.to_string());

@@ -5,8 +5,8 @@ use serde::{Serialize, Serializer};
 
 use super::clean::Text;
 use crate::bucket::PortBucket;
-use crate::evidence::Fact;
-use crate::payload::{App, AppProto};
+use crate::evidence::{Evidence, Fact};
+use crate::payload::{App, Details};
 use crate::registry::{Claim, PortStatus, Tags, Tier};
 use crate::verdict::{Ranked, Story, Verdict};
 use std::sync::Arc;
@@ -52,7 +52,7 @@ pub(super) struct GhostFlow<'a> {
     pub(super) outcome: &'static str,
     pub(super) direction: GhostDirection,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) app_proto: Option<GhostApp>,
+    pub(super) app_proto: Option<GhostApp<'a>>,
     pub(super) verdict: GhostVerdict<'a>,
     pub(super) evidence: Facts<'a>,
     pub(super) claims: Claims<'a>,
@@ -83,7 +83,7 @@ impl<'a> GhostFlow<'a> {
                 basis: flow.direction.basis.name(),
                 confidence: f64::from(flow.direction.confidence) / 100.0,
             },
-            app_proto: GhostApp::new(evidence.app),
+            app_proto: GhostApp::new(evidence, room),
             verdict: GhostVerdict {
                 story: verdict.story.name(),
                 probability: short(verdict.probability),
@@ -112,14 +112,44 @@ pub(super) struct GhostDirection {
 
 /// `app_proto`: what the bytes say.
 #[derive(Debug, Serialize)]
-pub(super) struct GhostApp {
+pub(super) struct GhostApp<'a> {
     pub(super) name: &'static str,
     pub(super) sides: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) tls: Option<GhostTls<'a>>,
 }
 
-impl GhostApp {
-    fn new(said: AppProto) -> Option<Self> {
-        (said.app != App::Unknown).then(|| Self { name: said.app.name(), sides: said.sides.name() })
+impl<'a> GhostApp<'a> {
+    fn new(evidence: &'a Evidence, room: Room) -> Option<Self> {
+        let said = evidence.app;
+        let tls = evidence.details.as_deref().map(|details| GhostTls::new(details, room));
+        let known = said.app != App::Unknown;
+        known.then(|| Self { name: said.app.name(), sides: said.sides.name(), tls })
+    }
+}
+
+/// `tls`: what the handshake said in the clear.
+#[derive(Debug, Serialize)]
+pub(super) struct GhostTls<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sni: Option<Text<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) alpn: Vec<Text<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) version: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) ja4: Option<Text<'a>>,
+}
+
+impl<'a> GhostTls<'a> {
+    fn new(details: &'a Details, room: Room) -> Self {
+        let text = |text: &'a String| Text::cut(text, room.text_max.min(255));
+        Self {
+            sni: details.sni.as_ref().map(text),
+            alpn: details.alpn.iter().map(|name| Text::cut(name, 32)).collect(),
+            version: details.version,
+            ja4: details.ja4.as_ref().map(text),
+        }
     }
 }
 

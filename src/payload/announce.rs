@@ -12,6 +12,7 @@ mod epm;
 mod ftp;
 mod interfaces;
 mod media;
+mod places;
 mod rpc;
 
 use std::net::IpAddr;
@@ -35,8 +36,13 @@ pub struct Speech<'a> {
     pub from_originator: bool,
     /// Who speaks.
     pub speaker: IpAddr,
+    /// From which port.
+    pub speaker_port: u16,
     /// Who is spoken to.
     pub listener: IpAddr,
+    /// What the listener said last, as much of it as was kept: a reply may not repeat its question. May be
+    /// empty.
+    pub heard: &'a [u8],
 }
 
 /// Adds the meeting places that this message of a conversation in `app` names to `out`.
@@ -48,7 +54,34 @@ pub fn announce(app: App, speech: &Speech<'_>, out: &mut Vec<Meeting>) {
         App::Portmap | App::Sunrpc => rpc::read(&mut notes),
         App::Sip | App::Mgcp => media::session(&mut notes),
         App::Rtsp => media::rtsp(&mut notes),
+        App::Ssdp => places::ssdp(&mut notes),
+        App::SqlBrowser => places::sql_browser(&mut notes),
+        App::Stun => places::relayed(&mut notes),
+        App::Tftp => places::tftp(&mut notes),
         _ => {}
+    }
+}
+
+/// True when what a conversation in `app` says after these first bytes may name meeting places: its later
+/// payload is wanted. Some name theirs in the first message or never.
+#[must_use]
+pub fn goes_on(app: App, orig: &[u8], resp: &[u8]) -> bool {
+    match app {
+        App::Ssdp | App::Tftp => false,
+        // Media may follow on the same flow; only who asks for a relay is worth following.
+        App::Stun => [orig, resp].iter().any(|head| places::allocates(head)),
+        app => app.announces(),
+    }
+}
+
+/// Where the message begins that these bytes of a stream leave unfinished; their length when they leave none.
+pub(super) fn unfinished(app: App, bytes: &[u8]) -> usize {
+    match app {
+        App::Dcerpc => epm::unfinished(bytes),
+        App::Ftp => bytes.iter().rposition(|b| *b == b'\n').map_or(0, |end| end + 1),
+        App::Portmap | App::Sunrpc => rpc::unfinished(bytes),
+        App::Sip | App::Rtsp => media::unfinished(bytes),
+        _ => bytes.len(),
     }
 }
 
@@ -87,7 +120,7 @@ mod tests {
     /// A speech from 10.0.0.2 to 10.0.0.1.
     pub(super) fn speech(carrier: Carrier, bytes: &[u8]) -> Speech<'_> {
         let (speaker, listener) = ("10.0.0.2".parse().unwrap(), "10.0.0.1".parse().unwrap());
-        Speech { carrier, bytes, from_originator: false, speaker, listener }
+        Speech { carrier, bytes, from_originator: false, speaker, speaker_port: 69, listener, heard: &[] }
     }
 
     /// What is announced, as `transport addr port by what`.

@@ -115,6 +115,9 @@ protocols! {
     Dhcp "dhcp" ["bootp"], Datagram, Range(1, 2) => names::dhcp;
     /// DHCP for IPv6, RFC 8415.
     Dhcpv6 "dhcpv6" [], Datagram, Range(1, 13) => names::dhcpv6;
+    /// FTP's data connection, RFC 959 section 3.2: a file or a listing, and nothing else. Never recognised:
+    /// the control conversation tells.
+    FtpData "ftp-data" [], Stream, Of(&[]) => mail::ftp_data;
     /// Trivial File Transfer Protocol, RFC 1350.
     Tftp "tftp" [], Datagram, Of(&[0]) => names::tftp;
     /// X Display Manager Control Protocol.
@@ -355,6 +358,13 @@ impl App {
         every().find(|app| app.name().eq_ignore_ascii_case(name)).or_else(|| every().find(|app| spelt(*app)))
     }
 
+    /// True for a protocol with bytes of its own. The others are known from the control conversation that
+    /// announced them, and from nothing else.
+    #[must_use]
+    pub const fn has_signs(self) -> bool {
+        !matches!(self, Self::Unknown | Self::FtpData)
+    }
+
     /// True for the handshake of a known malicious program.
     #[must_use]
     pub const fn is_malware(self) -> bool {
@@ -377,7 +387,17 @@ impl App {
     pub const fn announces(self) -> bool {
         matches!(
             self,
-            Self::Dcerpc | Self::Ftp | Self::Portmap | Self::Sunrpc | Self::Sip | Self::Rtsp | Self::Mgcp
+            Self::Dcerpc
+                | Self::Ftp
+                | Self::Portmap
+                | Self::Sunrpc
+                | Self::Sip
+                | Self::Rtsp
+                | Self::Mgcp
+                | Self::Ssdp
+                | Self::SqlBrowser
+                | Self::Stun
+                | Self::Tftp
         )
     }
 

@@ -42,6 +42,11 @@ pub(super) fn smtp(bytes: &[u8], _: Carrier) -> Option<Sign> {
     }
 }
 
+/// FTP data: whatever the file holds, so no bytes are a sign of it.
+pub(super) const fn ftp_data(_: &[u8], _: Carrier) -> Option<Sign> {
+    None
+}
+
 /// FTP control: RFC 959 sections 4.1 and 4.2, RFC 2228 (AUTH), RFC 2389 (FEAT), RFC 2428 (EPSV, EPRT).
 pub(super) fn ftp(bytes: &[u8], _: Carrier) -> Option<Sign> {
     if let Some((code, text)) = reply(bytes) {

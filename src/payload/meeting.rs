@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::app::{App, AppProto};
 use crate::time::Timestamp;
 use crate::wire::Transport;
 
@@ -18,6 +19,16 @@ pub struct Meeting {
     pub by: &'static str,
     /// Interface UUID and name, program number; may be empty.
     pub what: String,
+}
+
+impl Meeting {
+    /// What is spoken here when the bytes say `heard`: in FTP's data connections there is nothing to
+    /// recognise, and their announcement leaves no doubt.
+    #[must_use]
+    pub fn tells(&self, heard: AppProto) -> AppProto {
+        let is_data = self.by.starts_with("ftp-") && heard.app == App::Unknown;
+        if is_data { AppProto { app: App::FtpData, ..heard } } else { heard }
+    }
 }
 
 /// A meeting place, and where in the capture it was announced.

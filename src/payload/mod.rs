@@ -2,8 +2,8 @@
 //!
 //! [`recognise`] sees the first bytes of each side and nothing else: no address, no port. A port is never a
 //! reason to believe a protocol here. [`announce`] reads control conversations (endpoint mapper, FTP,
-//! portmapper, SIP, RTSP) for the meeting places they name; [`Announced`] remembers those, bounded, by the
-//! packet clock.
+//! portmapper, SIP, RTSP and others) for the meeting places they name, [`Conversations`] what was said before
+//! as far as that takes it; [`Announced`] remembers the places, bounded, by the packet clock.
 //!
 //! Invariants: no panic on any input; no allocation in `recognise`; no input but the bytes.
 
@@ -12,8 +12,10 @@ mod announced;
 mod app;
 mod bytes;
 mod calls;
+mod conversations;
 mod crypto;
 mod data;
+mod details;
 mod fuzz;
 mod mail;
 mod malware;
@@ -32,9 +34,11 @@ mod recognition_tests;
 #[cfg(test)]
 mod samples;
 
-pub use announce::{MEETINGS_MAX, Speech, announce};
+pub use announce::{MEETINGS_MAX, Speech, announce, goes_on};
 pub use announced::Announced;
 pub use app::{App, AppProto, Sides, Strength};
+pub use conversations::{Conversations, LAST_BYTES_MAX, TAIL_BYTES_MAX, Words};
+pub use details::Details;
 #[doc(hidden)]
 pub use fuzz::fuzz;
 pub use meeting::{Announcement, Meeting};

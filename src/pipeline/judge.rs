@@ -4,7 +4,7 @@
 //! what, which alerts were raised. Because events arrive in an order that does not depend on threads, neither
 //! does anything said.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,12 +16,15 @@ use crate::bucket::Buckets;
 use crate::evidence::{self, Context};
 use crate::flow::{self, Endpoints, Flow, Hints, Order, Outcome};
 use crate::host::{Listeners, Process};
-use crate::payload::{Announced, AppProto};
+use crate::payload::{Announced, App, AppProto, Conversations, Details, Words};
 use crate::rules::State;
+use crate::time::Timestamp;
 use crate::verdict::{self, Verdict};
 
 /// Announced meeting places remembered.
 const ANNOUNCED_MAX: usize = 65_536;
+/// Sides of control conversations of which the last words are remembered.
+const CONVERSATIONS_MAX: usize = 4096;
 /// How long an announced meeting place counts, in packet time.
 const ANNOUNCED_LIFETIME: Duration = Duration::from_secs(3600);
 /// How old what we know about local sockets may be when a verdict asks.
@@ -38,10 +41,13 @@ pub(super) struct Judge {
     pub(super) buckets: Buckets,
     endpoints: Endpoints,
     announced: Announced,
+    conversations: Conversations,
     /// Flows under way that raised an alert, by id.
     alerted: HashSet<u64>,
     /// Flows under way that were answered, by id.
     answered: HashSet<u64>,
+    /// What the handshakes of flows under way said, by id.
+    details: HashMap<u64, Arc<Details>>,
     /// Local sockets and when they were read; `None` in replay, where the machine is not the one in the
     /// capture.
     listeners: Option<(Listeners, Option<Instant>)>,
@@ -54,8 +60,10 @@ impl Judge {
             buckets: Buckets::default(),
             endpoints: Endpoints::new(&flow::EndpointsConfig::default()),
             announced: Announced::new(ANNOUNCED_MAX, ANNOUNCED_LIFETIME),
+            conversations: Conversations::new(CONVERSATIONS_MAX),
             alerted: HashSet::new(),
             answered: HashSet::new(),
+            details: HashMap::new(),
             listeners: ask_host.then(|| (Listeners::new(), None)),
             knowledge,
         }
@@ -66,8 +74,9 @@ impl Judge {
         // When the input ends, all open flows end at once: first learn what became of them, then judge each
         // by it.
         for (order, happening) in &events {
-            if let (RANK_END, Happening::Closed(flow, _)) = (order.rank, happening) {
+            if let (RANK_END, Happening::Closed(flow, app, _)) = (order.rank, happening) {
                 self.endpoints.closed(flow, flow.outcome());
+                self.listen_at_last(flow, app.app);
             }
         }
         for (order, happening) in events {
@@ -79,22 +88,65 @@ impl Judge {
     fn hear(&mut self, order: Order, happening: Happening, desk: &mut Desk) {
         match happening {
             Happening::Opened(opened) => self.endpoints.opened(&opened),
-            Happening::Announced(meetings) => {
-                for meeting in meetings {
-                    self.announced.insert(meeting, order.frame, order.clock);
-                }
+            Happening::Said(said) => {
+                let words = Words {
+                    transport: said.transport,
+                    speaker: said.speaker,
+                    listener: said.listener,
+                    from_originator: said.from_originator,
+                    bytes: &said.bytes,
+                };
+                self.listen(said.note.app, &words, (order.frame, order.clock));
             }
-            Happening::Heard(flow, app) => {
+            Happening::Heard(flow, app, details) => {
+                if app.app.announces() {
+                    self.listen_to_heads(&flow, app.app, (order.frame, order.clock));
+                }
+                if let Some(details) = details {
+                    self.details.insert(flow.id, Arc::from(details));
+                }
                 let verdict = self.verdict(*flow, app);
                 let findings = self.alerts(&verdict, desk);
                 self.buckets.found(&verdict, findings);
             }
-            Happening::Closed(flow, app) => {
+            Happening::Closed(flow, app, details) => {
                 if order.rank != RANK_END {
                     self.endpoints.closed(&flow, flow.outcome());
+                    self.listen_at_last(&flow, app.app);
+                }
+                if let Some(details) = details {
+                    self.details.insert(flow.id, Arc::from(details));
                 }
                 self.closed(*flow, app, desk);
             }
+        }
+    }
+
+    /// A request that nobody answered on its own flow (TFTP, a UPnP advertisement) is heard only when that
+    /// flow is over. What it announced was said in its first packet.
+    fn listen_at_last(&mut self, flow: &Flow, app: App) {
+        if app.announces() {
+            self.listen_to_heads(flow, app, (flow.first_frame, flow.start));
+        }
+    }
+
+    /// Remembers the meeting places named in what was kept of both sides, said in this frame at this time.
+    fn listen_to_heads(&mut self, flow: &Flow, app: App, said: (u64, Timestamp)) {
+        let (originator, responder) = (flow.originator, flow.responder);
+        let sides =
+            [(&flow.head_orig, originator, responder, true), (&flow.head_resp, responder, originator, false)];
+        for (head, speaker, listener, from_originator) in sides {
+            let transport = flow.transport;
+            let words = Words { transport, speaker, listener, from_originator, bytes: &head.bytes };
+            self.listen(app, &words, said);
+        }
+    }
+
+    fn listen(&mut self, app: App, words: &Words<'_>, (frame, time): (u64, Timestamp)) {
+        let mut meetings = Vec::new();
+        self.conversations.hear(app, words, &mut meetings);
+        for meeting in meetings {
+            self.announced.insert(meeting, frame, time);
         }
     }
 
@@ -102,6 +154,7 @@ impl Judge {
         let id = flow.id;
         let verdict = self.verdict(flow, app);
         self.answered.remove(&id);
+        self.details.remove(&id);
         let findings = self.alerts(&verdict, desk);
         self.buckets.add(&verdict, findings);
         let alerted = self.alerted.remove(&id);
@@ -117,6 +170,12 @@ impl Judge {
             self.endpoints.answered(&flow);
         }
         let process = self.process(&flow, outcome);
+        let announcement = self.announced.on(flow.transport, flow.responder, flow.start);
+        let is_silent = flow.orig.payload_bytes == 0 && flow.resp.payload_bytes == 0;
+        let app = match announcement {
+            Some(announcement) if !is_silent => announcement.meeting.tells(app),
+            _ => app,
+        };
         let (registry, transport, port) = (&self.knowledge.registry, flow.transport, flow.responder.port);
         let context = Context {
             outcome,
@@ -130,20 +189,23 @@ impl Judge {
             sought: self.endpoints.sought(transport, flow.responder),
             listener: self.endpoints.listener(transport, flow.responder),
             originator_listener: self.endpoints.listener(transport, flow.originator),
-            announcement: self.announced.on(transport, flow.responder, flow.start),
+            announcement,
             process,
+            details: self.details.get(&flow.id).map(Arc::clone),
         };
         Arc::new(verdict::judge(evidence::gather(flow, app, &context)))
     }
 
     fn hints(&self, flow: &Flow) -> Hints {
         let listens = |end| self.endpoints.listener(flow.transport, end).is_some();
-        let announced = |end| self.announced.on(flow.transport, end, flow.start).is_some();
+        let announced = |end| self.announced.on(flow.transport, end, flow.start);
+        // Who asked by TFTP announced itself: that does not make its own request an answer.
+        let asked_itself = |by| by == "tftp";
         Hints {
             orig_listens: listens(flow.originator),
             resp_listens: listens(flow.responder),
-            orig_announced: announced(flow.originator),
-            resp_announced: announced(flow.responder),
+            orig_announced: announced(flow.originator).is_some_and(|a| !asked_itself(a.meeting.by)),
+            resp_announced: announced(flow.responder).is_some(),
         }
     }
 

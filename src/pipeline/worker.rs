@@ -5,7 +5,7 @@ use arrayvec::ArrayVec;
 use super::crew::Events;
 use crate::capture::{Burst, LinkType};
 use crate::flow::{self, Ears, Event, Flow, Keep, Opened, Order, Said, Table};
-use crate::payload::{self, App, AppProto, Carrier, Meeting, Speech};
+use crate::payload::{self, App, AppProto, Carrier, Details};
 use crate::time::Timestamp;
 use crate::wire::{Decoder, Limits, Packet, Scratch, Skip, Skips, Transport};
 
@@ -18,11 +18,11 @@ pub(super) enum Happening {
     /// Its first packet.
     Opened(Opened),
     /// Enough was said to judge it.
-    Heard(Box<Flow>, AppProto),
-    /// It announced meeting places.
-    Announced(Vec<Meeting>),
+    Heard(Box<Flow>, AppProto, Option<Box<Details>>),
+    /// A control conversation went on.
+    Said(Said<AppProto>),
     /// It is over.
-    Closed(Box<Flow>, AppProto),
+    Closed(Box<Flow>, AppProto, Option<Box<Details>>),
 }
 
 /// What one worker counted.
@@ -123,23 +123,15 @@ impl Worker {
             let happening = match event {
                 Event::Opened(opened) => Happening::Opened(opened),
                 Event::Heard(flow, app) => {
-                    let meetings = announced_in_heads(&flow, app.app);
-                    if !meetings.is_empty() {
-                        happenings.push((order, Happening::Announced(meetings)));
-                    }
-                    Happening::Heard(flow, app)
+                    let details = details(&flow, app);
+                    Happening::Heard(flow, app, details)
                 }
-                Event::Said(said) => {
-                    let meetings = announced_by(&said);
-                    if meetings.is_empty() {
-                        continue;
-                    }
-                    Happening::Announced(meetings)
-                }
+                Event::Said(said) => Happening::Said(said),
                 Event::Closed(flow, app) => {
                     // Too little was said for it to be heard while it lived.
                     let app = if app.app == App::Unknown { recognise(&flow) } else { app };
-                    Happening::Closed(flow, app)
+                    let details = details(&flow, app);
+                    Happening::Closed(flow, app, details)
                 }
             };
             happenings.push((order, happening));
@@ -156,7 +148,7 @@ impl Ears<AppProto> for Listener {
         let heard = recognise(flow);
         let keep = match heard.app {
             App::Unknown => Keep::Listen,
-            app if app.announces() => Keep::Tap,
+            app if payload::goes_on(app, &flow.head_orig.bytes, &flow.head_resp.bytes) => Keep::Tap,
             _ => Keep::Release,
         };
         (heard, keep)
@@ -167,42 +159,13 @@ fn recognise(flow: &Flow) -> AppProto {
     payload::recognise(carrier(flow.transport), &flow.head_orig.bytes, &flow.head_resp.bytes)
 }
 
+fn details(flow: &Flow, app: AppProto) -> Option<Box<Details>> {
+    Details::of(app.app, &flow.head_orig.bytes, &flow.head_resp.bytes)
+}
+
 const fn carrier(transport: Transport) -> Carrier {
     match transport {
         Transport::Tcp | Transport::Sctp => Carrier::Stream,
         Transport::Udp => Carrier::Datagram,
     }
-}
-
-/// Meeting places named in what was kept of both sides when the flow was heard.
-fn announced_in_heads(flow: &Flow, app: App) -> Vec<Meeting> {
-    let mut meetings = Vec::new();
-    if app.announces() {
-        let sides = [(&flow.head_orig, true), (&flow.head_resp, false)];
-        for (head, from_originator) in sides {
-            let (speaker, listener) = if from_originator {
-                (flow.originator.addr, flow.responder.addr)
-            } else {
-                (flow.responder.addr, flow.originator.addr)
-            };
-            let carrier = carrier(flow.transport);
-            let speech = Speech { carrier, bytes: &head.bytes, from_originator, speaker, listener };
-            payload::announce(app, &speech, &mut meetings);
-        }
-    }
-    meetings
-}
-
-/// Meeting places named in one packet of a tapped flow.
-fn announced_by(said: &Said<AppProto>) -> Vec<Meeting> {
-    let mut meetings = Vec::new();
-    let speech = Speech {
-        carrier: carrier(said.transport),
-        bytes: &said.bytes,
-        from_originator: said.from_originator,
-        speaker: said.speaker.addr,
-        listener: said.listener.addr,
-    };
-    payload::announce(said.note.app, &speech, &mut meetings);
-    meetings
 }

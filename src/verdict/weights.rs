@@ -112,7 +112,7 @@ pub(super) fn of(fact: &Fact) -> Row {
         Fact::TunnelCarrier => CARRIER,
         Fact::GroupResponder => GROUP,
         // Said for the reader. What they are worth is in the prior (status, tier) already.
-        Fact::Registered(_) | Fact::UnassignedPort(_) | Fact::BothPortsListed => &[],
+        Fact::Registered(_) | Fact::UnassignedPort(_) | Fact::BothPortsListed | Fact::OsHint(_) => &[],
     }
 }
 

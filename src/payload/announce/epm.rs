@@ -2,9 +2,9 @@
 //! and chapter "Endpoint Mapper", [MS-RPCE] section 2.2.1.2).
 //!
 //! A tower is found by its shape (floor count, then a floor of 19 bytes that names an interface) inside the
-//! stub of a *response* PDU. That holds for NDR and NDR64, for several PDUs in a segment, and for whole
-//! towers in a fragment whose beginning was in an earlier segment. Requests carry towers too, with a question
-//! in them; they are never read.
+//! stub of a *response*, its fragments put together. That holds for NDR and NDR64 and for several PDUs in a
+//! segment; a PDU over several segments is joined by [`crate::payload::Conversations`]. Requests carry towers
+//! too, with a question in them; they are never read.
 //!
 //! A client connects to the address it asked, whatever the tower says (the tower of a server behind NAT names
 //! its inside address), so both are announced.
@@ -27,22 +27,61 @@ pub(super) fn read(notes: &mut Notes<'_, '_>) {
         }
         return;
     }
-    let mut left = bytes;
-    for _ in 0..32 {
-        let Some(header) = left.get(..16) else { return };
-        let number = |at| if header[4] & 0x10 != 0 { le16(header, at) } else { be16(header, at) };
-        let len = usize::from(number(8).unwrap_or(0));
-        if header[0] != 5 || len < 16 {
-            return;
+    let mut stub = Vec::new();
+    for pdu in pdus(bytes) {
+        if pdu.kind == RESPONSE {
+            stub.extend_from_slice(pdu.bytes.get(24..).unwrap_or_default());
         }
-        let whole = left.get(..len).unwrap_or(left);
-        if header[2] == 2
-            && let Some(stub) = whole.get(24..)
-        {
-            towers(stub, notes);
+        if pdu.is_last {
+            towers(&stub, notes);
+            stub.clear();
         }
-        left = left.get(len..).unwrap_or_default();
     }
+    towers(&stub, notes);
+}
+
+/// Where the reply begins whose last fragment is not here, or not whole.
+pub(super) fn unfinished(bytes: &[u8]) -> usize {
+    let (mut from, mut at) = (0, 0);
+    for pdu in pdus(bytes) {
+        if pdu.bytes.len() < pdu.len {
+            return from;
+        }
+        at += pdu.len;
+        if pdu.is_last || pdu.kind != RESPONSE {
+            from = at;
+        }
+    }
+    // What follows the last PDU is the beginning of a header, or no RPC at all.
+    if bytes.len() - at < 16 || from < at { from } else { bytes.len() }
+}
+
+/// Packet type of a response ([C706] chapter 12).
+const RESPONSE: u8 = 2;
+
+/// One packet of the connection-oriented protocol, as much of it as is here.
+struct Pdu<'a> {
+    kind: u8,
+    is_last: bool,
+    len: usize,
+    bytes: &'a [u8],
+}
+
+/// The packets in these bytes, the first few.
+fn pdus(bytes: &[u8]) -> impl Iterator<Item = Pdu<'_>> {
+    let mut left = bytes;
+    let next = move || {
+        let header = left.get(..16)?;
+        let number = |at| if header[4] & 0x10 != 0 { le16(header, at) } else { be16(header, at) };
+        let len = usize::from(number(8)?);
+        if header[0] != 5 || len < 16 {
+            return None;
+        }
+        let bytes = left.get(..len).unwrap_or(left);
+        left = left.get(len..).unwrap_or_default();
+        Some(Pdu { kind: header[2], is_last: header[3] & 2 != 0, len, bytes })
+    };
+    std::iter::from_fn(next).take(32)
 }
 
 /// Every tower in a stub: two bytes of floor count, then `13 00 0d`: 19 bytes on the left side, an interface
@@ -165,10 +204,22 @@ mod tests {
     }
 
     #[test]
+    fn a_tower_over_two_fragments_is_put_together() {
+        let stub = stub([10, 0, 0, 2]);
+        let (mut first, last) = (response(2, &stub[..90]), response(2, &stub[90..]));
+        first[3] = 1;
+        assert_eq!(super::unfinished(&first), 0);
+        let whole = [first, last].concat();
+        assert_eq!(super::unfinished(&whole), whole.len());
+        assert_eq!(said(App::Dcerpc, Carrier::Stream, &whole).len(), 1);
+    }
+
+    #[test]
     fn every_cut_is_safe() {
         let whole = response(2, &stub([10, 0, 0, 2]));
         for len in 0..whole.len() {
             let _ = said(App::Dcerpc, Carrier::Stream, &whole[..len]);
+            assert_eq!(super::unfinished(&whole[..len]), 0);
         }
     }
 }

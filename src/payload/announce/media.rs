@@ -113,6 +113,19 @@ pub(super) fn rtsp(notes: &mut Notes<'_, '_>) {
     session(notes);
 }
 
+/// Where the message begins that is not whole: its head has not ended, or its body is shorter than
+/// `Content-Length` says. One message per look; pipelined ones are rare here.
+pub(super) fn unfinished(bytes: &[u8]) -> usize {
+    let Some(head) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else { return 0 };
+    let declared = bytes[..head].split(|b| *b == b'\n').find_map(|line| {
+        let compact = starts_nocase(line, b"l:") || starts_nocase(line, b"l :");
+        let field = compact || starts_nocase(line, b"Content-Length");
+        let value = line.split(|b| *b == b':').nth(1).filter(|_| field)?;
+        usize::try_from(decimal(value.trim_ascii())?).ok()
+    });
+    if declared.is_some_and(|len| bytes.len() < head + 4 + len) { 0 } else { bytes.len() }
+}
+
 fn number(digits: &[u8]) -> Option<u16> {
     u16::try_from(decimal(digits)?).ok()
 }
@@ -138,6 +151,15 @@ mod tests {
                 "udp 10.0.0.2 5000 sdp image",
             ]
         );
+    }
+
+    #[test]
+    fn a_body_that_is_not_there_yet_is_awaited() {
+        let unfinished = super::unfinished;
+        assert_eq!(unfinished(b"SIP/2.0 200 OK\r\nCo"), 0);
+        assert_eq!(unfinished(b"SIP/2.0 200 OK\r\nContent-Length: 4\r\n\r\nv=0"), 0);
+        assert_eq!(unfinished(b"SIP/2.0 200 OK\r\nl: 3\r\n\r\nv=0"), 27);
+        assert_eq!(unfinished(b"SIP/2.0 200 OK\r\n\r\n"), 18);
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! The portmapper: GETPORT and DUMP replies (RFC 1833 section 3), and rpcbind's universal addresses (section
 //! 2.2.1).
 //!
-//! A reply does not repeat its question. What can be told from a reply alone: a dump and a universal address
-//! say everything; a GETPORT reply is a single number, which says neither program nor transport. It is
-//! announced for TCP and for UDP with `transport not said in the reply`, and only when the accepted reply
-//! holds exactly one number from 1 to 65535 and the speaker does not look like the one who asks. (About 2^-16
+//! A reply does not repeat its question. When the question was heard (same transaction), program and
+//! transport are those it names, and replies to questions that name no place announce nothing. A reply alone:
+//! a dump says everything; a GETPORT reply is a single number, which says neither program nor transport. It
+//! is announced for TCP and for UDP with `transport not said in the reply`, and only when the accepted reply
+//! holds exactly one number from 1 to 65535. (About 2^-16
 //! of other accepted replies of exactly that length would pass, which is why this is read in portmapper
 //! conversations only.)
 
@@ -13,16 +14,111 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::Notes;
 use crate::payload::bytes::{be32, decimal};
 use crate::payload::calls::rpc_message;
-use crate::wire::Transport::{Tcp, Udp};
+use crate::wire::Transport::{self, Tcp, Udp};
 
 /// Reads one reply.
 pub(super) fn read(notes: &mut Notes<'_, '_>) {
-    if let Some(results) = results(notes) {
-        match results.len() {
-            4 => number(results, notes),
-            _ if be32(results, 0) == Some(1) => dump(results, notes),
-            _ => universal(results, notes),
+    let Some(results) = results(notes) else { return };
+    let question = question(notes);
+    match (results.len(), question) {
+        (_, Question::Other) => {}
+        (4, Question::Unheard | Question::Port { .. }) => number(results, &question, notes),
+        (_, Question::Unheard) if be32(results, 0) == Some(1) => dump(results, notes),
+        (_, Question::Dump) => dump(results, notes),
+        (_, Question::Unheard | Question::Address { .. }) => universal(results, &question, notes),
+        _ => {}
+    }
+}
+
+/// Where the record begins that is not whole.
+pub(super) fn unfinished(bytes: &[u8]) -> usize {
+    let mut at = 0;
+    while let Some(mark) = be32(bytes, at) {
+        let end = usize::try_from(mark & 0x7fff_ffff).ok().and_then(|len| (at + 4).checked_add(len));
+        match end {
+            Some(end) if end <= bytes.len() => at = end,
+            _ => return at,
         }
+    }
+    at
+}
+
+/// What the reply answers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Question {
+    /// It was not heard.
+    Unheard,
+    /// GETPORT for a program.
+    Port { program: u32, version: u32, transport: Option<Transport> },
+    /// GETADDR for a program.
+    Address { program: u32, version: u32, transport: Option<Transport> },
+    /// DUMP of portmapper version 2.
+    Dump,
+    /// Something that no port is the answer to.
+    Other,
+}
+
+impl Question {
+    /// The transports it is about, and what it asks for.
+    fn about(self) -> (&'static [Transport], String) {
+        let (Self::Port { program, version, transport } | Self::Address { program, version, transport }) =
+            self
+        else {
+            return (&[Udp, Tcp], "transport not said in the reply".to_owned());
+        };
+        let transports: &[Transport] = match transport {
+            Some(Tcp) => &[Tcp],
+            Some(Udp) => &[Udp],
+            _ => &[],
+        };
+        (transports, format!("program {program} version {version}"))
+    }
+}
+
+/// The question in what the listener said last, when it has the transaction identifier of this reply.
+fn question(notes: &Notes<'_, '_>) -> Question {
+    let speech = notes.speech;
+    let (Some(call), Some(reply)) =
+        (rpc_message(speech.heard, speech.carrier), rpc_message(speech.bytes, speech.carrier))
+    else {
+        return Question::Unheard;
+    };
+    if be32(call, 0) != be32(reply, 0) || be32(call, 4) != Some(0) {
+        return Question::Unheard;
+    }
+    asked(call).unwrap_or(Question::Other)
+}
+
+/// What a call to program 100000 asks for; `None` for any other call.
+fn asked(call: &[u8]) -> Option<Question> {
+    const PORTMAPPER: u32 = 100_000;
+    if be32(call, 12)? != PORTMAPPER {
+        return None;
+    }
+    let opaque = |at| usize::try_from(be32(call, at)?).ok().filter(|len| *len <= 400);
+    let verifier = 32 + opaque(28)?.next_multiple_of(4);
+    let arguments = call.get(verifier + 8 + opaque(verifier + 4)?.next_multiple_of(4)..)?;
+    let word = |at| be32(arguments, at);
+    match (be32(call, 16)?, be32(call, 20)?) {
+        (2, 3) => {
+            let transport = match word(8)? {
+                6 => Some(Tcp),
+                17 => Some(Udp),
+                _ => None,
+            };
+            Some(Question::Port { program: word(0)?, version: word(4)?, transport })
+        }
+        (2, 4) => Some(Question::Dump),
+        (3 | 4, 3) => {
+            let len = usize::try_from(word(8)?).ok().filter(|len| *len <= 8)?;
+            let transport = match arguments.get(12..12 + len)? {
+                b"tcp" | b"tcp6" => Some(Tcp),
+                b"udp" | b"udp6" => Some(Udp),
+                _ => None,
+            };
+            Some(Question::Address { program: word(0)?, version: word(4)?, transport })
+        }
+        _ => None,
     }
 }
 
@@ -35,10 +131,11 @@ fn results<'a>(notes: &Notes<'_, 'a>) -> Option<&'a [u8]> {
 }
 
 /// GETPORT: one port number.
-fn number(results: &[u8], notes: &mut Notes<'_, '_>) {
+fn number(results: &[u8], question: &Question, notes: &mut Notes<'_, '_>) {
     if let Some(port) = be32(results, 0).and_then(|port| u16::try_from(port).ok()) {
-        for transport in [Udp, Tcp] {
-            notes.add(transport, notes.speech.speaker, port, "portmap", "transport not said in the reply");
+        let (transports, what) = question.about();
+        for transport in transports {
+            notes.add(*transport, notes.speech.speaker, port, "portmap", &what);
         }
     }
 }
@@ -63,13 +160,14 @@ fn dump(results: &[u8], notes: &mut Notes<'_, '_>) {
 
 /// GETADDR: a universal address `h1.h2.h3.h4.p1.p2` or `ipv6.p1.p2` (RFC 5665 section 5.2.3), as a counted
 /// string.
-fn universal(results: &[u8], notes: &mut Notes<'_, '_>) {
+fn universal(results: &[u8], question: &Question, notes: &mut Notes<'_, '_>) {
     let len = be32(results, 0).and_then(|len| usize::try_from(len).ok()).filter(|len| (8..=64).contains(len));
     let fits = len.filter(|len| 4 + len.next_multiple_of(4) == results.len());
     let Some((addr, port)) = fits.and_then(|len| universal_address(&results[4..4 + len])) else { return };
     let addr = if addr.is_unspecified() { notes.speech.speaker } else { addr };
-    for transport in [Udp, Tcp] {
-        notes.add(transport, addr, port, "portmap", "transport not said in the reply");
+    let (transports, what) = question.about();
+    for transport in transports {
+        notes.add(*transport, addr, port, "portmap", &what);
     }
 }
 
@@ -84,8 +182,8 @@ fn universal_address(text: &[u8]) -> Option<(IpAddr, u16)> {
 
 #[cfg(test)]
 mod tests {
-    use crate::payload::announce::tests::said;
-    use crate::payload::{App, Carrier};
+    use crate::payload::announce::tests::{said, speech};
+    use crate::payload::{App, Carrier, Speech, announce};
 
     const ACCEPTED: &[u8] = b"XXXX\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
 
@@ -99,6 +197,41 @@ mod tests {
         assert_eq!(said.len(), 2);
         assert!(said.iter().all(|s| s.contains("10.0.0.2 3007 portmap transport not said")), "{said:?}");
         assert!(portmap(&[0, 0, 0, 0]).is_empty() && portmap(&[0, 1, 0, 0]).is_empty());
+    }
+
+    /// A call of the portmapper with these version, procedure and arguments.
+    fn call(version: u8, procedure: u8, arguments: &[u8]) -> Vec<u8> {
+        let mut call = b"XXXX\0\0\0\0\0\0\0\x02\0\x01\x86\xa0".to_vec();
+        call.extend_from_slice(&[0, 0, 0, version, 0, 0, 0, procedure]);
+        call.extend_from_slice(&[0; 16]);
+        call.extend_from_slice(arguments);
+        call
+    }
+
+    fn answered(call: &[u8], results: &[u8]) -> Vec<String> {
+        let reply = [ACCEPTED, results].concat();
+        let mut out = Vec::new();
+        let speech = Speech { heard: call, ..speech(Carrier::Datagram, &reply) };
+        announce(App::Portmap, &speech, &mut out);
+        out.iter().map(|m| format!("{} {} {}", m.transport.name(), m.port, m.what)).collect()
+    }
+
+    #[test]
+    fn the_question_says_program_and_transport() {
+        let nfs = |protocol: u8| [0, 1, 0x86, 0xa3, 0, 0, 0, 3, 0, 0, 0, protocol, 0, 0, 0, 0];
+        let port = [0, 0, 0x0b, 0xbf];
+        assert_eq!(answered(&call(2, 3, &nfs(6)), &port), ["tcp 3007 program 100003 version 3"]);
+        assert_eq!(answered(&call(2, 3, &nfs(17)), &port), ["udp 3007 program 100003 version 3"]);
+        assert!(answered(&call(2, 1, &nfs(17)), &port).is_empty(), "SET answers with a number too");
+        let getaddr = b"\0\x01\x86\xa3\0\0\0\x03\0\0\0\x04tcp6\0\0\0\0\0\0\0\0";
+        let said = answered(&call(4, 3, getaddr), b"\0\0\0\x0e0.0.0.0.11.191\0\0");
+        assert_eq!(said, ["tcp 3007 program 100003 version 3"]);
+        let mut other = call(2, 3, &nfs(6));
+        other[0] = b'Y';
+        assert_eq!(answered(&other, &port).len(), 2, "another transaction");
+        for len in 0..call(2, 3, &nfs(6)).len() {
+            let _ = answered(&call(2, 3, &nfs(6))[..len], &port);
+        }
     }
 
     #[test]
