@@ -56,8 +56,12 @@ fn packet<'a>(frame: u64, time: Timestamp, bytes: &[u8], data: &'a [u8]) -> Pack
     } else {
         Role::Segment
     };
-    let tcp =
-        Tcp { flags: TcpFlags(bytes[2] & 0x3f), seq: bytes[3].into(), ack: bytes[3].wrapping_add(bytes[4]).into(), window: 9 };
+    let tcp = Tcp {
+        flags: TcpFlags(bytes[2] & 0x3f),
+        seq: bytes[3].into(),
+        ack: bytes[3].wrapping_add(bytes[4]).into(),
+        window: 9,
+    };
     Packet {
         frame,
         time,
