@@ -22,11 +22,16 @@ const PORTS: usize = 65_536;
 const FILE_BYTES_MAX: u64 = 16 << 20;
 
 /// The curated files, compiled in so that the binary works alone.
-const CLAIMS: [Place<'static>; 4] = [
+const CLAIMS: [Place<'static>; 9] = [
     Place { file: "rules/claims/seed.toml", text: include_str!("../../rules/claims/seed.toml") },
     Place { file: "rules/claims/dormant.toml", text: include_str!("../../rules/claims/dormant.toml") },
     Place { file: "rules/claims/squatters.toml", text: include_str!("../../rules/claims/squatters.toml") },
+    Place { file: "rules/claims/servers.toml", text: include_str!("../../rules/claims/servers.toml") },
+    Place { file: "rules/claims/things.toml", text: include_str!("../../rules/claims/things.toml") },
+    Place { file: "rules/claims/people.toml", text: include_str!("../../rules/claims/people.toml") },
     Place { file: "rules/claims/suspicious.toml", text: include_str!("../../rules/claims/suspicious.toml") },
+    Place { file: "rules/claims/trojans.toml", text: include_str!("../../rules/claims/trojans.toml") },
+    Place { file: "rules/claims/c2.toml", text: include_str!("../../rules/claims/c2.toml") },
 ];
 const SPEAKS: Place<'static> =
     Place { file: "rules/speaks.toml", text: include_str!("../../rules/speaks.toml") };
@@ -437,7 +442,7 @@ mod tests {
         }
         // active, dormant, unassigned, reserved, dynamic; each row adds up to 65,536
         let pinned =
-            [[1277, 4911, 42706, 259, 16383], [1099, 4685, 42723, 646, 16383], [56, 32, 49011, 53, 16384]];
+            [[1769, 4679, 42459, 246, 16383], [1314, 4617, 42588, 634, 16383], [56, 32, 49011, 53, 16384]];
         assert_eq!(counts, pinned);
     }
 
