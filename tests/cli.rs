@@ -231,7 +231,7 @@ impl Piped {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("starts");
         let pipe = child.stdin.take().expect("piped");
-        thread::sleep(Duration::from_millis(800)); // until it listens for signals
+        thread::sleep(Duration::from_millis(2500)); // until it listens for signals
         Self { child, pipe }
     }
 

@@ -19,6 +19,7 @@ mod hostile;
 mod identity;
 mod licences;
 mod live;
+mod options;
 mod readme;
 mod registry;
 mod scenarios;

@@ -32,7 +32,8 @@ struct Line {
     #[serde(default)]
     dest_port: u16,
     alert: Option<AlertPart>,
-    ghostport: Option<Ghost>,
+    /// Looked into when the line carries a verdict; `stats` and `port` lines have other things under it.
+    ghostport: Option<serde_json::Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -85,7 +86,8 @@ pub fn explain_line(line: &str) -> Result<Option<String>, String> {
     if line.len() > LINE_BYTES_MAX {
         return Err("the line is longer than any of ours".to_owned());
     }
-    let line: Line = serde_json::from_str(line).map_err(|error| format!("not a line of ours: {error}"))?;
+    let not_ours = |error: serde_json::Error| format!("not a line of ours: {error}");
+    let line: Line = serde_json::from_str(line).map_err(not_ours)?;
     if !matches!(line.event_type.as_str(), "alert" | "flow") {
         return Ok(None);
     }
@@ -94,6 +96,7 @@ pub fn explain_line(line: &str) -> Result<Option<String>, String> {
             "the line has no `ghostport` object: write it with --eve-extra toplevel to ask why".to_owned()
         );
     };
+    let ghost = &Ghost::deserialize(ghost).map_err(not_ours)?;
     let story = Story::from_name(&ghost.verdict.story)
         .ok_or_else(|| format!("there is no story {:?}", whole(&ghost.verdict.story)))?;
     let mut text = String::new();
