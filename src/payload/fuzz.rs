@@ -39,7 +39,9 @@ fn swapped(sides: Sides) -> Sides {
 fn announced(app: App, carrier: Carrier, bytes: &[u8]) {
     let [speaker, listener] = [1, 2].map(|last| IpAddr::V4(Ipv4Addr::new(10, 0, 0, last)));
     let mut meetings = Vec::new();
-    let speech = Speech { carrier, bytes, from_originator: false, speaker, listener };
+    let heard = bytes;
+    let speech =
+        Speech { carrier, bytes, from_originator: false, speaker, speaker_port: 69, listener, heard };
     announce(app, &speech, &mut meetings);
     assert!(meetings.len() <= MEETINGS_MAX, "{} meetings", meetings.len());
     let mut places = Announced::new(4, Duration::from_secs(60));
