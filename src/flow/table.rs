@@ -8,7 +8,7 @@ use super::config::{Config, Counters};
 use super::key::{Hasher, Key, low32};
 use super::prefetch::prefetch;
 use super::shard::{Arrival, Out, Shard};
-use super::{Ears, SHARDS};
+use super::{Ears, Flow, SHARDS};
 use crate::time::Timestamp;
 use crate::wire::Packet;
 use arrayvec::ArrayVec;
@@ -16,6 +16,15 @@ use arrayvec::ArrayVec;
 /// Packets looked ahead. Twice as many gain nothing measurable and push the first lines out of the nearest
 /// cache.
 const STRIDE: usize = 32;
+
+/// Names a flow that lives, until anything happens to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Living {
+    /// Number of the frame that carried its first packet.
+    pub frame: u64,
+    shard: u16,
+    place: u32,
+}
 
 /// The flows of one worker.
 #[derive(Debug)]
@@ -70,11 +79,33 @@ impl<N: Copy + Default> Table<N> {
     }
 
     /// Ends every flow: those whose deadline lies before `clock` by timeout, the others because the input
-    /// ended.
+    /// ended. All at once: [`Self::living`] and [`Self::end`] do it in pieces.
     pub fn finish(&mut self, clock: Timestamp, out: &mut Out<N>) {
-        for shard in &mut self.shards {
-            shard.finish(clock, out);
+        self.expire(clock, out);
+        for living in self.living() {
+            self.end(living, clock, out);
         }
+    }
+
+    /// The flows that live, by their first frame.
+    pub fn living(&mut self) -> Vec<Living> {
+        let mut living = Vec::new();
+        for (shard, number) in self.shards.iter_mut().zip(0..) {
+            shard.living(|frame, place| living.push(Living { frame, shard: number, place }));
+        }
+        living.sort_unstable();
+        living
+    }
+
+    /// How a living flow would end if the input ended now; without its heads.
+    #[must_use]
+    pub fn preview(&self, living: Living) -> Flow {
+        self.shards[usize::from(living.shard)].preview(living.place)
+    }
+
+    /// Ends a flow because the input ended. It must still live.
+    pub fn end(&mut self, living: Living, clock: Timestamp, out: &mut Out<N>) {
+        self.shards[usize::from(living.shard)].end(living.place, clock, out);
     }
 
     /// What happened so far.

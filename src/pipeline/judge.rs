@@ -4,9 +4,11 @@
 //! what, which alerts were raised. Because events arrive in an order that does not depend on threads, neither
 //! does anything said.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use foldhash::fast::FixedState;
+use hashbrown::HashSet;
 
 use super::Knowledge;
 use super::crew::Events;
@@ -27,8 +29,8 @@ const ANNOUNCED_LIFETIME: Duration = Duration::from_secs(3600);
 /// How old what we know about local sockets may be when a verdict asks.
 const LISTENERS_AGE_MAX: Duration = Duration::from_secs(2);
 
-/// [`Order::rank`] of events that the end of the input caused.
-const RANK_END: u8 = 2;
+/// Flow ids: they are hashes already, and never iterated over, so a fast fixed hash is enough.
+type Flows = HashSet<u64, FixedState>;
 
 /// See the module.
 pub(super) struct Judge {
@@ -39,9 +41,9 @@ pub(super) struct Judge {
     endpoints: Endpoints,
     announced: Announced,
     /// Flows under way that raised an alert, by id.
-    alerted: HashSet<u64>,
+    alerted: Flows,
     /// Flows under way that were answered, by id.
-    answered: HashSet<u64>,
+    answered: Flows,
     /// Local sockets and when they were read; `None` in replay, where the machine is not the one in the
     /// capture.
     listeners: Option<(Listeners, Option<Instant>)>,
@@ -54,8 +56,8 @@ impl Judge {
             buckets: Buckets::default(),
             endpoints: Endpoints::new(&flow::EndpointsConfig::default()),
             announced: Announced::new(ANNOUNCED_MAX, ANNOUNCED_LIFETIME),
-            alerted: HashSet::new(),
-            answered: HashSet::new(),
+            alerted: Flows::default(),
+            answered: Flows::default(),
             listeners: ask_host.then(|| (Listeners::new(), None)),
             knowledge,
         }
@@ -63,13 +65,6 @@ impl Judge {
 
     /// Takes what happened in one burst, in order.
     pub(super) fn hear_all(&mut self, events: Events, desk: &mut Desk) {
-        // When the input ends, all open flows end at once: first learn what became of them, then judge each
-        // by it.
-        for (order, happening) in &events {
-            if let (RANK_END, Happening::Closed(flow, _)) = (order.rank, happening) {
-                self.endpoints.closed(flow, flow.outcome());
-            }
-        }
         for (order, happening) in events {
             self.hear(order, happening, desk);
         }
@@ -89,8 +84,10 @@ impl Judge {
                 let findings = self.alerts(&verdict, desk);
                 self.buckets.found(&verdict, findings);
             }
+            Happening::Ended(originator, outcome) => self.endpoints.ended(originator, outcome),
             Happening::Closed(flow, app) => {
-                if order.rank != RANK_END {
+                // When the input ends, all open flows end at once: what became of them was told before.
+                if order.rank != Order::END {
                     self.endpoints.closed(&flow, flow.outcome());
                 }
                 self.closed(*flow, app, desk);

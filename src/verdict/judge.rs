@@ -31,7 +31,7 @@ pub fn judge(evidence: Evidence) -> Verdict {
     for fact in &evidence.facts {
         let row = weights::of(fact);
         add(&mut sums, row);
-        rows.push(row.to_vec());
+        rows.push(row);
     }
     let ranking = rank(&sums);
     let first = ranking[0];

@@ -35,8 +35,9 @@ pub struct Verdict {
     pub probability: f64,
     /// Stories with a probability of at least 0.005, likeliest first.
     pub stories: Vec<Ranked>,
-    /// What each fact added, in the order of `evidence.facts`: log-odds by story, largest effect first.
-    pub weights: Vec<Vec<(Story, f64)>>,
+    /// What each fact added, in the order of `evidence.facts`: rows of the weight table, log-odds by story,
+    /// largest effect first.
+    pub weights: Vec<&'static [(Story, f64)]>,
 }
 
 /// A story and its probability.
