@@ -135,9 +135,19 @@ impl Endpoints {
     /// How an originator asked one endpoint.
     #[must_use]
     pub fn knocks(&self, originator: IpAddr, transport: Transport, responder: Endpoint) -> Knocks {
-        let known = self.originators.map.get(&originator);
-        let target = known.as_ref().and_then(|known| known.target(transport, responder));
-        target.map_or_else(Knocks::default, Target::knocks)
+        self.reach_and_knocks(originator, transport, responder).1
+    }
+
+    /// Both, for the price of one look-up.
+    #[must_use]
+    pub fn reach_and_knocks(
+        &self,
+        originator: IpAddr,
+        transport: Transport,
+        responder: Endpoint,
+    ) -> (Reach, Knocks) {
+        let Some(known) = self.originators.map.get(&originator) else { return Default::default() };
+        (known.reach(), known.target(transport, responder).map_or_else(Knocks::default, Target::knocks))
     }
 
     /// Who asked for an endpoint.

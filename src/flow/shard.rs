@@ -94,10 +94,27 @@ impl<N: Copy + Default> Shard<N> {
         self.index.address(tag)
     }
 
+    /// The tag of a living flow.
+    pub(super) fn tag(&self, place: u32) -> u32 {
+        let key = if place & EMBRYO != 0 {
+            self.embryos.get(place & !EMBRYO).key()
+        } else {
+            self.tracks.get(place).key
+        };
+        low32(self.hasher.hash(&key))
+    }
+
     /// Brings in the record a tag most likely leads to.
     #[inline]
     pub(super) fn prefetch(&self, tag: u32) {
-        let Some(place) = self.index.guess(tag) else { return };
+        if let Some(place) = self.index.guess(tag) {
+            self.prefetch_record(place);
+        }
+    }
+
+    /// Brings in a record.
+    #[inline]
+    pub(super) fn prefetch_record(&self, place: u32) {
         if place & EMBRYO != 0 {
             return super::prefetch::prefetch(self.embryos.address(place & !EMBRYO));
         }
@@ -423,6 +440,11 @@ impl<N: Copy + Default> Shard<N> {
         {
             self.counters.evicted_half_open += 1;
             self.close_embryo(first.2, EndReason::Forced, order, out);
+            // In a scan the next one goes with this shard's next packet: its line of the index takes that
+            // long.
+            if let Some(next) = self.young.front() {
+                super::prefetch::prefetch(self.index.address(self.tag(next | EMBRYO)));
+            }
         } else if let Some((.., at)) = unanswered {
             self.counters.evicted_half_open += 1;
             self.close(at, EndReason::Forced, order, out);

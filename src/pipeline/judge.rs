@@ -20,7 +20,7 @@ use crate::flow::{self, Endpoints, Flow, Hints, Order, Outcome};
 use crate::host::{Listeners, Process};
 use crate::payload::{Announced, AppProto};
 use crate::rules::State;
-use crate::verdict::{self, Verdict};
+use crate::verdict::{Bench, Verdict};
 
 /// Announced meeting places remembered.
 const ANNOUNCED_MAX: usize = 65_536;
@@ -40,6 +40,7 @@ pub(super) struct Judge {
     pub(super) buckets: Buckets,
     endpoints: Endpoints,
     announced: Announced,
+    bench: Bench,
     /// Flows under way that raised an alert, by id.
     alerted: Flows,
     /// Flows under way that were answered, by id.
@@ -56,6 +57,7 @@ impl Judge {
             buckets: Buckets::default(),
             endpoints: Endpoints::new(&flow::EndpointsConfig::default()),
             announced: Announced::new(ANNOUNCED_MAX, ANNOUNCED_LIFETIME),
+            bench: Bench::new(),
             alerted: Flows::default(),
             answered: Flows::default(),
             listeners: ask_host.then(|| (Listeners::new(), None)),
@@ -107,14 +109,18 @@ impl Judge {
 
     /// Settles who opened, gathers the facts and weighs them.
     fn verdict(&mut self, mut flow: Flow, app: AppProto) -> Arc<Verdict> {
-        let hints = self.hints(&flow);
-        flow::settle(&mut flow, &hints);
+        if !flow.direction.is_decided() {
+            let hints = self.hints(&flow);
+            flow::settle(&mut flow, &hints);
+        }
         let outcome = flow.outcome();
         if (outcome.answered() || outcome == Outcome::Reset) && self.answered.insert(flow.id) {
             self.endpoints.answered(&flow);
         }
         let process = self.process(&flow, outcome);
         let (registry, transport, port) = (&self.knowledge.registry, flow.transport, flow.responder.port);
+        let (reach, knocks) =
+            self.endpoints.reach_and_knocks(flow.originator.addr, transport, flow.responder);
         let context = Context {
             outcome,
             claims: registry.on(transport, port),
@@ -122,15 +128,15 @@ impl Judge {
             tags: registry.tags(transport, port),
             originator_claims: registry.on(transport, flow.originator.port),
             originator_status: registry.status(transport, flow.originator.port),
-            reach: self.endpoints.reach(flow.originator.addr),
-            knocks: self.endpoints.knocks(flow.originator.addr, transport, flow.responder),
+            reach,
+            knocks,
             sought: self.endpoints.sought(transport, flow.responder),
             listener: self.endpoints.listener(transport, flow.responder),
             originator_listener: self.endpoints.listener(transport, flow.originator),
             announcement: self.announced.on(transport, flow.responder, flow.start),
             process,
         };
-        Arc::new(verdict::judge(evidence::gather(flow, app, &context)))
+        Arc::new(self.bench.judge(evidence::gather(flow, app, &context)))
     }
 
     fn hints(&self, flow: &Flow) -> Hints {

@@ -145,15 +145,12 @@ impl Worker {
             return Some((Part::Due, self.happenings()));
         };
         if let Some((number, living)) = part(&ending.living, &mut ending.outcomes) {
-            let table = &self.table;
-            let events =
-                living.iter().filter_map(|&living| outcome(living, &table.preview(living), self.clock));
+            let previews = self.table.previews(living);
+            let events = previews.filter_map(|(living, flow)| outcome(living, &flow, self.clock));
             return Some((Part::Outcomes(number), events.collect()));
         }
         let (number, living) = part(&ending.living, &mut ending.flows)?;
-        for &living in living {
-            self.table.end(living, self.clock, &mut self.events);
-        }
+        self.table.end(living, self.clock, &mut self.events);
         Some((Part::Flows(number), self.happenings()))
     }
 

@@ -13,11 +13,13 @@
 //! left out.
 
 mod advice;
+mod bench;
 mod expect;
 mod judge;
 mod story;
 mod weights;
 
+pub use bench::Bench;
 pub use expect::{Expected, stories_to_expect};
 pub use judge::{judge, prior, weigh};
 pub use story::Story;
