@@ -133,8 +133,8 @@ impl Sketch {
     }
 
     fn note(&mut self, bits: u64) {
-        // The low 8 bits choose the register; the rank counts the zeros in front of the first one in the other
-        // 56.
+        // The low 8 bits choose the register; the rank counts the zeros in front of the first one in the
+        // other 56.
         let rank = (bits >> REGISTER_BITS).leading_zeros() - REGISTER_BITS + 1;
         self.raise(usize::from(bits.to_le_bytes()[0]), u8::try_from(rank).unwrap_or(u8::MAX));
     }
