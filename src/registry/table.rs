@@ -413,7 +413,7 @@ mod tests {
     fn what_services_speak() {
         let speaks = |transport, port| Registry::builtin().on(transport, port)[0].speaks.join(" ");
         assert_eq!(speaks(Tcp, 80), "http");
-        assert_eq!(speaks(Udp, 443), "tls http quic");
+        assert_eq!(speaks(Udp, 443), "tls quic");
         assert_eq!(speaks(Tcp, 135), "dcerpc");
         assert_eq!(speaks(Tcp, 445), "smb");
         assert_eq!(speaks(Tcp, 3007), "");
