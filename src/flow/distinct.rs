@@ -20,7 +20,7 @@ pub enum Distinct {
     /// Few enough to be kept, in order.
     Exact(Vec<u64>),
     /// Too many: HyperLogLog registers.
-    Estimated(Box<[u8; REGISTERS]>),
+    Estimated(Box<Sketch>),
 }
 
 impl Default for Distinct {
@@ -41,12 +41,12 @@ impl Distinct {
                 if known.len() < Self::EXACT_MAX {
                     known.insert(place, bits);
                 } else {
-                    let mut registers = registers(known);
-                    note(&mut registers, bits);
-                    *self = Self::Estimated(registers);
+                    let mut sketch = Sketch::of(known);
+                    sketch.note(bits);
+                    *self = Self::Estimated(sketch);
                 }
             }
-            Self::Estimated(registers) => note(registers, bits),
+            Self::Estimated(sketch) => sketch.note(bits),
         }
     }
 
@@ -56,21 +56,22 @@ impl Distinct {
             Self::Exact(known) => known.iter().for_each(|&bits| self.insert(bits)),
             Self::Estimated(theirs) => {
                 if let Self::Exact(known) = self {
-                    *self = Self::Estimated(registers(known));
+                    *self = Self::Estimated(Sketch::of(known));
                 }
                 if let Self::Estimated(ours) = self {
-                    ours.iter_mut().zip(theirs.iter()).for_each(|(ours, &theirs)| *ours = theirs.max(*ours));
+                    theirs.registers.iter().enumerate().for_each(|(at, &rank)| ours.raise(at, rank));
                 }
             }
         }
     }
 
     /// How many distinct things were added: exact, or within a few percent when [`Self::is_exact`] says no.
+    /// Constant time: it is asked several times a flow.
     #[must_use]
     pub fn count(&self) -> u64 {
         match self {
             Self::Exact(known) => known.len() as u64,
-            Self::Estimated(registers) => estimate(registers).max(Self::EXACT_MAX as u64 + 1),
+            Self::Estimated(sketch) => sketch.estimate().max(Self::EXACT_MAX as u64 + 1),
         }
     }
 
@@ -106,33 +107,66 @@ const fn mix(mut bits: u64) -> u64 {
     bits ^ (bits >> 31)
 }
 
-fn registers(known: &[u64]) -> Box<[u8; REGISTERS]> {
-    let mut registers = Box::new([0; REGISTERS]);
-    known.iter().for_each(|&bits| note(&mut registers, bits));
-    registers
+/// HyperLogLog registers, and the two sums over them that an estimate is made of.
+///
+/// The sums are kept up as registers rise: adding 256 powers of two for every verdict took 45 % of the time
+/// of a scan.
+///
+/// Invariants: `sum` is the sum of `2^(SUM_BITS - rank)` over all registers; `empty` counts those of rank 0.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sketch {
+    registers: [u8; REGISTERS],
+    empty: u16,
+    sum: u64,
 }
 
-fn note(registers: &mut [u8; REGISTERS], bits: u64) {
-    let register = &mut registers[usize::from(bits.to_le_bytes()[0])];
-    // The low 8 bits chose the register; the rank counts the zeros in front of the first one in the other 56.
-    let rank = (bits >> REGISTER_BITS).leading_zeros() - REGISTER_BITS + 1;
-    *register = (*register).max(u8::try_from(rank).unwrap_or(u8::MAX));
+/// Binary places of the sum: together with its 9 whole bits it fits a double exactly.
+const SUM_BITS: u32 = 44;
+
+impl Sketch {
+    fn of(known: &[u64]) -> Box<Self> {
+        const ALL: u16 = 1 << REGISTER_BITS;
+        let mut sketch =
+            Box::new(Self { registers: [0; REGISTERS], empty: ALL, sum: u64::from(ALL) << SUM_BITS });
+        known.iter().for_each(|&bits| sketch.note(bits));
+        sketch
+    }
+
+    fn note(&mut self, bits: u64) {
+        // The low 8 bits choose the register; the rank counts the zeros in front of the first one in the
+        // other 56.
+        let rank = (bits >> REGISTER_BITS).leading_zeros() - REGISTER_BITS + 1;
+        self.raise(usize::from(bits.to_le_bytes()[0]), u8::try_from(rank).unwrap_or(u8::MAX));
+    }
+
+    fn raise(&mut self, at: usize, rank: u8) {
+        let register = &mut self.registers[at];
+        if rank > *register {
+            self.sum = self.sum - part(*register) + part(rank);
+            self.empty -= u16::from(*register == 0);
+            *register = rank;
+        }
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a count: positive and below 2^57"
+    )]
+    fn estimate(&self) -> u64 {
+        let count = REGISTERS as f64;
+        let bias = 0.7213 / (1.0 + 1.079 / count); // alpha_m for m >= 128
+        let sum = self.sum as f64 / (1_u64 << SUM_BITS) as f64;
+        let raw = bias * count * count / sum;
+        let is_low = raw <= 2.5 * count && self.empty > 0;
+        let linear = is_low.then(|| count * (count / f64::from(self.empty)).ln());
+        linear.unwrap_or(raw).round() as u64
+    }
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a count: positive and below 2^57"
-)]
-fn estimate(registers: &[u8; REGISTERS]) -> u64 {
-    let count = REGISTERS as f64;
-    let bias = 0.7213 / (1.0 + 1.079 / count); // alpha_m for m >= 128
-    let sum: f64 = registers.iter().map(|&rank| 2_f64.powi(-i32::from(rank))).sum();
-    let raw = bias * count * count / sum;
-    let empty = registers.iter().filter(|&&rank| rank == 0).count();
-    let linear =
-        if raw <= 2.5 * count && empty > 0 { Some(count * (count / empty as f64).ln()) } else { None };
-    linear.unwrap_or(raw).round() as u64
+/// What one register adds to the sum. A rank above 44 comes once in 2^44 things; it adds nothing.
+const fn part(rank: u8) -> u64 {
+    (1 << SUM_BITS) >> rank
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ const REGULAR_SPREAD: f64 = 0.2;
 /// Bounds of what is remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EndpointsConfig {
-    /// Originators (addresses), up to about 1.7 KB each. Default 65,536.
+    /// Originators (addresses), up to about 2.3 KB each. Default 65,536.
     pub originators_max: usize,
     /// Endpoints that answered, about 80 bytes each. Default 262,144.
     pub listeners_max: usize,
@@ -93,8 +93,15 @@ impl Endpoints {
     /// A flow is finished, and in vain. Who answered is told by [`Self::answered`], which may be long before
     /// the end.
     pub fn closed(&self, flow: &Flow, outcome: Outcome) {
-        if flow.asked()
-            && let Some(mut originator) = self.originators.map.get_mut(&flow.originator.addr)
+        if flow.asked() {
+            self.ended(flow.originator.addr, outcome);
+        }
+    }
+
+    /// The same of a flow whose request was seen, in fewer words.
+    pub fn ended(&self, originator: IpAddr, outcome: Outcome) {
+        if matches!(outcome, Outcome::Refused | Outcome::Unanswered | Outcome::OneWay)
+            && let Some(mut originator) = self.originators.map.get_mut(&originator)
         {
             originator.failed(outcome);
         }
@@ -128,9 +135,19 @@ impl Endpoints {
     /// How an originator asked one endpoint.
     #[must_use]
     pub fn knocks(&self, originator: IpAddr, transport: Transport, responder: Endpoint) -> Knocks {
-        let known = self.originators.map.get(&originator);
-        let target = known.as_ref().and_then(|known| known.target(transport, responder));
-        target.map_or_else(Knocks::default, Target::knocks)
+        self.reach_and_knocks(originator, transport, responder).1
+    }
+
+    /// Both, for the price of one look-up.
+    #[must_use]
+    pub fn reach_and_knocks(
+        &self,
+        originator: IpAddr,
+        transport: Transport,
+        responder: Endpoint,
+    ) -> (Reach, Knocks) {
+        let Some(known) = self.originators.map.get(&originator) else { return Default::default() };
+        (known.reach(), known.target(transport, responder).map_or_else(Knocks::default, Target::knocks))
     }
 
     /// Who asked for an endpoint.
@@ -143,12 +160,6 @@ impl Endpoints {
 
 fn counted(set: &Distinct) -> u32 {
     u32::try_from(set.count()).unwrap_or(u32::MAX)
-}
-
-fn counted_together(one: &Distinct, other: &Distinct) -> u32 {
-    let mut both = one.clone();
-    both.merge(other);
-    counted(&both)
 }
 
 /// A map that forgets what came first when it is full.
@@ -188,6 +199,9 @@ struct Originator {
     half: i64,
     newer: Half,
     older: Half,
+    /// Hosts and ports of both halves, while the older one has any. Kept up with every attempt because it is
+    /// asked for with every verdict, and merging sketches costs more than one insertion.
+    together: Option<Box<[Distinct; 2]>>,
     /// Last ones, in the order they were first asked.
     targets: VecDeque<Target>,
 }
@@ -208,6 +222,10 @@ impl Originator {
         self.newer.attempts += 1;
         self.newer.hosts.insert(host);
         self.newer.ports.insert(port);
+        if let Some(together) = &mut self.together {
+            together[0].insert(host);
+            together[1].insert(port);
+        }
         let (transport, responder) = (opened.transport, opened.responder);
         if let Some(target) = self.targets.iter_mut().find(|target| target.is(transport, responder)) {
             return target.knock(opened.time);
@@ -241,6 +259,8 @@ impl Originator {
         }
         let last = std::mem::take(&mut self.newer);
         self.older = if half == self.half.saturating_add(1) { last } else { Half::default() };
+        let had_any = self.older.attempts > 0;
+        self.together = had_any.then(|| Box::new([self.older.hosts.clone(), self.older.ports.clone()]));
         self.half = half;
     }
 
@@ -250,10 +270,12 @@ impl Originator {
 
     fn reach(&self) -> Reach {
         let (newer, older) = (&self.newer, &self.older);
+        let [hosts, ports] =
+            self.together.as_deref().map_or([&newer.hosts, &newer.ports], |both| both.each_ref());
         Reach {
             attempts: newer.attempts + older.attempts,
-            hosts: counted_together(&newer.hosts, &older.hosts),
-            ports: counted_together(&newer.ports, &older.ports),
+            hosts: counted(hosts),
+            ports: counted(ports),
             answered: newer.answered + older.answered,
             refused: newer.refused + older.refused,
             unanswered: newer.unanswered + older.unanswered,

@@ -19,6 +19,11 @@ pub struct Order {
     pub layer: u8,
 }
 
+impl Order {
+    /// The rank of what the end of the input caused.
+    pub const END: u8 = 2;
+}
+
 /// One thing that happened to one flow. `N` is the note the caller keeps on a flow; the table never looks
 /// inside.
 #[derive(Debug)]

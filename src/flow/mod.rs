@@ -51,7 +51,7 @@ pub use record::{
     Basis, ConnState, Direction, EndReason, Flow, Head, History, IcmpNote, Outcome, Side, State, SynHint,
 };
 pub use settle::{Hints, settle};
-pub use table::Table;
+pub use table::{Living, Table};
 
 /// Payload bytes kept per direction until they have been asked about.
 pub const HEAD_BYTES_MAX: usize = 512;

@@ -65,6 +65,14 @@ pub struct Direction {
     pub confidence: u8,
 }
 
+impl Direction {
+    /// True when the packets of the opening said it: no hint changes that, so none needs to be gathered.
+    #[must_use]
+    pub const fn is_decided(self) -> bool {
+        matches!(self.basis, Basis::Syn | Basis::SynAck)
+    }
+}
+
 /// What decided who the originator is, strongest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Basis {

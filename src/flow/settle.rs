@@ -23,7 +23,7 @@ pub struct Hints {
 
 /// Settles who is the originator. Does nothing when a SYN or SYN-ACK decided already.
 pub fn settle(flow: &mut Flow, hints: &Hints) {
-    if matches!(flow.direction.basis, Basis::Syn | Basis::SynAck) {
+    if flow.direction.is_decided() {
         return;
     }
     let connection = flow.transport == Transport::Tcp;

@@ -94,10 +94,27 @@ impl<N: Copy + Default> Shard<N> {
         self.index.address(tag)
     }
 
+    /// The tag of a living flow.
+    pub(super) fn tag(&self, place: u32) -> u32 {
+        let key = if place & EMBRYO != 0 {
+            self.embryos.get(place & !EMBRYO).key()
+        } else {
+            self.tracks.get(place).key
+        };
+        low32(self.hasher.hash(&key))
+    }
+
     /// Brings in the record a tag most likely leads to.
     #[inline]
     pub(super) fn prefetch(&self, tag: u32) {
-        let Some(place) = self.index.guess(tag) else { return };
+        if let Some(place) = self.index.guess(tag) {
+            self.prefetch_record(place);
+        }
+    }
+
+    /// Brings in a record.
+    #[inline]
+    pub(super) fn prefetch_record(&self, place: u32) {
         if place & EMBRYO != 0 {
             return super::prefetch::prefetch(self.embryos.address(place & !EMBRYO));
         }
@@ -158,23 +175,44 @@ impl<N: Copy + Default> Shard<N> {
         self.next_due = others.chain(young).min().unwrap_or(Timestamp::MAX);
     }
 
-    /// Ends every flow.
-    pub(super) fn finish(&mut self, clock: Timestamp, out: &mut Out<N>) {
-        self.expire(clock, out);
-        let order = |frame, layer| Order { clock, rank: 2, frame, layer };
-        while let Some(at) = self.young.front() {
-            let embryo = *self.embryos.get(at);
-            let layer = self.profiles.get(embryo.profile()).layer;
-            self.close_embryo(at, EndReason::Shutdown, order(embryo.frame(), layer), out);
+    /// Names every flow that lives: its first frame and its place.
+    pub(super) fn living(&mut self, mut each: impl FnMut(u64, u32)) {
+        let mut next = self.young.front();
+        while let Some(at) = next {
+            each(self.embryos.get(at).frame(), at | EMBRYO);
+            next = List::behind(&mut self.embryos, at);
         }
-        for class in 0..self.classes.len() {
-            while let Some(at) = self.classes[class].oldest() {
-                let track = self.tracks.get(at);
-                let order = order(track.frame, self.profiles.get(track.profile).layer);
-                self.close(at, EndReason::Shutdown, order, out);
+        for class in &self.classes {
+            let mut next = class.oldest();
+            while let Some(at) = next {
+                each(self.tracks.get(at).frame, at);
+                next = List::behind(&mut self.tracks, at);
             }
         }
-        self.next_due = Timestamp::MAX;
+    }
+
+    /// How a living flow would end now, without its heads.
+    pub(super) fn preview(&self, place: u32) -> Flow {
+        let ended = Some(EndReason::Shutdown);
+        if place & EMBRYO != 0 {
+            return self.grown(place & !EMBRYO, ended);
+        }
+        let track = self.tracks.get(place);
+        track.flow(self.profiles.get(track.profile), Default::default(), self.icmp_of(track), ended)
+    }
+
+    /// Ends a living flow because the input ended.
+    pub(super) fn end(&mut self, place: u32, clock: Timestamp, out: &mut Out<N>) {
+        let order = |frame, layer| Order { clock, rank: Order::END, frame, layer };
+        if place & EMBRYO != 0 {
+            let embryo = self.embryos.get(place & !EMBRYO);
+            let order = order(embryo.frame(), self.profiles.get(embryo.profile()).layer);
+            self.close_embryo(place & !EMBRYO, EndReason::Shutdown, order, out);
+        } else {
+            let track = self.tracks.get(place);
+            let order = order(track.frame, self.profiles.get(track.profile).layer);
+            self.close(place, EndReason::Shutdown, order, out);
+        }
     }
 
     /// The full record of this packet's flow. An embryo grows into one.
@@ -402,6 +440,11 @@ impl<N: Copy + Default> Shard<N> {
         {
             self.counters.evicted_half_open += 1;
             self.close_embryo(first.2, EndReason::Forced, order, out);
+            // In a scan the next one goes with this shard's next packet: its line of the index takes that
+            // long.
+            if let Some(next) = self.young.front() {
+                super::prefetch::prefetch(self.index.address(self.tag(next | EMBRYO)));
+            }
         } else if let Some((.., at)) = unanswered {
             self.counters.evicted_half_open += 1;
             self.close(at, EndReason::Forced, order, out);
@@ -428,9 +471,8 @@ impl<N: Copy + Default> Shard<N> {
     }
 
     fn close_embryo(&mut self, at: u32, reason: EndReason, order: Order, out: &mut Out<N>) {
+        let flow = self.grown(at, Some(reason));
         let embryo = *self.embryos.get(at);
-        let profile = self.profiles.get(embryo.profile());
-        let flow = Track::<N>::grown(&embryo, profile).flow(profile, Default::default(), None, Some(reason));
         self.young.unlink(&mut self.embryos, at);
         self.embryos.remove(at);
         self.profiles.release(embryo.profile());
@@ -444,8 +486,18 @@ impl<N: Copy + Default> Shard<N> {
             NIL => Head::default(),
             head => self.heads.get(head).snapshot(),
         });
-        let icmp = (track.icmp != NIL).then(|| *self.icmp.get(track.icmp));
-        track.flow(self.profiles.get(track.profile), heads, icmp, ended)
+        track.flow(self.profiles.get(track.profile), heads, self.icmp_of(track), ended)
+    }
+
+    fn icmp_of(&self, track: &Track<N>) -> Option<IcmpNote> {
+        (track.icmp != NIL).then(|| *self.icmp.get(track.icmp))
+    }
+
+    /// The flow that an embryo stands for.
+    fn grown(&self, at: u32, ended: Option<EndReason>) -> Flow {
+        let embryo = self.embryos.get(at);
+        let profile = self.profiles.get(embryo.profile());
+        Track::<N>::grown(embryo, profile).flow(profile, Default::default(), None, ended)
     }
 
     fn release_heads(&mut self, at: u32) {

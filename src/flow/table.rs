@@ -8,7 +8,7 @@ use super::config::{Config, Counters};
 use super::key::{Hasher, Key, low32};
 use super::prefetch::prefetch;
 use super::shard::{Arrival, Out, Shard};
-use super::{Ears, SHARDS};
+use super::{Ears, Flow, SHARDS};
 use crate::time::Timestamp;
 use crate::wire::Packet;
 use arrayvec::ArrayVec;
@@ -16,6 +16,15 @@ use arrayvec::ArrayVec;
 /// Packets looked ahead. Twice as many gain nothing measurable and push the first lines out of the nearest
 /// cache.
 const STRIDE: usize = 32;
+
+/// Names a flow that lives, until anything happens to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Living {
+    /// Number of the frame that carried its first packet.
+    pub frame: u64,
+    shard: u16,
+    place: u32,
+}
 
 /// The flows of one worker.
 #[derive(Debug)]
@@ -70,10 +79,49 @@ impl<N: Copy + Default> Table<N> {
     }
 
     /// Ends every flow: those whose deadline lies before `clock` by timeout, the others because the input
-    /// ended.
+    /// ended. All at once: [`Self::living`] and [`Self::end`] do it in pieces.
     pub fn finish(&mut self, clock: Timestamp, out: &mut Out<N>) {
-        for shard in &mut self.shards {
-            shard.finish(clock, out);
+        self.expire(clock, out);
+        let living = self.living();
+        self.end(&living, clock, out);
+    }
+
+    /// The flows that live, by their first frame.
+    pub fn living(&mut self) -> Vec<Living> {
+        let open = usize::try_from(self.counters().open).unwrap_or(0);
+        let mut living = Vec::with_capacity(open);
+        for (shard, number) in self.shards.iter_mut().zip(0..) {
+            shard.living(|frame, place| living.push(Living { frame, shard: number, place }));
+        }
+        living.sort_unstable();
+        living
+    }
+
+    /// How living flows would end if the input ended now; without their heads.
+    pub fn previews<'a>(&'a self, living: &'a [Living]) -> impl Iterator<Item = (Living, Flow)> + 'a {
+        living.iter().enumerate().map(move |(at, one)| {
+            self.prefetch(living.get(at + STRIDE / 2));
+            (*one, self.shards[usize::from(one.shard)].preview(one.place))
+        })
+    }
+
+    /// Brings in the record of a flow that is wanted soon.
+    fn prefetch(&self, soon: Option<&Living>) {
+        if let Some(soon) = soon {
+            self.shards[usize::from(soon.shard)].prefetch_record(soon.place);
+        }
+    }
+
+    /// Ends flows because the input ended. They must still live.
+    pub fn end(&mut self, living: &[Living], clock: Timestamp, out: &mut Out<N>) {
+        for (at, one) in living.iter().enumerate() {
+            self.prefetch(living.get(at + STRIDE));
+            // Forgetting a flow's place in the index was 12 % of a scan, all of it waiting for that line.
+            if let Some(soon) = living.get(at + STRIDE / 2) {
+                let shard = &self.shards[usize::from(soon.shard)];
+                prefetch(shard.index_address(shard.tag(soon.place)));
+            }
+            self.shards[usize::from(one.shard)].end(one.place, clock, out);
         }
     }
 

@@ -210,7 +210,7 @@ impl<'a> Facts<'a> {
         let (verdict, with_weights) = (self.verdict, self.room.weights);
         verdict.evidence.facts.iter().enumerate().take(self.room.facts_max).map(move |(place, fact)| {
             let weights = if with_weights { verdict.weights.get(place) } else { None };
-            (fact, weights.map_or(&[][..], Vec::as_slice))
+            (fact, weights.copied().unwrap_or_default())
         })
     }
 

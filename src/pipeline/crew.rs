@@ -12,7 +12,7 @@ use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::worker::{Happening, Totals, Worker};
+use super::worker::{Happening, Part, Totals, Worker};
 use crate::capture::{self, Burst, Filled, Loss, Progress, Source};
 use crate::flow::Order;
 
@@ -91,8 +91,9 @@ fn alone(
         }
     }
     burst.clear();
-    let events = worker.finish();
-    each(&burst, sorted(events), &Moment::new(Pulse::of(source), worker.totals()));
+    while let Some((_, events)) = worker.finish() {
+        each(&burst, sorted(events), &Moment::new(Pulse::of(source), worker.totals()));
+    }
     ended
 }
 
@@ -104,10 +105,16 @@ struct Work {
 
 /// From a worker to the judge.
 struct Done {
-    /// The burst it is done with; nothing at the end of the input.
-    work: Option<Work>,
+    stage: Stage,
     events: Events,
     totals: Totals,
+}
+
+/// What a worker is done with.
+enum Stage {
+    Burst(Work),
+    /// The input has ended.
+    End(Part),
 }
 
 fn together(
@@ -173,13 +180,16 @@ fn read(
 fn work(worker: &mut Worker, bursts: &Receiver<Work>, done: &Sender<Done>) {
     for work in bursts {
         let events = worker.fold(&work.burst);
-        if done.send(Done { work: Some(work), events, totals: worker.totals() }).is_err() {
+        if done.send(Done { stage: Stage::Burst(work), events, totals: worker.totals() }).is_err() {
             return;
         }
     }
-    let events = worker.finish();
-    // The judge is gone only when it panicked; there is nobody left to tell.
-    let _ = done.send(Done { work: None, events, totals: worker.totals() });
+    while let Some((part, events)) = worker.finish() {
+        if done.send(Done { stage: Stage::End(part), events, totals: worker.totals() }).is_err() {
+            // The judge is gone only when it panicked; there is nobody left to tell.
+            return;
+        }
+    }
 }
 
 /// Merges what the workers say, burst by burst, and shows it to the judge.
@@ -188,25 +198,25 @@ fn collect(workers: &[Receiver<Done>], spare: &Sender<Burst>, stop: &AtomicBool,
     let mut going_on = true;
     loop {
         let (mut events, mut totals, mut burst) = (Vec::new(), Totals::default(), None);
+        let mut ends = Vec::new();
         for worker in workers {
             let Ok(done) = worker.recv() else {
                 // It panicked; the scope hands the panic on when all have ended.
                 stop.store(true, Ordering::Relaxed);
                 continue;
             };
-            events.extend(done.events);
             totals.add(&done.totals);
-            if let Some(work) = done.work {
-                pulse = work.pulse;
-                burst = Some(work.burst);
+            match done.stage {
+                Stage::Burst(work) => {
+                    events.extend(done.events);
+                    pulse = work.pulse;
+                    burst = Some(work.burst);
+                }
+                Stage::End(part) => ends.push((worker, Some((part, done.events, done.totals)))),
             }
         }
-        let moment = Moment::new(pulse, totals);
-        let Some(burst) = burst else {
-            each(&Burst::new(), sorted(events), &moment);
-            return;
-        };
-        if going_on && !each(&burst, sorted(events), &moment) {
+        let Some(burst) = burst else { return collect_ends(ends, pulse, each) };
+        if going_on && !each(&burst, sorted(events), &Moment::new(pulse, totals)) {
             going_on = false;
             stop.store(true, Ordering::Relaxed);
         }
@@ -214,6 +224,30 @@ fn collect(workers: &[Receiver<Done>], spare: &Sender<Burst>, stop: &AtomicBool,
             // Full only when more spares exist than the reader ever made: then this one is let go.
             let _ = spare.try_send(burst);
         }
+    }
+}
+
+/// A worker and what it told last of the end.
+type Teller<'a> = (&'a Receiver<Done>, Option<(Part, Events, Totals)>);
+
+/// Merges the parts of the end. A worker leaves out parts of which it has no flows.
+fn collect_ends(mut tellers: Vec<Teller<'_>>, pulse: Pulse, each: Each<'_>) {
+    let nothing = Burst::new();
+    let mut totals: Vec<Totals> = vec![Totals::default(); tellers.len()];
+    while let Some(next) = tellers.iter().filter_map(|(_, told)| told.as_ref().map(|told| told.0)).min() {
+        let mut events = Vec::new();
+        for ((worker, told), totals) in tellers.iter_mut().zip(&mut totals) {
+            let Some((_, part, after)) = told.take_if(|told| told.0 == next) else { continue };
+            events.extend(part);
+            *totals = after;
+            *told = worker.recv().ok().and_then(|done| match done.stage {
+                Stage::End(part) => Some((part, done.events, done.totals)),
+                Stage::Burst(_) => None,
+            });
+        }
+        let mut sum = Totals::default();
+        totals.iter().for_each(|totals| sum.add(totals));
+        each(&nothing, sorted(events), &Moment::new(pulse, sum));
     }
 }
 

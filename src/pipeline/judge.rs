@@ -4,9 +4,11 @@
 //! what, which alerts were raised. Because events arrive in an order that does not depend on threads, neither
 //! does anything said.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use foldhash::fast::FixedState;
+use hashbrown::{HashMap, HashSet};
 
 use super::Knowledge;
 use super::crew::Events;
@@ -19,7 +21,7 @@ use crate::host::{Listeners, Process};
 use crate::payload::{Announced, App, AppProto, Conversations, Details, Words};
 use crate::rules::State;
 use crate::time::Timestamp;
-use crate::verdict::{self, Verdict};
+use crate::verdict::{Bench, Verdict};
 
 /// Announced meeting places remembered.
 const ANNOUNCED_MAX: usize = 65_536;
@@ -30,8 +32,8 @@ const ANNOUNCED_LIFETIME: Duration = Duration::from_secs(3600);
 /// How old what we know about local sockets may be when a verdict asks.
 const LISTENERS_AGE_MAX: Duration = Duration::from_secs(2);
 
-/// [`Order::rank`] of events that the end of the input caused.
-const RANK_END: u8 = 2;
+/// Flow ids: they are hashes already, and never iterated over, so a fast fixed hash is enough.
+type Flows = HashSet<u64, FixedState>;
 
 /// See the module.
 pub(super) struct Judge {
@@ -42,12 +44,13 @@ pub(super) struct Judge {
     endpoints: Endpoints,
     announced: Announced,
     conversations: Conversations,
+    bench: Bench,
     /// Flows under way that raised an alert, by id.
-    alerted: HashSet<u64>,
+    alerted: Flows,
     /// Flows under way that were answered, by id.
-    answered: HashSet<u64>,
+    answered: Flows,
     /// What the handshakes of flows under way said, by id.
-    details: HashMap<u64, Arc<Details>>,
+    details: HashMap<u64, Arc<Details>, FixedState>,
     /// Local sockets and when they were read; `None` in replay, where the machine is not the one in the
     /// capture.
     listeners: Option<(Listeners, Option<Instant>)>,
@@ -61,9 +64,10 @@ impl Judge {
             endpoints: Endpoints::new(&flow::EndpointsConfig::default()),
             announced: Announced::new(ANNOUNCED_MAX, ANNOUNCED_LIFETIME),
             conversations: Conversations::new(CONVERSATIONS_MAX),
-            alerted: HashSet::new(),
-            answered: HashSet::new(),
-            details: HashMap::new(),
+            bench: Bench::new(),
+            alerted: Flows::default(),
+            answered: Flows::default(),
+            details: HashMap::default(),
             listeners: ask_host.then(|| (Listeners::new(), None)),
             knowledge,
         }
@@ -71,14 +75,6 @@ impl Judge {
 
     /// Takes what happened in one burst, in order.
     pub(super) fn hear_all(&mut self, events: Events, desk: &mut Desk) {
-        // When the input ends, all open flows end at once: first learn what became of them, then judge each
-        // by it.
-        for (order, happening) in &events {
-            if let (RANK_END, Happening::Closed(flow, app, _)) = (order.rank, happening) {
-                self.endpoints.closed(flow, flow.outcome());
-                self.listen_at_last(flow, app.app);
-            }
-        }
         for (order, happening) in events {
             self.hear(order, happening, desk);
         }
@@ -109,11 +105,13 @@ impl Judge {
                 let findings = self.alerts(&verdict, desk);
                 self.buckets.found(&verdict, findings);
             }
+            Happening::Ended(originator, outcome) => self.endpoints.ended(originator, outcome),
             Happening::Closed(flow, app, details) => {
-                if order.rank != RANK_END {
+                // When the input ends, all open flows end at once: what became of them was told before.
+                if order.rank != Order::END {
                     self.endpoints.closed(&flow, flow.outcome());
-                    self.listen_at_last(&flow, app.app);
                 }
+                self.listen_at_last(&flow, app.app);
                 if let Some(details) = details {
                     self.details.insert(flow.id, Arc::from(details));
                 }
@@ -163,8 +161,10 @@ impl Judge {
 
     /// Settles who opened, gathers the facts and weighs them.
     fn verdict(&mut self, mut flow: Flow, app: AppProto) -> Arc<Verdict> {
-        let hints = self.hints(&flow);
-        flow::settle(&mut flow, &hints);
+        if !flow.direction.is_decided() {
+            let hints = self.hints(&flow);
+            flow::settle(&mut flow, &hints);
+        }
         let outcome = flow.outcome();
         if (outcome.answered() || outcome == Outcome::Reset) && self.answered.insert(flow.id) {
             self.endpoints.answered(&flow);
@@ -177,6 +177,8 @@ impl Judge {
             _ => app,
         };
         let (registry, transport, port) = (&self.knowledge.registry, flow.transport, flow.responder.port);
+        let (reach, knocks) =
+            self.endpoints.reach_and_knocks(flow.originator.addr, transport, flow.responder);
         let context = Context {
             outcome,
             claims: registry.on(transport, port),
@@ -184,8 +186,8 @@ impl Judge {
             tags: registry.tags(transport, port),
             originator_claims: registry.on(transport, flow.originator.port),
             originator_status: registry.status(transport, flow.originator.port),
-            reach: self.endpoints.reach(flow.originator.addr),
-            knocks: self.endpoints.knocks(flow.originator.addr, transport, flow.responder),
+            reach,
+            knocks,
             sought: self.endpoints.sought(transport, flow.responder),
             listener: self.endpoints.listener(transport, flow.responder),
             originator_listener: self.endpoints.listener(transport, flow.originator),
@@ -193,7 +195,7 @@ impl Judge {
             process,
             details: self.details.get(&flow.id).map(Arc::clone),
         };
-        Arc::new(verdict::judge(evidence::gather(flow, app, &context)))
+        Arc::new(self.bench.judge(evidence::gather(flow, app, &context)))
     }
 
     fn hints(&self, flow: &Flow) -> Hints {

@@ -19,6 +19,11 @@ const NEGLIGIBLE: f64 = 18.5;
 
 const STORIES: usize = Story::ALL.len();
 
+/// Log-odds, in the order of [`Story::ALL`].
+pub(super) type Sums = [f64; STORIES];
+/// All stories, likeliest first.
+pub(super) type Ranking = [Ranked; STORIES];
+
 /// Judges evidence. Pure and total: any evidence gives a verdict.
 ///
 /// `Undetermined` is the answer when it is the likeliest of the eleven, or when the likeliest story stays
@@ -26,12 +31,17 @@ const STORIES: usize = Story::ALL.len();
 /// the best guess is wrong, and the stories share what remains in proportion.
 #[must_use]
 pub fn judge(evidence: Evidence) -> Verdict {
+    judge_by(evidence, rank)
+}
+
+/// The same with a ranking that may be remembered.
+pub(super) fn judge_by(evidence: Evidence, rank: impl FnOnce(&Sums) -> Ranking) -> Verdict {
     let mut sums = prior(&evidence);
     let mut rows = Vec::with_capacity(evidence.facts.len());
     for fact in &evidence.facts {
         let row = weights::of(fact);
         add(&mut sums, row);
-        rows.push(row.to_vec());
+        rows.push(row);
     }
     let ranking = rank(&sums);
     let first = ranking[0];
@@ -85,7 +95,7 @@ fn add(sums: &mut [f64; STORIES], row: &[(Story, f64)]) {
 }
 
 /// All stories, likeliest first; equals in the order of [`Story::ALL`].
-fn rank(sums: &[f64; STORIES]) -> [Ranked; STORIES] {
+pub(super) fn rank(sums: &Sums) -> Ranking {
     let highest = sums.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let mut shares = sums.map(|sum| {
         let below = highest - sum;

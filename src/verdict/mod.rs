@@ -13,11 +13,13 @@
 //! left out.
 
 mod advice;
+mod bench;
 mod expect;
 mod judge;
 mod story;
 mod weights;
 
+pub use bench::Bench;
 pub use expect::{Expected, stories_to_expect};
 pub use judge::{judge, prior, weigh};
 pub use story::Story;
@@ -35,8 +37,9 @@ pub struct Verdict {
     pub probability: f64,
     /// Stories with a probability of at least 0.005, likeliest first.
     pub stories: Vec<Ranked>,
-    /// What each fact added, in the order of `evidence.facts`: log-odds by story, largest effect first.
-    pub weights: Vec<Vec<(Story, f64)>>,
+    /// What each fact added, in the order of `evidence.facts`: rows of the weight table, log-odds by story,
+    /// largest effect first.
+    pub weights: Vec<&'static [(Story, f64)]>,
 }
 
 /// A story and its probability.

@@ -61,7 +61,7 @@ pub(super) fn full() -> Verdict {
     evidence.claims = vec![claim("3007/tcp/iana", "lotusmtap"), claim("3007/tcp/miralix-om", "Miralix OM")];
     evidence.facts = vec![Fact::Speaks(evidence.app)];
     evidence.flow.vlan.push(12);
-    full.weights = vec![vec![(Story::NonstandardPort, 4.099_999_9), (Story::RegisteredService, -3.0)]];
+    full.weights = vec![&[(Story::NonstandardPort, 4.099_999_9), (Story::RegisteredService, -3.0)]];
     full
 }
 
@@ -80,8 +80,16 @@ fn hostile(length: usize, character: char) -> Verdict {
     flow.id = (1 << 53) - 1;
     (flow.start, flow.end) = (Timestamp::MAX, Timestamp::MIN);
     flow.ended = Some(EndReason::Forced);
-    let all: Vec<_> = Story::ALL.into_iter().map(|story| (story, f64::NAN)).collect();
-    hostile.weights = vec![all; length];
+    const ALL: [(Story, f64); Story::ALL.len()] = {
+        let mut all = [(Story::Undetermined, f64::NAN); Story::ALL.len()];
+        let mut place = 0;
+        while place < all.len() {
+            all[place].0 = Story::ALL[place];
+            place += 1;
+        }
+        all
+    };
+    hostile.weights = vec![&ALL; length];
     hostile.probability = 0.1 + 0.2;
     hostile
 }
