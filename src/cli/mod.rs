@@ -1,7 +1,7 @@
 //! Arguments → configuration; the subcommands. It holds no logic of the road.
 //!
 //! Standard output carries data only; everything said to a person goes to standard error. Exit codes are a
-//! contract (see [`exit`]); an unreadable input is never 0.
+//! contract (see `exit`); an unreadable input is never 0.
 
 mod args;
 mod config;

@@ -23,7 +23,7 @@ pub fn fuzz(data: &[u8]) {
         assert_eq!(one.proto.sides, swapped(other.proto.sides));
         assert_eq!(one.asks, swapped(other.asks));
         for app in App::ALL.iter().filter(|app| app.announces()) {
-            announced(*app, carrier, rest, orig);
+            announced(*app, carrier, rest);
         }
     }
 }
@@ -36,9 +36,10 @@ fn swapped(sides: Sides) -> Sides {
     }
 }
 
-fn announced(app: App, carrier: Carrier, bytes: &[u8], heard: &[u8]) {
+fn announced(app: App, carrier: Carrier, bytes: &[u8]) {
     let [speaker, listener] = [1, 2].map(|last| IpAddr::V4(Ipv4Addr::new(10, 0, 0, last)));
     let mut meetings = Vec::new();
+    let heard = bytes;
     let speech =
         Speech { carrier, bytes, from_originator: false, speaker, speaker_port: 69, listener, heard };
     announce(app, &speech, &mut meetings);
