@@ -24,7 +24,7 @@ const FAN_IN_MIN: u32 = 5;
 const MODERN_EPHEMERAL_MIN: u16 = 32768;
 
 /// Protocols whose servers get their ports from a mapper or a control connection: DCE/RPC endpoint mapper
-/// ([C706]), ONC RPC portmapper (RFC 1833), FTP data connections (RFC 959), media of SIP, RTSP and H.323 (RFC
+/// (C706), ONC RPC portmapper (RFC 1833), FTP data connections (RFC 959), media of SIP, RTSP and H.323 (RFC
 /// 3550, ITU-T T.38).
 const NEGOTIATING: [&str; 9] = ["dcerpc", "sunrpc", "nfs", "ftp-data", "rtp", "rtcp", "srtp", "t38", "h245"];
 

@@ -2,7 +2,7 @@
 //! counts.
 //!
 //! Everything is text of at most the given width; colours stand only where asked for, and text from strangers
-//! is [`clean`]ed, so nothing that came over the wire can move a cursor.
+//! is [cleaned](clean()), so nothing that came over the wire can move a cursor.
 
 use std::fmt::Write;
 

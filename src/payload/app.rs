@@ -382,7 +382,7 @@ impl App {
     }
 
     /// True for control protocols that name meeting places, so that their later payload is wanted
-    /// ([`super::announce`]).
+    /// ([`super::announce()`]).
     #[must_use]
     pub const fn announces(self) -> bool {
         matches!(

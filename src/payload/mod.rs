@@ -1,7 +1,7 @@
 //! First bytes → what is really spoken, blind to port numbers; and what control conversations announce.
 //!
-//! [`recognise`] sees the first bytes of each side and nothing else: no address, no port. A port is never a
-//! reason to believe a protocol here. [`announce`] reads control conversations (endpoint mapper, FTP,
+//! [`recognise()`] sees the first bytes of each side and nothing else: no address, no port. A port is never a
+//! reason to believe a protocol here. [`announce()`] reads control conversations (endpoint mapper, FTP,
 //! portmapper, SIP, RTSP and others) for the meeting places they name, [`Conversations`] what was said before
 //! as far as that takes it; [`Announced`] remembers the places, bounded, by the packet clock.
 //!

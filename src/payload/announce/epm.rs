@@ -56,7 +56,7 @@ pub(super) fn unfinished(bytes: &[u8]) -> usize {
     if bytes.len() - at < 16 || from < at { from } else { bytes.len() }
 }
 
-/// Packet type of a response ([C706] chapter 12).
+/// Packet type of a response (C706 chapter 12).
 const RESPONSE: u8 = 2;
 
 /// One packet of the connection-oriented protocol, as much of it as is here.
