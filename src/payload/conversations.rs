@@ -1,7 +1,7 @@
 //! What control conversations said so far, as far as the next message needs it: the beginning of a message
 //! that a TCP segment left unfinished, and the question that a reply does not repeat.
 //!
-//! [`super::announce()`] reads one message and forgets it. This remembers a little of each side of each tapped
+//! [`super::announce()`] reads one message and forgets it. This keeps a little of each side of each tapped
 //! conversation, so that an endpoint mapper's reply over several segments is still read, and a portmapper's
 //! reply knows which transport it is about.
 //!
