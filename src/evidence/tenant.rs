@@ -17,7 +17,8 @@ pub(super) fn expecting(claims: &[Arc<Claim>], app: App) -> Option<Arc<Claim>> {
     best(claims.iter().filter(|claim| accounts(claim)))
 }
 
-/// The best of some claims; of equals the first, in the order of the files.
+/// The best of some claims; of equals the first, in the order of the files. A claim that its own source gives
+/// no confidence is a contradiction on record, for the reader: it never stands for the port.
 pub(super) fn best<'a>(claims: impl Iterator<Item = &'a Arc<Claim>>) -> Option<Arc<Claim>> {
     let worth = |claim: &Claim| {
         let kind = match claim.kind {
@@ -29,7 +30,8 @@ pub(super) fn best<'a>(claims: impl Iterator<Item = &'a Arc<Claim>>) -> Option<A
         (!claim.dead, kind, claim.confidence)
     };
     // The first of equals: the order of the files, the same in every run.
-    claims.reduce(|best, next| if worth(next) > worth(best) { next } else { best }).cloned()
+    let believed = claims.filter(|claim| claim.confidence > 0);
+    believed.reduce(|best, next| if worth(next) > worth(best) { next } else { best }).cloned()
 }
 
 /// What is known about the service that should be on the port.
