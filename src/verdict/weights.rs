@@ -330,6 +330,11 @@ fn of_knocks(attempts: u32, answered: u32, regular: bool) -> Row {
 fn of_fan_out(places: u32, ended: u64, failed: u64, scattered: bool) -> Row {
     let failed_percent = u128::from(failed) * 100 / u128::from(ended.max(1));
     match (places, failed, failed_percent) {
+        // Many places and not one answer yet: a busy client has had some by then.
+        (15.., 1.., 100) if ended < 5 && !scattered => &[
+            (Scan, 3.5),         // the first to fail of many probes under way
+            (Misdirected, -0.5), // many targets
+        ],
         _ if ended < 5 => &[],          // too early to say
         (.., ..=50) => &[(Scan, -1.0)], // a busy client, resolver or monitor: most of it works
         // A peer-to-peer client whose peers are gone looks like this: each host on a port of its own.
@@ -505,10 +510,11 @@ mod tests {
             check(of_knocks(attempts, answered, regular), false);
         }
         let scan = |row: Row| row.iter().find(|(story, _)| *story == Scan).map_or(0.0, |(_, weight)| *weight);
-        let grades = [(20, 40, 20), (20, 4, 4), (8, 6, 6), (20, 6, 6), (100, 15, 15)];
+        let grades = [(20, 40, 20), (8, 4, 4), (8, 6, 6), (20, 4, 4), (20, 6, 6), (100, 15, 15)];
         let weights = grades.map(|(places, ended, failed)| scan(of_fan_out(places, ended, failed, false)));
         assert!(weights.windows(2).all(|pair| pair[0] < pair[1]), "{weights:?}");
         assert!(scan(of_fan_out(1000, 900, 900, true)) < scan(of_fan_out(20, 15, 15, false)));
+        assert!(of_fan_out(20, 4, 3, false).is_empty(), "one answer, and it is too early to say");
     }
 
     proptest! {
