@@ -96,6 +96,9 @@ pub(crate) fn claim(kind: ClaimKind, name: &str, speaks: &[&str]) -> Arc<Claim> 
         dead: false,
         confidence: 60,
         source: "test".to_owned(),
+        date: "2026-11-21".to_owned(),
+        checked: false,
+        url: None,
     })
 }
 

@@ -32,6 +32,14 @@ pub struct Claim {
     pub confidence: u8,
     /// Where this is said: registry row with its date, document, address.
     pub source: String,
+    /// The day as of which this is said, `YYYY-MM-DD`: when somebody last opened the source
+    /// ([`Self::checked`]), or else when the entry was written; of a row of the registry the day of the
+    /// registry. Empty when a user's file does not say it.
+    pub date: String,
+    /// True when somebody opened the source on [`Self::date`] and found there what the claim says.
+    pub checked: bool,
+    /// Address of the page that was read, where there is one.
+    pub url: Option<String>,
 }
 
 /// Kinds of claims.

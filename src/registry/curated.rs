@@ -53,6 +53,8 @@ pub(super) struct Speaks {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ClaimFile {
+    /// The day its entries were written.
+    recorded: Option<Text>,
     #[serde(default)]
     claim: Vec<RawClaim>,
 }
@@ -75,6 +77,10 @@ struct RawClaim {
     status: Standing,
     confidence: Option<Spanned<i64>>,
     source: Option<Text>,
+    /// The day somebody opened the source and found there what the entry says.
+    checked: Option<Text>,
+    /// The page that was read.
+    url: Option<Text>,
 }
 
 /// A transport by its name in files.
@@ -139,12 +145,14 @@ pub(super) fn claims(
             return Vec::new();
         }
     };
+    day(place, file.recorded.as_ref(), wrong);
+    let recorded = file.recorded.as_ref().map_or("", |day| day.get_ref());
     let mut claims = Vec::new();
     for raw in file.claim {
         let before = wrong.len();
         check(place, &raw, wrong);
         if wrong.len() == before {
-            spread(place, &raw, ids, &mut claims, wrong);
+            spread(place, &raw, recorded, ids, &mut claims, wrong);
         }
     }
     claims
@@ -178,7 +186,26 @@ fn check(place: Place<'_>, raw: &RawClaim, wrong: &mut Vec<Diagnostic>) {
         let what = format!("{:?} is not a year or a date", date.get_ref());
         wrong.push(Diagnostic::error(place, date.span(), what).help("YYYY, YYYY-MM or YYYY-MM-DD"));
     }
+    day(place, raw.checked.as_ref(), wrong);
+    if let Some(url) = raw.url.as_ref().filter(|url| !address(url.get_ref())) {
+        let what = format!("{:?} is not an address", url.get_ref());
+        wrong.push(Diagnostic::error(place, url.span(), what).help("https://… of the page that was read"));
+    }
     protocols(place, &raw.speaks, wrong);
+}
+
+/// A key that takes a whole date.
+fn day(place: Place<'_>, day: Option<&Text>, wrong: &mut Vec<Diagnostic>) {
+    if let Some(day) = day.filter(|day| day.get_ref().len() != 10 || !dated(day.get_ref())) {
+        let what = format!("{:?} is not a date", day.get_ref());
+        wrong.push(Diagnostic::error(place, day.span(), what).help("YYYY-MM-DD"));
+    }
+}
+
+/// `http://` or `https://` and something printable without spaces.
+fn address(text: &str) -> bool {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    rest.is_some_and(|rest| !rest.is_empty() && !rest.contains(|c: char| c.is_whitespace() || c.is_control()))
 }
 
 fn protocols(place: Place<'_>, speaks: &[Text], wrong: &mut Vec<Diagnostic>) {
@@ -192,6 +219,7 @@ fn protocols(place: Place<'_>, speaks: &[Text], wrong: &mut Vec<Diagnostic>) {
 fn spread(
     place: Place<'_>,
     raw: &RawClaim,
+    recorded: &str,
     ids: &mut BTreeSet<String>,
     claims: &mut Vec<(Claim, Standing)>,
     wrong: &mut Vec<Diagnostic>,
@@ -218,22 +246,33 @@ fn spread(
                 dead: raw.status == Standing::Dead,
                 confidence: confidence.unwrap_or_else(|| raw.kind.confidence()),
                 source: raw.source.as_ref().map(|source| source.get_ref().clone()).unwrap_or_default(),
+                date: raw.checked.as_ref().map_or(recorded, |day| day.get_ref()).to_owned(),
+                checked: raw.checked.is_some(),
+                url: raw.url.as_ref().map(|url| url.get_ref().clone()),
             };
             claims.push((claim, raw.status));
         }
     }
 }
 
-/// `YYYY`, `YYYY-MM` or `YYYY-MM-DD`.
-fn dated(text: &str) -> bool {
-    let shape = |shape: &str| {
-        text.len() == shape.len()
-            && text
-                .bytes()
-                .zip(shape.bytes())
-                .all(|(b, s)| if s == b'9' { b.is_ascii_digit() } else { b == s })
+/// `YYYY`, `YYYY-MM` or `YYYY-MM-DD` (ISO 8601), of a month and a day that there are.
+pub(super) fn dated(text: &str) -> bool {
+    let number = |part: &str, len: usize| {
+        let digits = part.len() == len && part.bytes().all(|b| b.is_ascii_digit());
+        digits.then(|| part.parse::<u16>().ok()).flatten()
     };
-    shape("9999") || shape("9999-99") || shape("9999-99-99")
+    let mut parts = text.split('-');
+    let Some(year) = parts.next().and_then(|part| number(part, 4)) else { return false };
+    let Some(month) = parts.next() else { return true };
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let days = match number(month, 2) {
+        Some(2) => 28 + u16::from(leap),
+        Some(4 | 6 | 9 | 11) => 30,
+        Some(1..=12) => 31,
+        _ => return false,
+    };
+    let Some(day) = parts.next() else { return true };
+    parts.next().is_none() && number(day, 2).is_some_and(|day| (1..=days).contains(&day))
 }
 
 #[derive(Deserialize)]
@@ -366,8 +405,32 @@ mod tests {
         let more = |line: &str| said("source = 's'\n", &format!("source = 's'\n{line}\n"));
         assert_eq!(more("confidence = 101"), ["c.toml:8:14: confidence 101 is not a percentage"]);
         assert_eq!(more("since = '98'"), ["c.toml:8:9: \"98\" is not a year or a date"]);
+        assert_eq!(more("until = '2003-13'"), ["c.toml:8:9: \"2003-13\" is not a year or a date"]);
+        assert_eq!(more("checked = '2026-11'"), ["c.toml:8:11: \"2026-11\" is not a date"]);
+        assert_eq!(more("checked = '2026-02-29'"), ["c.toml:8:11: \"2026-02-29\" is not a date"]);
+        assert_eq!(more("url = 'wiki'"), ["c.toml:8:7: \"wiki\" is not an address"]);
+        assert_eq!(more("url = 'https://a b'"), ["c.toml:8:7: \"https://a b\" is not an address"]);
+        let recorded = read(&format!("recorded = '21.11.2026'\n{GOOD}")).1;
+        assert_eq!(recorded, ["c.toml:1:12: \"21.11.2026\" is not a date"]);
         assert_eq!(more("speaks = ['HTTP']"), ["c.toml:8:11: \"HTTP\" is not a protocol name"]);
         assert_eq!(read(&GOOD.repeat(2)).1, ["c.toml:9:6: there is another claim 7/tcp/x"]);
+    }
+
+    #[test]
+    fn a_claim_is_as_old_as_its_last_check() {
+        let date = |text: &str| {
+            let place = Place { file: "c.toml", text };
+            let (claim, _) = claims(place, &mut BTreeSet::new(), &mut Vec::new()).remove(0);
+            (claim.date, claim.checked, claim.url)
+        };
+        let recorded = format!("recorded = '2024-02-29'\n{GOOD}");
+        assert_eq!(date(GOOD), (String::new(), false, None));
+        assert_eq!(date(&recorded), ("2024-02-29".to_owned(), false, None));
+        let url = "https://example.org/a?b=c#d";
+        assert_eq!(
+            date(&format!("{recorded}checked = '2026-11-21'\nurl = '{url}'\n")),
+            ("2026-11-21".to_owned(), true, Some(url.to_owned()))
+        );
     }
 
     proptest! {

@@ -37,7 +37,7 @@ pub struct Dossier<'a> {
     pub claims: &'a [Arc<Claim>],
     /// Ranges of client ports that the number lies in.
     pub ephemeral: Vec<&'a Ephemeral>,
-    /// Day the IANA registry was copied.
+    /// Day of the IANA registry that says so: [`super::SNAPSHOT`] unless the name is younger.
     pub snapshot: &'static str,
 }
 
@@ -75,7 +75,7 @@ impl Registry {
             why: self.why(transport, port),
             claims: self.on(transport, port),
             ephemeral: self.ephemeral(port).collect(),
-            snapshot: super::SNAPSHOT,
+            snapshot: row.map_or(super::SNAPSHOT, |row| row.seen()),
         }
     }
 

@@ -26,7 +26,7 @@ pub(super) enum Origin {
 /// One reason for the status of a port.
 #[derive(Clone, Debug)]
 pub(super) enum Reason<'a> {
-    Assigned(&'a str, &'a str),
+    Assigned(&'a Row),
     Rfc(&'a str),
     SystemPort,
     Registered(&'a str),
@@ -61,9 +61,10 @@ impl Reason<'_> {
 impl fmt::Display for Reason<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Assigned(name, "") => write!(f, "assigned by IANA to {name} (snapshot {SNAPSHOT})"),
-            Self::Assigned(name, what) => {
-                write!(f, "assigned by IANA to {name}, {what} (snapshot {SNAPSHOT})")
+            Self::Assigned(row) => {
+                let comma = if row.description.is_empty() { "" } else { ", " };
+                let (name, what, seen) = (row.name, row.description, row.seen());
+                write!(f, "assigned by IANA to {name}{comma}{what} (snapshot {seen})")
             }
             Self::Rfc(numbers) => write!(f, "the registry refers to RFC {}", numbers.replace(',', ", RFC ")),
             Self::SystemPort => f.write_str("a system port (0 to 1023) with an assignment"),
@@ -184,7 +185,7 @@ impl<'a> Said<'a> {
 
     fn life(self, claim: &'a Claim, row: &'static Row, reasons: &mut dyn FnMut(Reason<'a>)) {
         if row.kind == Kind::Assigned {
-            reasons(Reason::Assigned(row.name, row.description));
+            reasons(Reason::Assigned(row));
         }
         if let Some(numbers) = row.rfcs() {
             reasons(Reason::Rfc(numbers));

@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 use super::claim::{Claim, ClaimKind, PortStatus, Tags, Tier};
 use super::curated::{self, Ephemeral, Speaks, Standing};
 use super::diagnostic::{Diagnostic, Error, Place};
-use super::iana::{self, Kind, Row, SNAPSHOT};
+use super::iana::{self, Kind, Row};
 use super::spec::range_name;
 use super::standing::{Origin, Said};
 use crate::wire::Transport;
@@ -299,7 +299,7 @@ fn claim_of(row: &'static Row, transport: Transport, first: bool, speaks: &Speak
             }
         }
     }
-    let source = format!("IANA service name and port number registry, {SNAPSHOT}");
+    let source = format!("IANA service name and port number registry, {}", row.seen());
     Claim {
         id: format!("{}/{}/{suffix}", range_name(&row.range()), transport.name()),
         transport,
@@ -315,6 +315,9 @@ fn claim_of(row: &'static Row, transport: Transport, first: bool, speaks: &Speak
         source: row
             .rfcs()
             .map_or(source.clone(), |rfcs| format!("{source} (RFC {})", rfcs.replace(',', ", RFC "))),
+        date: row.seen().to_owned(),
+        checked: true,
+        url: None,
     }
 }
 
@@ -346,6 +349,7 @@ pub fn read_text(path: &std::path::Path) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::registry::SNAPSHOT;
     use crate::wire::Transport::{Sctp, Tcp, Udp};
 
     fn ids(transport: Transport, port: u16) -> Vec<&'static str> {
@@ -456,6 +460,8 @@ mod tests {
             let mut names = BTreeSet::new();
             for (claim, _) in curated::claims(place, &mut ids, &mut wrong) {
                 assert!(!claim.source.trim().is_empty(), "{}", claim.id);
+                assert!(claim.date.len() == 10 && curated::dated(&claim.date), "{}: no date", claim.id);
+                assert!(claim.date.as_str() >= "2026-11-21", "{}: older than the project", claim.id);
                 assert!(claim.ports.start() <= claim.ports.end(), "{}", claim.id);
                 let licensed = ["nmap", "openvas", "psad", "rkhunter", "wikipedia", "dshield"];
                 let source = claim.source.to_lowercase();
@@ -470,7 +476,9 @@ mod tests {
         assert!(kinds[&ClaimKind::Suspicious] >= 170, "{kinds:?}");
         for port in 0..=u16::MAX {
             for claim in Registry::builtin().on(Tcp, port).iter().filter(|c| c.id.ends_with("/iana")) {
-                assert!(claim.source.contains(SNAPSHOT), "{}", claim.id);
+                let date = if claim.ports == (5543..=5543) { "2026-09-17" } else { SNAPSHOT };
+                assert_eq!((claim.date.as_str(), claim.checked), (date, true), "{}", claim.id);
+                assert!(claim.source.contains(date), "{}", claim.id);
             }
         }
     }

@@ -37,6 +37,9 @@ pub(super) fn claim(id: &str, name: &str) -> Arc<Claim> {
         dead: true,
         confidence: 80,
         source: "IANA".to_owned(),
+        date: "2026-08-17".to_owned(),
+        checked: true,
+        url: None,
     })
 }
 
