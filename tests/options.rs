@@ -179,7 +179,8 @@ fn small_subcommands_print_what_they_promise() {
         assert!(man.stdout.contains(word), "the manual has {word}");
     }
     let doctor = binary::run(&["doctor"]);
-    assert!(matches!(doctor.code, Some(0 | 4)), "{:?} {}", doctor.code, doctor.stderr);
+    let code = if doctor.stdout.lines().any(|line| line.starts_with("lack")) { 4 } else { 0 };
+    doctor.expect_code(code);
     for word in ["registry", "rules", "interfaces", "privilege"] {
         assert!(doctor.stdout.contains(word), "{}", doctor.stdout);
     }
@@ -216,4 +217,30 @@ fn why_explains_our_lines_and_says_which_are_not() {
     assert!(run.stdout.contains("suspected_malware"), "the good lines are explained all the same");
     assert!(!run.stderr.contains('\x1b'), "{:?}", run.stderr);
     binary::run(&["why", "/no/such/file"]).expect_code(65).expect_said(&["/no/such/file"]);
+}
+
+/// Who may capture but not look into other people's processes lacks nothing; who may not capture does.
+#[test]
+fn doctor_fails_only_where_live_capture_would() {
+    let doctor = |capabilities: [&str; 2]| {
+        let mut command = std::process::Command::new("setpriv");
+        command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).args(capabilities);
+        command.args([binary::GHOSTPORT, "doctor"]);
+        command.output().ok()
+    };
+    let raw = ["--inh-caps=-all,+net_raw", "--ambient-caps=-all,+net_raw"];
+    let (Some(may), Some(may_not)) = (doctor(raw), doctor(["--inh-caps=-all", "--ambient-caps=-all"])) else {
+        eprintln!("skipped: there is no setpriv here");
+        return;
+    };
+    if may.stdout.is_empty() || may_not.stdout.is_empty() {
+        eprintln!("skipped: another user cannot be played here, or cannot read the binary");
+        return;
+    }
+    let said = String::from_utf8_lossy(&may.stdout).into_owned();
+    assert_eq!(may.status.code(), Some(0), "{said}");
+    assert!(said.contains("may capture") && !said.contains("lack"), "{said}");
+    let said = String::from_utf8_lossy(&may_not.stdout).into_owned();
+    assert_eq!(may_not.status.code(), Some(4), "{said}");
+    assert!(said.contains("lack  privilege") && !said.contains("lack  sockets"), "{said}");
 }

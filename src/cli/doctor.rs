@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use super::data;
-use super::exit::Failure;
+use super::exit::{CAPTURE, CONFIG, Failure};
 use crate::capture;
 use crate::host::Listeners;
 use crate::registry::{self, Registry};
@@ -14,31 +14,61 @@ use crate::rules::Rules;
 /// CAP_NET_RAW, the bit that lets a process capture (capability.h).
 const CAP_NET_RAW: u32 = 13;
 
+/// How a thing is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Good,
+    /// Worth knowing; nothing fails for it.
+    Note,
+    /// Missing; the exit code says what fails for it.
+    Lack(u8),
+}
+
+impl State {
+    const fn good_or(good: bool, otherwise: Self) -> Self {
+        if good { Self::Good } else { otherwise }
+    }
+}
+
 /// One thing looked at.
 struct Check {
     what: &'static str,
-    good: bool,
+    state: State,
     says: String,
 }
 
-/// Looks at everything and prints one line each; exit 0 when nothing is missing, 4 otherwise.
+/// Looks at everything and prints one line each; exit 0 when live capture would work, 4 when it would not,
+/// and 78 when what is compiled in does not hold.
 pub(crate) fn run() -> Result<ExitCode, Failure> {
     let checks = [registry(), rules(), interfaces(), privilege(), sockets(), cores()];
     let mut text = String::new();
     for check in &checks {
-        let mark = if check.good { "ok  " } else { "lack" };
+        let mark = match check.state {
+            State::Good => "ok  ",
+            State::Note => "note",
+            State::Lack(_) => "lack",
+        };
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{mark}  {:<10} {}", check.what, check.says);
     }
     data(&text)?;
-    Ok(if checks.iter().all(|check| check.good) { ExitCode::SUCCESS } else { ExitCode::from(4) })
+    Ok(ExitCode::from(code(&checks)))
+}
+
+/// The exit code of the first thing that is missing.
+fn code(checks: &[Check]) -> u8 {
+    let lacking = checks.iter().find_map(|check| match check.state {
+        State::Lack(code) => Some(code),
+        State::Good | State::Note => None,
+    });
+    lacking.unwrap_or(0)
 }
 
 fn registry() -> Check {
     let count = Registry::builtin().len();
     Check {
         what: "registry",
-        good: count > 0,
+        state: State::good_or(count > 0, State::Lack(CONFIG)),
         says: format!("{count} claims; IANA snapshot {}", registry::SNAPSHOT),
     }
 }
@@ -51,7 +81,8 @@ fn rules() -> Check {
         report.cases,
         report.failures.len()
     );
-    Check { what: "rules", good: report.failures.is_empty(), says }
+    let state = State::good_or(report.failures.is_empty(), State::Lack(CONFIG));
+    Check { what: "rules", state, says }
 }
 
 fn interfaces() -> Check {
@@ -59,9 +90,10 @@ fn interfaces() -> Check {
         Ok(found) => {
             let names: Vec<&str> = found.iter().filter(|i| i.up).map(|i| i.name.as_str()).collect();
             let says = format!("{} up: {}", names.len(), names.join(", "));
-            Check { what: "interfaces", good: !names.is_empty(), says }
+            let state = State::good_or(!names.is_empty(), State::Lack(CAPTURE));
+            Check { what: "interfaces", state, says }
         }
-        Err(error) => Check { what: "interfaces", good: false, says: error.to_string() },
+        Err(error) => Check { what: "interfaces", state: State::Lack(CAPTURE), says: error.to_string() },
     }
 }
 
@@ -76,7 +108,7 @@ fn privilege() -> Check {
             "may not capture: run as root, or: sudo setcap cap_net_raw+ep {exe} (replay needs no privilege)"
         )
     };
-    Check { what: "privilege", good, says }
+    Check { what: "privilege", state: State::good_or(good, State::Lack(CAPTURE)), says }
 }
 
 fn effective_capabilities() -> Option<u64> {
@@ -92,13 +124,34 @@ fn sockets() -> Check {
             let all = listeners.all();
             let owned = all.iter().filter(|l| l.process.is_some()).count();
             let says = format!("{} listening sockets, {owned} with a known owner", all.len());
-            Check { what: "sockets", good: owned == all.len(), says }
+            if owned == all.len() {
+                return Check { what: "sockets", state: State::Good, says };
+            }
+            let says =
+                format!("{says}; alerts on the others name no process (root sees those of other users)");
+            Check { what: "sockets", state: State::Note, says }
         }
-        Err(why) => Check { what: "sockets", good: false, says: why },
+        Err(why) => Check { what: "sockets", state: State::Note, says: why },
     }
 }
 
 fn cores() -> Check {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    Check { what: "cores", good: true, says: format!("{cores}; --workers up to {cores} is worth trying") }
+    Check {
+        what: "cores",
+        state: State::Good,
+        says: format!("{cores}; --workers up to {cores} is worth trying"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_fails_nothing_and_a_lack_says_what() {
+        let check = |state| Check { what: "x", state, says: String::new() };
+        assert_eq!(code(&[check(State::Good), check(State::Note)]), 0);
+        assert_eq!(code(&[check(State::Note), check(State::Lack(CAPTURE)), check(State::Good)]), CAPTURE);
+    }
 }

@@ -13,10 +13,10 @@ use crate::rules::Severity;
 const FINDING: u8 = 1;
 const USAGE: u8 = 2;
 const DAMAGED: u8 = 3;
-const CAPTURE: u8 = 4;
+pub(super) const CAPTURE: u8 = 4;
 const UNREADABLE: u8 = 65;
 const LOST: u8 = 74;
-const CONFIG: u8 = 78;
+pub(super) const CONFIG: u8 = 78;
 
 /// A command that failed: what to say and the exit code.
 #[derive(Debug)]
