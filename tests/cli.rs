@@ -271,7 +271,7 @@ fn trace(folder: &str) -> String {
 }
 
 /// Compares with a file of `tests/snapshots`; `BLESS=1` writes it.
-fn snapshot(name: &str, text: &str) {
+pub(crate) fn snapshot(name: &str, text: &str) {
     let path: PathBuf = tree::root().join("tests/snapshots").join(name);
     if std::env::var_os("BLESS").is_some_and(|value| value == "1") {
         fs::create_dir_all(path.parent().expect("has one")).expect("writes");

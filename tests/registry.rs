@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::cli;
 use crate::support::binary;
 
 /// Something of no known protocol answers on 3206 here.
@@ -83,10 +84,21 @@ fn questions_are_answered() {
         run.stdout
     };
     let explained = said(&["explain", "3000-3007"]);
-    assert_eq!(explained.matches("How to check").count(), 16);
-    for words in ["Get-NetTCPConnection -LocalPort 3007", "lsof -nP -iUDP:3007", "ss -tlnp 'sport = :3007'"] {
-        assert!(explained.contains(words), "{words}");
+    assert_eq!(explained.lines().filter(|line| line.starts_with("300")).count(), 8, "{explained}");
+    for (port, commands) in [
+        ("3007", ["ss -tulnp 'sport = :3007'", "lsof -nP -i :3007", "netstat -ano", "--flows 'port 3007'"]),
+        (
+            "3007/tcp",
+            ["ss -tlnp 'sport", "-iTCP:3007", "Get-NetTCPConnection -LocalPort 3007", "'tcp port 3"],
+        ),
+        ("3007/udp", ["ss -ulnp 'sport", "-iUDP:3007", "Get-NetUDPEndpoint -LocalPort 3007", "'udp port 3"]),
+    ] {
+        let explained = said(&["explain", port]);
+        for command in commands {
+            assert!(explained.contains(command), "{command}: {explained}");
+        }
     }
+    assert_eq!(said(&["explain", "3000-3007", "--json"]).lines().count(), 16);
     assert!(said(&["explain", "IronMail"]).starts_with("3206/tcp"));
     assert!(said(&["explain", "9/dccp"]).contains("discard"));
     assert!(said(&["ports", "--name", "mongo", "--transport", "tcp"]).contains("27017/tcp"));
@@ -104,4 +116,40 @@ fn ports_that_a_sensor_saw_are_not_free() {
     let seen = written(dir.path(), "eve.json", "{\"dest_port\":28105,\"proto\":\"TCP\"}\nno json\n");
     let run = binary::run(&["ports", "free", "28105", "--seen", &seen]);
     assert_eq!(run.expect_code(0).stdout, "");
+}
+
+/// One screen: what a terminal of 50 lines shows, headline included.
+#[test]
+fn a_port_is_explained_on_one_screen() {
+    const SCREEN: usize = 45;
+    for port in ["1207", "3007", "3098", "3206", "443", "3007/tcp", "3000-3003"] {
+        let run = binary::run(&["explain", port]);
+        run.expect_code(0);
+        assert!(run.stdout.lines().count() <= SCREEN, "{}", run.stdout);
+        cli::snapshot(&format!("explain-{}.txt", port.replace('/', "-")), &run.stdout);
+    }
+}
+
+/// Claims on more ports than anybody can mean one by one take none of them.
+#[test]
+fn a_wide_claim_leaves_its_numbers_free() {
+    let dir = tempfile::tempdir().unwrap();
+    let claims = |ports: &str| {
+        let text = format!(
+            "[[claim]]\nid = \"media\"\nports = \"{ports}\"\ntransport = \"udp\"\nkind = \"squatter\"\n\
+             name = \"our media\"\nstatus = \"active\"\nsource = \"wiki\"\n"
+        );
+        written(dir.path(), "site.toml", &text)
+    };
+    let free = |claims: &str| {
+        let run = binary::run(&["ports", "free", "28100-28110", "--claims", claims]);
+        run.expect_code(0);
+        run
+    };
+    let wide = free(&claims("20000-30000"));
+    assert_eq!(wide.stdout, binary::run(&["ports", "free", "28100-28110"]).stdout);
+    wide.expect_said(&["20000-30000", "our media"]);
+    assert_eq!(free(&claims("28100-28110")).stdout, "");
+    let all = binary::run(&["ports", "free", "28100-28110", "--all"]);
+    assert_eq!(all.stdout, wide.stdout, "a pipe and --all say the same");
 }

@@ -239,7 +239,7 @@ pub(crate) enum Command {
         file: String,
     },
     /// Query the port registry
-    Ports(PortsArgs),
+    Ports(Box<PortsArgs>),
     /// Check, list, test and explain rules
     Rules {
         #[command(subcommand)]
@@ -308,9 +308,13 @@ pub(crate) enum PortsAction {
         /// The newer list
         new: String,
     },
-    /// Numbers to choose from: unassigned, unremembered, unseen and outside the ranges of clients
+    /// Numbers to choose from: unassigned, unclaimed and unseen
+    ///
+    /// On a terminal a few good numbers, each with the reason. Piped, or with --all, every free number as
+    /// lines of the form FIRST-LAST or PORT, for programs. A claim on more than 100 ports (a media range, a
+    /// range of dynamic RPC) takes none of them and is mentioned on standard error.
     Free {
-        /// Range to look in [default: 5001-32767]
+        /// Range to look in [default: 5001-32767, where no client of Linux, Windows or macOS takes its port]
         range: Option<String>,
         /// Only this transport [default: free on all of them]
         #[arg(long, value_name = "TRANSPORT", value_parser = ["tcp", "udp", "sctp"])]
@@ -318,6 +322,9 @@ pub(crate) enum PortsAction {
         /// EVE lines of a sensor: ports seen there are not free; repeatable
         #[arg(long, value_name = "FILE")]
         seen: Vec<PathBuf>,
+        /// Every free number, one run a line, also on a terminal
+        #[arg(long)]
+        all: bool,
         /// Add claims about ports from a file; repeatable
         #[arg(long = "claims", value_name = "FILE")]
         claims: Vec<PathBuf>,

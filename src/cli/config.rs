@@ -195,7 +195,7 @@ fn terminal(color: Color, args: &RunArgs, file: &FileConfig) -> Terminal {
 }
 
 /// Columns of the terminal, or 100 where there is none.
-fn terminal_width() -> u16 {
+pub(super) fn terminal_width() -> u16 {
     let (_, columns) = console::Term::stdout().size_checked().unwrap_or((0, 100));
     columns
 }

@@ -7,6 +7,7 @@ mod args;
 mod config;
 mod doctor;
 mod exit;
+mod free;
 mod listeners;
 mod ports;
 mod rules;

@@ -8,62 +8,77 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::args::{PortsAction, PortsArgs};
+use super::config::terminal_width;
 use super::exit::Failure;
-use super::{data, styled};
+use super::{data, free, styled};
 use crate::host::Listeners;
-use crate::output;
+use crate::output::{self, Briefing};
 use crate::pipeline::Error;
-use crate::registry::{self, Listed, PortStatus, Registry, Service};
+use crate::registry::{self, Listed, Registry, Service};
 use crate::verdict;
 use crate::wire::Transport;
 
 /// Ports that `explain` takes at once: more is a list, not a briefing.
 const EXPLAINED_MAX: usize = 256;
-/// Where `ports free` looks: above the clients' ports of old Windows, below those of Linux.
-const FREE: RangeInclusive<u16> = 5001..=32767;
 
-/// The dossier of a port, per transport asked for.
+/// What is known of a port; of several, a paragraph each. As JSON a line for each port and transport.
 pub(crate) fn explain(port: &str, json: bool, claims: &[PathBuf]) -> Result<ExitCode, Failure> {
     if let Some((port, "dccp")) = port.to_ascii_lowercase().split_once('/') {
-        return dccp(port, json);
+        let Ok(port) = port.parse::<u16>() else {
+            return Err(Failure::usage(format!("{port:?} is no port: give a number from 0 to 65535")));
+        };
+        return data(&dccp(port, json));
     }
     let registry = Registry::load(claims).map_err(Error::from)?;
     let asked = parse(port, &registry)?;
-    let mut text = String::new();
-    for (number, &(transport, port)) in asked.iter().enumerate() {
+    let told = |&(transport, port): &(Transport, u16)| {
         let dossier = registry.dossier(transport, port);
         let expected = verdict::stories_to_expect(&dossier);
-        if json {
+        (dossier, expected)
+    };
+    let mut text = String::new();
+    if json {
+        for (dossier, expected) in asked.iter().map(told) {
             text.push_str(&output::dossier_json(&dossier, &expected).map_err(anyhow::Error::from)?);
+        }
+        return data(&text);
+    }
+    let numbers: BTreeSet<u16> = asked.iter().map(|&(_, port)| port).collect();
+    for &number in &numbers {
+        let over: Vec<_> = asked.iter().filter(|&&(_, port)| port == number).map(told).collect();
+        let dccp = if is_open(port) { Registry::dccp(number) } else { Vec::new() };
+        let briefing = Briefing { over: &over, dccp: &dccp, width: terminal_width() };
+        if numbers.len() == 1 {
+            text.push_str(&output::brief(&briefing));
         } else {
-            if number > 0 {
-                text.push('\n');
-            }
-            text.push_str(&output::dossier_text(&dossier, &expected));
+            text.push_str(&output::in_short(&briefing));
         }
     }
-    if json { data(&text) } else { styled(&text) }
+    styled(&text)
+}
+
+/// True when no transport is named.
+fn is_open(asked: &str) -> bool {
+    !asked.contains('/')
 }
 
 /// What the registry says of a port over DCCP; more there is not, because no flow of it is followed.
-fn dccp(port: &str, json: bool) -> Result<ExitCode, Failure> {
-    let Ok(port) = port.parse::<u16>() else {
-        return Err(Failure::usage(format!("{port:?} is no port: give a number from 0 to 65535")));
-    };
+fn dccp(port: u16, json: bool) -> String {
     let rows = Registry::dccp(port);
     if json {
         let names: Vec<&str> = rows.iter().map(|&(name, _)| name).collect();
         let value = serde_json::json!({"port": port, "transport": "dccp", "registered": names,
             "snapshot": registry::SNAPSHOT});
-        return data(&format!("{value}\n"));
+        return format!("{value}\n");
     }
     let said: Vec<String> = rows.iter().map(|(name, about)| format!("{name}, {about}")).collect();
     let said = if said.is_empty() { "not registered".to_owned() } else { said.join("; ") };
     let snapshot = registry::SNAPSHOT;
-    data(&format!("{port}/dccp  {said}\n  IANA registry as of {snapshot}; ghostport does not follow DCCP\n"))
+    format!("{port}/dccp  {said}\n  IANA registry as of {snapshot}; ghostport does not follow DCCP\n")
 }
 
-/// `1207`, `3000-3007`, either with `/tcp`, or a service name. Bare numbers mean TCP and UDP.
+/// `1207`, `3000-3007`, either with `/tcp`, or a service name. Bare numbers mean TCP and UDP, and
+/// SCTP where something is claimed.
 fn parse(asked: &str, registry: &Registry) -> Result<Vec<(Transport, u16)>, Failure> {
     let (name, transport) = match asked.split_once('/') {
         None => (asked, None),
@@ -78,17 +93,18 @@ fn parse(asked: &str, registry: &Registry) -> Result<Vec<(Transport, u16)>, Fail
     };
     let wanted = |t: Transport| transport.is_none_or(|wanted| wanted == t);
     if let Some(ports) = range(name) {
-        let shown = Transport::ALL
-            .into_iter()
-            .filter(|&t| transport.map_or(t != Transport::Sctp, |wanted| wanted == t));
-        let shown: Vec<Transport> = shown.collect();
+        // Over SCTP hardly a port has a meaning: it is told of where there is something to tell.
+        let is_told = |&(t, port): &(Transport, u16)| {
+            transport.map_or(t != Transport::Sctp || !registry.on(t, port).is_empty(), |wanted| wanted == t)
+        };
         if ports.len() > EXPLAINED_MAX {
             return Err(Failure::usage(format!(
                 "{} ports are too many to explain ({EXPLAINED_MAX}); see: ghostport ports --range {name}",
                 ports.len()
             )));
         }
-        return Ok(ports.flat_map(|port| shown.clone().into_iter().map(move |t| (t, port))).collect());
+        let all = ports.flat_map(|port| Transport::ALL.map(|t| (t, port)));
+        return Ok(all.filter(is_told).collect());
     }
     let named: Vec<_> = registry.named(name).into_iter().filter(|&(t, _)| wanted(t)).collect();
     if named.is_empty() || name.bytes().all(|b| b.is_ascii_digit()) {
@@ -120,8 +136,13 @@ pub(crate) fn run(args: &PortsArgs) -> Result<ExitCode, Failure> {
         Some(PortsAction::Diff { old, new }) => {
             data(&registry::differences(&services(old)?, &services(new)?))
         }
-        Some(PortsAction::Free { range, transport, seen, claims }) => {
-            free(range.as_deref(), transport.as_deref(), seen, claims)
+        Some(PortsAction::Free { range, transport, all, seen, claims }) => {
+            let registry = Registry::load(claims).map_err(Error::from)?;
+            let range = asked_range(range.as_deref(), free::RANGE)?;
+            let is_meant = |t: &Transport| transport.as_deref().is_none_or(|name| name == t.name());
+            let transports = Transport::ALL.into_iter().filter(is_meant).collect();
+            let asked = free::Asked { registry: &registry, range, transports, used: used(seen)? };
+            free::free(&asked, *all)
         }
         Some(PortsAction::Import { file, origin }) => import(file, origin.as_deref()),
     }
@@ -160,49 +181,6 @@ fn list(args: &PortsArgs) -> Result<ExitCode, Failure> {
         }
     }
     data(&text)
-}
-
-/// Runs of ports that nobody is known to use, one `first-last` or `port` per line.
-fn free(
-    range: Option<&str>,
-    transport: Option<&str>,
-    seen: &[PathBuf],
-    claims: &[PathBuf],
-) -> Result<ExitCode, Failure> {
-    let registry = Registry::load(claims).map_err(Error::from)?;
-    let range = asked_range(range, FREE)?;
-    let used = used(seen)?;
-    let transports: Vec<Transport> =
-        Transport::ALL.into_iter().filter(|t| transport.is_none_or(|name| name == t.name())).collect();
-    let is_free = |port: u16| {
-        transports.iter().all(|&t| {
-            registry.on(t, port).is_empty()
-                && registry.status(t, port) == PortStatus::Unassigned
-                && !used.contains(&(t, port))
-        })
-    };
-    let mut text = String::new();
-    let mut run: Option<RangeInclusive<u16>> = None;
-    for port in range.filter(|&port| is_free(port)) {
-        run = match run {
-            Some(ports) if u32::from(*ports.end()) + 1 == u32::from(port) => Some(*ports.start()..=port),
-            ended => {
-                ended.iter().for_each(|ports| push_run(&mut text, ports));
-                Some(port..=port)
-            }
-        };
-    }
-    run.iter().for_each(|ports| push_run(&mut text, ports));
-    data(&text)
-}
-
-fn push_run(text: &mut String, ports: &RangeInclusive<u16>) {
-    text.push_str(&ports.start().to_string());
-    if ports.start() != ports.end() {
-        text.push('-');
-        text.push_str(&ports.end().to_string());
-    }
-    text.push('\n');
 }
 
 /// Responder ports of a sensor's EVE lines, and of what listens on this machine.
@@ -246,4 +224,18 @@ fn import(file: &Path, origin: Option<&str>) -> Result<ExitCode, Failure> {
 
 fn read(path: &Path) -> Result<String, Failure> {
     registry::read_text(path).map_err(|what| Failure::usage(format!("{}: {what}", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_port_is_explained_over_dccp() {
+        for port in 0..=u16::MAX {
+            assert!(dccp(port, false).starts_with(&format!("{port}/dccp  ")), "{port}");
+            let value: serde_json::Value = serde_json::from_str(&dccp(port, true)).unwrap();
+            assert_eq!((&value["port"], &value["transport"]), (&port.into(), &"dccp".into()));
+        }
+    }
 }

@@ -1,150 +1,14 @@
-//! The dossier of a port and lists of ports: as text for people, as JSON for programs.
+//! The dossier of a port as JSON for programs, and lists of ports. For people it is a briefing: `briefing`.
 
-use std::fmt::Write as _;
-
-use owo_colors::OwoColorize;
 use serde::Serialize;
 
+use super::briefing::item;
 use super::clean::whole;
 use crate::registry::{Claim, Dossier, Listed};
 use crate::verdict::Expected;
-use crate::wire::Transport;
 
-/// Columns that running text is broken at.
-const WIDTH: usize = 100;
-
-/// Everything about a port, for people. Coloured; strip the codes where they are not wanted.
-#[must_use]
-pub fn dossier_text(dossier: &Dossier<'_>, expected: &[Expected]) -> String {
-    let mut text = String::new();
-    // Writing to a string cannot fail, here and below.
-    let _ = writeln!(text, "{}", headline(dossier).bold());
-    for line in about(dossier) {
-        let _ = writeln!(text, "  {line}");
-    }
-    section(&mut text, "Claimed");
-    if dossier.claims.is_empty() {
-        let _ = writeln!(text, "  nothing");
-    }
-    for claim in dossier.claims {
-        claim_text(&mut text, claim);
-    }
-    section(&mut text, &format!("Why {}", dossier.status.name()));
-    for reason in &dossier.why {
-        item(&mut text, "", &whole(reason));
-    }
-    section(&mut text, "Stories to expect");
-    for story in expected {
-        item(&mut text, story.story.name(), &whole(&story.because));
-        item(&mut text, " ", &whole(&format!("on the wire: {}", story.tell)));
-    }
-    section(&mut text, "How to check");
-    for (place, command) in commands(dossier.transport, dossier.port) {
-        item(&mut text, place, &command);
-    }
-    text
-}
-
-/// What to run to see who listens, by system, and to watch the wire.
-fn commands(transport: Transport, port: u16) -> Vec<(&'static str, String)> {
-    let name = transport.name();
-    let letter = socket_letter(transport);
-    let mut commands = vec![("on Linux", format!("ss -{letter}lnp 'sport = :{port}'"))];
-    match transport {
-        Transport::Tcp => {
-            commands.push(("on macOS", format!("sudo lsof -nP -iTCP:{port} -sTCP:LISTEN")));
-            let cmdlet =
-                format!("Get-NetTCPConnection -LocalPort {port} -State Listen | select OwningProcess");
-            commands.push(("on Windows", cmdlet));
-        }
-        Transport::Udp => {
-            commands.push(("on macOS", format!("sudo lsof -nP -iUDP:{port}")));
-            let cmdlet = format!("Get-NetUDPEndpoint -LocalPort {port} | select OwningProcess");
-            commands.push(("on Windows", cmdlet));
-        }
-        Transport::Sctp => {} // neither has SCTP
-    }
-    commands.push(("on the wire", format!("ghostport -i any --flows '{name} port {port}'")));
-    commands
-}
-
-fn headline(dossier: &Dossier<'_>) -> String {
-    let name =
-        dossier.registered.map_or_else(|| "not registered".to_owned(), |name| whole(name).into_owned());
-    let tags: String = dossier.tags.names().map(|tag| format!(" · {tag}")).collect();
-    let status = dossier.status.name();
-    format!(
-        "{}/{}  {name}  ·  {} tier · {status}{tags}",
-        dossier.port,
-        dossier.transport.name(),
-        dossier.tier.name()
-    )
-}
-
-fn about(dossier: &Dossier<'_>) -> Vec<String> {
-    let mut lines = Vec::new();
-    if !dossier.description.is_empty() {
-        lines.push(whole(dossier.description).into_owned());
-    }
-    let dates = [("registered", dossier.registered_on), ("changed", dossier.modified_on)];
-    let dates: String = dates.iter().filter_map(|(what, on)| on.map(|on| format!("; {what} {on}"))).collect();
-    lines.push(format!("IANA registry as of {}{dates}", dossier.snapshot));
-    lines
-}
-
-fn section(text: &mut String, title: &str) {
-    let _ = writeln!(text, "\n{}", title.underline());
-}
-
-fn claim_text(text: &mut String, claim: &Claim) {
-    let era = match (&claim.since, &claim.until) {
-        (Some(since), Some(until)) => format!(", {since} to {until}"),
-        (Some(since), None) => format!(", since {since}"),
-        (None, Some(until)) => format!(", until {until}"),
-        (None, None) => String::new(),
-    };
-    let speaks = if claim.speaks.is_empty() {
-        String::new()
-    } else {
-        format!(", speaks {}", claim.speaks.join(" or "))
-    };
-    let dead = if claim.dead { ", gone" } else { "" };
-    let line = format!("{}{era}{speaks}{dead} (confidence {} %)", claim.name, claim.confidence);
-    item(text, claim.kind.name(), &whole(&line));
-    if !claim.description.is_empty() && claim.description != claim.name {
-        item(text, " ", &whole(&claim.description));
-    }
-    item(text, " ", &format!("{}: {}", whole(&claim.id), whole(&claim.source)));
-}
-
-/// A labelled paragraph; an empty label makes a bullet.
-fn item(text: &mut String, label: &str, words: &str) {
-    const LABEL: usize = 22;
-    let (label, indent) = if label.is_empty() { ("-", 4) } else { (label, LABEL) };
-    let mut line = format!("  {label:<width$}", width = indent - 2);
-    let mut fresh = true;
-    for word in words.split_whitespace() {
-        if !fresh && line.chars().count() + 1 + word.chars().count() > WIDTH {
-            let _ = writeln!(text, "{}", line.trim_end());
-            line = " ".repeat(indent);
-            fresh = true;
-        }
-        if !fresh {
-            line.push(' ');
-        }
-        line.push_str(word);
-        fresh = false;
-    }
-    let _ = writeln!(text, "{}", line.trim_end());
-}
-
-const fn socket_letter(transport: Transport) -> char {
-    match transport {
-        Transport::Tcp => 't',
-        Transport::Udp => 'u',
-        Transport::Sctp => 'S',
-    }
-}
+/// Columns that the reasons of a list are broken at.
+const LIST_WIDTH: usize = 100;
 
 #[derive(Serialize)]
 struct DossierJson<'a> {
@@ -185,6 +49,10 @@ struct ClaimJson<'a> {
     dead: bool,
     confidence: u8,
     source: &'a str,
+    date: &'a str,
+    checked: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<&'a str>,
 }
 
 impl<'a> From<&'a Claim> for ClaimJson<'a> {
@@ -202,6 +70,9 @@ impl<'a> From<&'a Claim> for ClaimJson<'a> {
             dead: claim.dead,
             confidence: claim.confidence,
             source: &claim.source,
+            date: &claim.date,
+            checked: claim.checked,
+            url: claim.url.as_deref(),
         }
     }
 }
@@ -277,7 +148,7 @@ pub fn listed_text(listed: &Listed<'_>, why: &[String]) -> String {
     text.truncate(text.trim_end().len());
     text.push('\n');
     for reason in why {
-        item(&mut text, "", &whole(reason));
+        item(&mut text, "- ", 2, &whole(reason), LIST_WIDTH);
     }
     text
 }

@@ -9,6 +9,7 @@
 //! `timestamp` first and a newline at its end; no control or direction-changing character from the wire, a
 //! claim or a process reaches a line or a terminal as such; the same input gives the same bytes.
 
+mod briefing;
 mod clean;
 mod dossier;
 mod eve;
@@ -23,8 +24,9 @@ mod stats;
 mod table;
 mod why;
 
+pub use briefing::{Briefing, brief, in_short};
 pub use clean::clean;
-pub use dossier::{dossier_json, dossier_text, listed_json, listed_text};
+pub use dossier::{dossier_json, listed_json, listed_text};
 pub use eve::{write_alert, write_flow, write_port, write_stats};
 pub use event::Event;
 pub use findings::Findings;

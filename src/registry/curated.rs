@@ -39,6 +39,8 @@ pub struct Ephemeral {
     pub name: String,
     /// The range.
     pub ports: RangeInclusive<u16>,
+    /// An address translator: its ports are never those of a service.
+    pub translates: bool,
     /// Where this is said.
     pub source: String,
 }
@@ -336,7 +338,17 @@ struct RawEphemeral {
     id: String,
     name: String,
     ports: Ports,
+    #[serde(default)]
+    kind: RangeKind,
     source: String,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum RangeKind {
+    #[default]
+    System,
+    Nat,
 }
 
 /// Where clients' ports come from.
@@ -349,11 +361,12 @@ pub(super) fn ephemeral(place: Place<'_>, wrong: &mut Vec<Diagnostic>) -> Vec<Ep
         }
     };
     let ranges = file.range.into_iter().flat_map(|raw| {
-        let RawEphemeral { id, name, ports, source } = raw;
+        let RawEphemeral { id, name, ports, kind, source } = raw;
         ports.0.into_iter().map(move |ports| Ephemeral {
             id: id.clone(),
             name: name.clone(),
             ports,
+            translates: kind == RangeKind::Nat,
             source: source.clone(),
         })
     });

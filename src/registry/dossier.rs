@@ -33,6 +33,12 @@ pub struct Dossier<'a> {
     pub modified_on: Option<&'a str>,
     /// Reasons for status and tags, in words.
     pub why: Vec<String>,
+    /// The same reasons, shorter, and only those that no claim says itself.
+    pub signs: Vec<String>,
+    /// True when the registration itself shows signs of life.
+    pub lives: bool,
+    /// Claims that say somebody uses the port today.
+    pub users: Vec<&'a Claim>,
     /// Every claim, with its source.
     pub claims: &'a [Arc<Claim>],
     /// Ranges of client ports that the number lies in.
@@ -61,6 +67,7 @@ impl Registry {
     #[must_use]
     pub fn dossier(&self, transport: Transport, port: u16) -> Dossier<'_> {
         let row = self.registration(transport, port);
+        let life = self.life(transport, port);
         let dated = |date: &'static str| Some(date).filter(|date| !date.is_empty());
         Dossier {
             transport,
@@ -73,6 +80,9 @@ impl Registry {
             registered_on: row.and_then(|row| dated(row.registered)),
             modified_on: row.and_then(|row| dated(row.modified)),
             why: self.why(transport, port),
+            signs: life.signs,
+            lives: life.lives,
+            users: life.users,
             claims: self.on(transport, port),
             ephemeral: self.ephemeral(port).collect(),
             snapshot: row.map_or(super::SNAPSHOT, |row| row.seen()),

@@ -58,6 +58,37 @@ impl Reason<'_> {
     }
 }
 
+impl Reason<'_> {
+    /// The reason in a few words, unless it is a claim's own and the claim is shown anyway.
+    fn sign(&self) -> Option<String> {
+        Some(match self {
+            Self::Rfc(numbers) => format!("RFC {}", numbers.replace(',', ", RFC ")),
+            Self::SystemPort => "an assigned system port".to_owned(),
+            Self::Registered(date) => format!("registered {date}"),
+            Self::Modified(date) => format!("changed {date}"),
+            Self::Speaks(_, what) => format!("a maintained protocol ({what})"),
+            Self::InUse(_) => "in use, as claimed above".to_owned(),
+            Self::Dead(claim) => format!("nobody runs {} any more", claim.name),
+            Self::NoSign => format!(
+                "no RFC, no registration or change since {RECENT_YEAR}, no maintained protocol, no known use"
+            ),
+            Self::Late | Self::Reserved(_) | Self::NotAssigned | Self::DynamicRange => self.to_string(),
+            Self::Assigned(..) | Self::Remembered(_) | Self::Suspicious(_) => return None,
+        })
+    }
+}
+
+/// What speaks for life on a port, for a dossier.
+#[derive(Debug, Default)]
+pub(super) struct Life<'a> {
+    /// Reasons for the status, each once.
+    pub(super) signs: Vec<String>,
+    /// True when the registration is alive.
+    pub(super) lives: bool,
+    /// Claims that say somebody uses it today.
+    pub(super) users: Vec<&'a Claim>,
+}
+
 impl fmt::Display for Reason<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -114,7 +145,7 @@ impl<'a> Said<'a> {
             match origin {
                 Origin::Iana(row) if row.live() => {
                     assigned = true;
-                    self.life(claim, row, &mut |reason| {
+                    self.row_life(claim, row, &mut |reason| {
                         alive |= reason.is_life();
                         reasons(reason);
                     });
@@ -158,6 +189,23 @@ impl<'a> Said<'a> {
         }
     }
 
+    /// The reasons for the status as a dossier shows them.
+    pub(super) fn life(self) -> Life<'a> {
+        let mut life = Life::default();
+        let mut dead = false;
+        self.status(&mut |reason| {
+            life.lives |= reason.is_life();
+            match reason {
+                Reason::Dead(_) => dead = true,
+                Reason::InUse(claim) => life.users.push(claim),
+                _ => {}
+            }
+            life.signs.extend(reason.sign().filter(|sign| !life.signs.contains(sign)));
+        });
+        life.lives &= !dead;
+        life
+    }
+
     /// The tags, and the reasons for them.
     pub(super) fn tags(self, reasons: &mut dyn FnMut(Reason<'a>)) -> Tags {
         let mut tags = Tags::default();
@@ -183,7 +231,7 @@ impl<'a> Said<'a> {
         tags
     }
 
-    fn life(self, claim: &'a Claim, row: &'static Row, reasons: &mut dyn FnMut(Reason<'a>)) {
+    fn row_life(self, claim: &'a Claim, row: &'static Row, reasons: &mut dyn FnMut(Reason<'a>)) {
         if row.kind == Kind::Assigned {
             reasons(Reason::Assigned(row));
         }

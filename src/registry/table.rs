@@ -13,7 +13,7 @@ use super::curated::{self, Ephemeral, Speaks, Standing};
 use super::diagnostic::{Diagnostic, Error, Place};
 use super::iana::{self, Kind, Row};
 use super::spec::range_name;
-use super::standing::{Origin, Said};
+use super::standing::{Life, Origin, Said};
 use crate::wire::Transport;
 
 /// Numbers of ports.
@@ -128,6 +128,11 @@ impl Registry {
         said.status(&mut |reason| reasons.push(reason.to_string()));
         said.tags(&mut |reason| reasons.push(reason.to_string()));
         reasons
+    }
+
+    /// What speaks for life on a port.
+    pub(super) fn life(&self, transport: Transport, port: u16) -> Life<'_> {
+        self.cells(transport).said(port).life()
     }
 
     /// The ranges of client ports that a port lies in, by operating system.
