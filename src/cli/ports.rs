@@ -1,14 +1,13 @@
 //! `ghostport explain` and `ghostport ports`: questions to the registry.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{BufRead as _, BufReader};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::args::{PortsAction, PortsArgs};
 use super::exit::Failure;
+use super::seen::{self, Sightings};
 use super::{data, styled};
 use crate::host::Listeners;
 use crate::output;
@@ -171,14 +170,19 @@ fn free(
 ) -> Result<ExitCode, Failure> {
     let registry = Registry::load(claims).map_err(Error::from)?;
     let range = asked_range(range, FREE)?;
-    let used = used(seen)?;
+    let listening = listening();
+    let mut sightings = Sightings::default();
+    for path in seen {
+        sightings.read(path)?;
+    }
     let transports: Vec<Transport> =
         Transport::ALL.into_iter().filter(|t| transport.is_none_or(|name| name == t.name())).collect();
     let is_free = |port: u16| {
         transports.iter().all(|&t| {
             registry.on(t, port).is_empty()
                 && registry.status(t, port) == PortStatus::Unassigned
-                && !used.contains(&(t, port))
+                && !listening.contains(&(t, port))
+                && !sightings.seen.answered(t, port)
         })
     };
     let mut text = String::new();
@@ -193,7 +197,11 @@ fn free(
         };
     }
     run.iter().for_each(|ports| push_run(&mut text, ports));
-    data(&text)
+    if !seen.is_empty() {
+        sightings.report();
+    }
+    data(&text)?;
+    Ok(sightings.code())
 }
 
 fn push_run(text: &mut String, ports: &RangeInclusive<u16>) {
@@ -205,26 +213,12 @@ fn push_run(text: &mut String, ports: &RangeInclusive<u16>) {
     text.push('\n');
 }
 
-/// Responder ports of a sensor's EVE lines, and of what listens on this machine.
-fn used(seen: &[PathBuf]) -> Result<BTreeSet<(Transport, u16)>, Failure> {
+/// What listens on this machine.
+fn listening() -> BTreeSet<(Transport, u16)> {
     let mut listeners = Listeners::new();
     // Where the system has no such list, the registry and the files answer alone.
     let _ = listeners.refresh();
-    let mut used: BTreeSet<_> =
-        listeners.all().into_iter().map(|listener| (listener.transport, listener.local.port)).collect();
-    for path in seen {
-        let unreadable = |error: std::io::Error| Failure::usage(format!("{}: {error}", path.display()));
-        for line in BufReader::new(File::open(path).map_err(unreadable)?).lines() {
-            let Ok(line) = serde_json::from_str::<serde_json::Value>(&line.map_err(unreadable)?) else {
-                continue;
-            };
-            let port = line["dest_port"].as_u64().and_then(|port| u16::try_from(port).ok());
-            let transport = line["proto"].as_str().map(str::to_lowercase);
-            let transport = transport.and_then(|name| Transport::from_name(&name));
-            used.extend(transport.zip(port));
-        }
-    }
-    Ok(used)
+    listeners.all().into_iter().map(|listener| (listener.transport, listener.local.port)).collect()
 }
 
 /// The services of a list: a file, or what is compiled in.
@@ -236,8 +230,11 @@ fn services(list: &str) -> Result<Vec<Service>, Failure> {
     registry::read_services(list, &text).map_err(|wrong| Failure::config(wrong.to_string()))
 }
 
-/// A list as claims.
+/// A list, or what a sensor saw, as claims.
 fn import(file: &Path, origin: Option<&str>) -> Result<ExitCode, Failure> {
+    if seen::is_eve(file) {
+        return seen::import(file, origin);
+    }
     let name = file.display().to_string();
     let services = services(&name)?;
     let origin = origin.map_or_else(|| format!("imported from {name}"), str::to_owned);

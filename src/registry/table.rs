@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 use super::claim::{Claim, ClaimKind, PortStatus, Tags, Tier};
 use super::curated::{self, Ephemeral, Speaks, Standing};
 use super::diagnostic::{Diagnostic, Error, Place};
-use super::iana::{self, Kind, Row, SNAPSHOT};
+use super::iana::{self, Kind, OLD_SNAPSHOT, Row, SNAPSHOT};
 use super::spec::range_name;
 use super::standing::{Origin, Said};
 use crate::wire::Transport;
@@ -299,7 +299,14 @@ fn claim_of(row: &'static Row, transport: Transport, first: bool, speaks: &Speak
             }
         }
     }
-    let source = format!("IANA service name and port number registry, {SNAPSHOT}");
+    let mut source = format!("IANA service name and port number registry, {SNAPSHOT}");
+    if let Some(rfcs) = row.rfcs() {
+        source.push_str(&format!(" (RFC {})", rfcs.replace(',', ", RFC ")));
+    }
+    if let Some(when) = row.gone() {
+        let verb = if when.starts_with("by ") { "gone" } else { "de-assigned" };
+        source.push_str(&format!("; named in that of {OLD_SNAPSHOT}, {verb} {when}"));
+    }
     Claim {
         id: format!("{}/{}/{suffix}", range_name(&row.range()), transport.name()),
         transport,
@@ -308,13 +315,11 @@ fn claim_of(row: &'static Row, transport: Transport, first: bool, speaks: &Speak
         name: if row.kind == Kind::Noted { "unregistered use".to_owned() } else { row.name.to_owned() },
         description: row.description.to_owned(),
         since: (!row.registered.is_empty()).then(|| row.registered.to_owned()),
-        until: row.gone().map(str::to_owned),
+        until: row.gone().filter(|when| !when.starts_with("by ")).map(str::to_owned),
         speaks: said,
         dead: false,
         confidence: if row.kind == Kind::Noted { 50 } else { 100 },
-        source: row
-            .rfcs()
-            .map_or(source.clone(), |rfcs| format!("{source} (RFC {})", rfcs.replace(',', ", RFC "))),
+        source,
     }
 }
 
@@ -429,6 +434,11 @@ mod tests {
         assert_eq!(ids(Tcp, 7499), ["7499/tcp/iana-note"]);
         let gone = &Registry::builtin().on(Tcp, 2200)[0];
         assert_eq!((gone.name.as_str(), gone.until.as_deref()), ("ici", Some("2019-07-05")));
+        assert!(
+            gone.source.ends_with("; named in that of 2015-07-15, de-assigned 2019-07-05"),
+            "{}",
+            gone.source
+        );
     }
 
     #[test]
