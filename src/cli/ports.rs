@@ -1,6 +1,7 @@
 //! `ghostport explain` and `ghostport ports`: questions to the registry.
 
 use std::collections::BTreeSet;
+use std::io::Read;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -226,21 +227,22 @@ fn services(list: &str) -> Result<Vec<Service>, Failure> {
     if list == "builtin" {
         return Ok(Registry::builtin().services());
     }
-    let text = read(Path::new(list))?;
-    registry::read_services(list, &text).map_err(|wrong| Failure::config(wrong.to_string()))
+    services_of(list, seen::open(Path::new(list))?)
+}
+
+fn services_of(name: &str, file: impl Read) -> Result<Vec<Service>, Failure> {
+    let text = registry::text_of(file).map_err(|what| Failure::usage(format!("{name}: {what}")))?;
+    registry::read_services(name, &text).map_err(|wrong| Failure::config(wrong.to_string()))
 }
 
 /// A list, or what a sensor saw, as claims.
-fn import(file: &Path, origin: Option<&str>) -> Result<ExitCode, Failure> {
-    if seen::is_eve(file) {
-        return seen::import(file, origin);
+fn import(path: &Path, origin: Option<&str>) -> Result<ExitCode, Failure> {
+    let name = path.display().to_string();
+    let mut file = seen::open(path)?;
+    if seen::is_eve(&mut file) {
+        return seen::import(path, &mut file, origin);
     }
-    let name = file.display().to_string();
-    let services = services(&name)?;
+    let services = services_of(&name, file)?;
     let origin = origin.map_or_else(|| format!("imported from {name}"), str::to_owned);
     data(&registry::claims_file(&services, &origin))
-}
-
-fn read(path: &Path) -> Result<String, Failure> {
-    registry::read_text(path).map_err(|what| Failure::usage(format!("{}: {what}", path.display())))
 }

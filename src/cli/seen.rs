@@ -25,16 +25,20 @@ pub(crate) struct Sightings {
     damaged: u64,
 }
 
-/// True when a file begins like JSON lines.
-pub(crate) fn is_eve(path: &Path) -> bool {
-    let mut first = [0];
-    File::open(path).and_then(|mut file| file.read_exact(&mut first)).is_ok() && first == *b"{"
+/// True when what comes begins like JSON lines; nothing of it is taken.
+pub(crate) fn is_eve(file: &mut impl BufRead) -> bool {
+    // What cannot be read says so when it is read.
+    file.fill_buf().is_ok_and(|bytes| bytes.first() == Some(&b'{'))
 }
 
 /// What a sensor saw, as claims.
-pub(crate) fn import(path: &Path, origin: Option<&str>) -> Result<ExitCode, Failure> {
+pub(crate) fn import(
+    path: &Path,
+    file: &mut impl BufRead,
+    origin: Option<&str>,
+) -> Result<ExitCode, Failure> {
     let mut sightings = Sightings::default();
-    sightings.read(path)?;
+    sightings.lines(path, file)?;
     sightings.report();
     let left_out = sightings.seen.left_out();
     if left_out > 0 {
@@ -47,10 +51,12 @@ pub(crate) fn import(path: &Path, origin: Option<&str>) -> Result<ExitCode, Fail
 impl Sightings {
     /// Adds the lines of a file.
     pub(crate) fn read(&mut self, path: &Path) -> Result<(), Failure> {
-        let unreadable = |error: std::io::Error| Failure::usage(format!("{}: {error}", path.display()));
-        let mut file = BufReader::new(File::open(path).map_err(unreadable)?);
+        self.lines(path, &mut open(path)?)
+    }
+
+    fn lines(&mut self, path: &Path, file: &mut impl BufRead) -> Result<(), Failure> {
         let (mut line, mut number, mut damaged) = (Vec::new(), 0_u64, 0_u64);
-        while next_line(&mut file, &mut line).map_err(unreadable)? {
+        while next_line(file, &mut line).map_err(|error| unreadable(path, &error))? {
             number += 1;
             if line.trim_ascii().is_empty() {
                 continue;
@@ -87,7 +93,16 @@ impl Sightings {
     }
 }
 
-/// The next line, without its end; false at the end of the file. Of a line that is too long only the
+/// A file or a pipe, which is opened once: what was looked at does not come again.
+pub(crate) fn open(path: &Path) -> Result<BufReader<File>, Failure> {
+    File::open(path).map(BufReader::new).map_err(|error| unreadable(path, &error))
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::usage(format!("{}: {error}", path.display()))
+}
+
+/// The next line, with its end; false at the end of the file. Of a line that is too long only the
 /// beginning is kept, which is no event then.
 fn next_line(file: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<bool> {
     line.clear();

@@ -5,6 +5,7 @@
 //! then curated claims in file order, then the user's.
 
 use std::collections::BTreeSet;
+use std::io::Read;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
@@ -336,13 +337,21 @@ const fn place_of(transport: Transport) -> usize {
 /// # Errors
 /// What is wrong, in words: it cannot be read, is longer than 16 MiB, or is not UTF-8.
 pub fn read_text(path: &std::path::Path) -> Result<String, String> {
-    let len = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
-    if len > FILE_BYTES_MAX {
+    text_of(std::fs::File::open(path).map_err(|error| error.to_string())?)
+}
+
+/// The rest of a file, or of a pipe, as text.
+///
+/// # Errors
+/// As [`read_text`].
+pub fn text_of(file: impl Read) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    let len = file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    if len as u64 > FILE_BYTES_MAX {
         return Err(format!(
-            "{len} bytes is more than a file of claims or rules may have ({FILE_BYTES_MAX})"
+            "more than {FILE_BYTES_MAX} bytes, the most that a file of claims or rules may have"
         ));
     }
-    let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
     String::from_utf8(bytes).map_err(|error| {
         format!("not UTF-8 text: byte {} does not belong there", error.utf8_error().valid_up_to())
     })
