@@ -5,7 +5,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 BINARY := target/release/ghostport
 
-.PHONY: help demo test judge lint bench fuzz bless build libpcap
+.PHONY: help demo test judge registry lint bench fuzz bless build libpcap
 
 help: ## What can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -28,7 +28,7 @@ DEMO := registered_service known_squatter nonstandard_port negotiated_port ephem
 
 test: libpcap ## Run all tests
 	$(CARGO) test --locked --all
-	@$(MAKE) --no-print-directory judge
+	@$(MAKE) --no-print-directory judge registry
 
 # Every line of every capture against Suricata's own schemas. The judge is no part of the project: it lies in ../shared.
 SHARED := $(firstword $(wildcard $(GHOSTPORT_SHARED) ../shared ../../shared))
@@ -43,6 +43,11 @@ judge: libpcap
 	  set -o pipefail; $(CARGO) run --locked --quiet -- -q -r captures --flows --ports --eve-extra metadata -o eve:- \
 	    | $(PYTHON) $(JUDGE) $$schema - || exit 1; \
 	done; fi
+
+# What is compiled in must be what the pinned packages give. They are fetched once and kept in target/registry.
+registry: ## Rebuild rules/iana.tsv from its pinned packages and compare (WRITE=1: write it)
+	@if ! command -v $(PYTHON) >/dev/null; then echo "SKIPPED the comparison of rules/iana.tsv with its packages: no $(PYTHON)"; \
+	else $(PYTHON) -B rules/tools/rebuild.py $(if $(WRITE),--write); fi
 
 lint: libpcap ## Formatting, clippy, documentation: warnings are errors
 	$(CARGO) fmt --all --check

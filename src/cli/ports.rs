@@ -1,8 +1,7 @@
 //! `ghostport explain` and `ghostport ports`: questions to the registry.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{BufRead as _, BufReader};
+use std::io::Read;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,6 +9,7 @@ use std::process::ExitCode;
 use super::args::{PortsAction, PortsArgs};
 use super::config::terminal_width;
 use super::exit::Failure;
+use super::seen::{self, Sightings};
 use super::{data, free, styled};
 use crate::host::Listeners;
 use crate::output::{self, Briefing};
@@ -141,8 +141,12 @@ pub(crate) fn run(args: &PortsArgs) -> Result<ExitCode, Failure> {
             let range = asked_range(range.as_deref(), free::RANGE)?;
             let is_meant = |t: &Transport| transport.as_deref().is_none_or(|name| name == t.name());
             let transports = Transport::ALL.into_iter().filter(is_meant).collect();
-            let asked = free::Asked { registry: &registry, range, transports, used: used(seen)? };
-            free::free(&asked, *all)
+            let sightings = Sightings::of(seen)?;
+            let listening = listening();
+            let is_used = |t, port| listening.contains(&(t, port)) || sightings.seen.answered(t, port);
+            let asked = free::Asked { registry: &registry, range, transports, is_used: &is_used };
+            free::free(&asked, *all)?;
+            Ok(sightings.code())
         }
         Some(PortsAction::Import { file, origin }) => import(file, origin.as_deref()),
     }
@@ -183,26 +187,12 @@ fn list(args: &PortsArgs) -> Result<ExitCode, Failure> {
     data(&text)
 }
 
-/// Responder ports of a sensor's EVE lines, and of what listens on this machine.
-fn used(seen: &[PathBuf]) -> Result<BTreeSet<(Transport, u16)>, Failure> {
+/// What listens on this machine.
+fn listening() -> BTreeSet<(Transport, u16)> {
     let mut listeners = Listeners::new();
     // Where the system has no such list, the registry and the files answer alone.
     let _ = listeners.refresh();
-    let mut used: BTreeSet<_> =
-        listeners.all().into_iter().map(|listener| (listener.transport, listener.local.port)).collect();
-    for path in seen {
-        let unreadable = |error: std::io::Error| Failure::usage(format!("{}: {error}", path.display()));
-        for line in BufReader::new(File::open(path).map_err(unreadable)?).lines() {
-            let Ok(line) = serde_json::from_str::<serde_json::Value>(&line.map_err(unreadable)?) else {
-                continue;
-            };
-            let port = line["dest_port"].as_u64().and_then(|port| u16::try_from(port).ok());
-            let transport = line["proto"].as_str().map(str::to_lowercase);
-            let transport = transport.and_then(|name| Transport::from_name(&name));
-            used.extend(transport.zip(port));
-        }
-    }
-    Ok(used)
+    listeners.all().into_iter().map(|listener| (listener.transport, listener.local.port)).collect()
 }
 
 /// The services of a list: a file, or what is compiled in.
@@ -210,20 +200,24 @@ fn services(list: &str) -> Result<Vec<Service>, Failure> {
     if list == "builtin" {
         return Ok(Registry::builtin().services());
     }
-    let text = read(Path::new(list))?;
-    registry::read_services(list, &text).map_err(|wrong| Failure::config(wrong.to_string()))
+    services_of(list, seen::open(Path::new(list))?)
 }
 
-/// A list as claims.
-fn import(file: &Path, origin: Option<&str>) -> Result<ExitCode, Failure> {
-    let name = file.display().to_string();
-    let services = services(&name)?;
+fn services_of(name: &str, file: impl Read) -> Result<Vec<Service>, Failure> {
+    let text = registry::text_of(file).map_err(|what| Failure::usage(format!("{name}: {what}")))?;
+    registry::read_services(name, &text).map_err(|wrong| Failure::config(wrong.to_string()))
+}
+
+/// A list, or what a sensor saw, as claims.
+fn import(path: &Path, origin: Option<&str>) -> Result<ExitCode, Failure> {
+    let name = path.display().to_string();
+    let mut file = seen::open(path)?;
+    if seen::is_eve(&mut file) {
+        return seen::import(path, &mut file, origin);
+    }
+    let services = services_of(&name, file)?;
     let origin = origin.map_or_else(|| format!("imported from {name}"), str::to_owned);
     data(&registry::claims_file(&services, &origin))
-}
-
-fn read(path: &Path) -> Result<String, Failure> {
-    registry::read_text(path).map_err(|what| Failure::usage(format!("{}: {what}", path.display())))
 }
 
 #[cfg(test)]

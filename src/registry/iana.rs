@@ -17,6 +17,9 @@ use crate::wire::Transport;
 /// so (`Row::seen`). Also in the head of `rules/iana.tsv`; a test compares the two.
 pub const SNAPSHOT: &str = "2026-08-17";
 
+/// The day of the older copy that says what is gone, `YYYY-MM-DD`.
+pub(super) const OLD_SNAPSHOT: &str = "2015-07-15";
+
 /// The table as it is committed.
 pub(super) const TABLE: &str = include_str!("../../rules/iana.tsv");
 
@@ -108,9 +111,19 @@ impl Row {
         self.flag("late").is_some()
     }
 
-    /// The day the assignment ended, where the registry says it.
+    /// When the assignment of a [`Kind::Gone`] ended: a day, or `by` a day where only that is known.
     pub(super) fn gone(&self) -> Option<&'static str> {
-        self.flag("gone").filter(|&date| date != "?")
+        self.flag("gone")
+    }
+
+    /// The day on which an earlier assignment of the ports ended, whose name the sources do not tell.
+    pub(super) fn removed(&self) -> Option<&'static str> {
+        self.flag("removed")
+    }
+
+    /// True when the registry records a use that it calls unassigned but widespread.
+    pub(super) fn widespread(&self) -> bool {
+        self.flag("widespread").is_some()
     }
 
     /// True when the name is assigned today.
@@ -152,7 +165,7 @@ mod tests {
     fn counts_are_pinned() {
         let count = |kind| rows().iter().filter(|row| row.kind == kind).count();
         let kinds = [Kind::Assigned, Kind::Alias, Kind::Reserved, Kind::Noted, Kind::Gone].map(count);
-        assert_eq!(kinds, [6368, 98, 789, 78, 22]);
+        assert_eq!(kinds, [6368, 98, 789, 79, 22]);
     }
 
     #[test]

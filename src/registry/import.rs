@@ -64,10 +64,10 @@ pub fn read_services(file: &str, text: &str) -> Result<Vec<Service>, Error> {
 /// A file of claims that says the same, for `--claims`. `origin` names the list and stands as the source.
 #[must_use]
 pub fn claims_file(services: &[Service], origin: &str) -> String {
-    let mut text = format!("# {} services of {}\n", services.len(), origin.replace(['\n', '\r'], " "));
+    let mut text = format!("# {} services of {}\n", services.len(), origin.replace(char::is_control, " "));
     let mut taken = BTreeSet::new();
     for service in services {
-        let id = identifier(&service.name);
+        let id = identifier("local-", &service.name);
         if !taken.insert((service.ports, service.transport.name(), id.clone())) {
             continue;
         }
@@ -193,22 +193,23 @@ fn csv(text: &str) -> Vec<Vec<String>> {
     rows
 }
 
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// A name as an identifier: lower case, everything else a dash.
-fn identifier(name: &str) -> String {
+/// A name as an identifier behind a prefix that ends in a dash: lower case, everything else a dash.
+pub(super) fn identifier(prefix: &str, name: &str) -> String {
     let letters = name.chars().map(|c| {
         let c = c.to_ascii_lowercase();
         if matches!(c, 'a'..='z' | '0'..='9' | '-' | '_' | '.') { c } else { '-' }
     });
-    let id: String = std::iter::once("local-").flat_map(str::chars).chain(letters).take(64).collect();
-    if slug(&id) { id } else { "local-service".to_owned() }
+    let id: String = prefix.chars().chain(letters).take(64).collect();
+    debug_assert!(slug(&id), "{id}");
+    id
 }
 
 /// A TOML basic string (TOML 1.0, section "String").
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for letter in text.chars() {
         match letter {

@@ -37,6 +37,8 @@ pub(super) enum Reason<'a> {
     Dead(&'a Claim),
     NoSign,
     Remembered(&'a Claim),
+    Removed(&'a str),
+    Widespread,
     Suspicious(&'a Claim),
     Reserved(&'a str),
     NotAssigned,
@@ -72,7 +74,12 @@ impl Reason<'_> {
             Self::NoSign => format!(
                 "no RFC, no registration or change since {RECENT_YEAR}, no maintained protocol, no known use"
             ),
-            Self::Late | Self::Reserved(_) | Self::NotAssigned | Self::DynamicRange => self.to_string(),
+            Self::Late
+            | Self::Removed(_)
+            | Self::Widespread
+            | Self::Reserved(_)
+            | Self::NotAssigned
+            | Self::DynamicRange => self.to_string(),
             Self::Assigned(..) | Self::Remembered(_) | Self::Suspicious(_) => return None,
         })
     }
@@ -113,6 +120,8 @@ impl fmt::Display for Reason<'_> {
                  protocol, no known use"
             ),
             Self::Remembered(claim) => write!(f, "remembered for {} ({})", claim.name, claim.id),
+            Self::Removed(date) => write!(f, "an earlier assignment was removed from the registry {date}"),
+            Self::Widespread => f.write_str("the registry records it as an unassigned but widespread use"),
             Self::Suspicious(claim) => {
                 write!(f, "on record for {} ({}, confidence {} %)", claim.name, claim.id, claim.confidence)
             }
@@ -209,6 +218,10 @@ impl<'a> Said<'a> {
     /// The tags, and the reasons for them.
     pub(super) fn tags(self, reasons: &mut dyn FnMut(Reason<'a>)) -> Tags {
         let mut tags = Tags::default();
+        if let Some(date) = self.reserved.and_then(Row::removed) {
+            tags.remembered = true;
+            reasons(Reason::Removed(date));
+        }
         for (claim, origin) in self.each() {
             let past = match origin {
                 Origin::Iana(row) => matches!(row.kind, Kind::Noted | Kind::Gone),
@@ -234,6 +247,12 @@ impl<'a> Said<'a> {
     fn row_life(self, claim: &'a Claim, row: &'static Row, reasons: &mut dyn FnMut(Reason<'a>)) {
         if row.kind == Kind::Assigned {
             reasons(Reason::Assigned(row));
+        }
+        if row.widespread() {
+            reasons(Reason::Widespread);
+        }
+        if let Some(date) = row.removed() {
+            reasons(Reason::Removed(date));
         }
         if let Some(numbers) = row.rfcs() {
             reasons(Reason::Rfc(numbers));

@@ -5,13 +5,14 @@
 //! then curated claims in file order, then the user's.
 
 use std::collections::BTreeSet;
+use std::io::Read;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use super::claim::{Claim, ClaimKind, PortStatus, Tags, Tier};
 use super::curated::{self, Ephemeral, Speaks, Standing};
 use super::diagnostic::{Diagnostic, Error, Place};
-use super::iana::{self, Kind, Row};
+use super::iana::{self, Kind, OLD_SNAPSHOT, Row};
 use super::spec::range_name;
 use super::standing::{Life, Origin, Said};
 use crate::wire::Transport;
@@ -304,7 +305,14 @@ fn claim_of(row: &'static Row, transport: Transport, first: bool, speaks: &Speak
             }
         }
     }
-    let source = format!("IANA service name and port number registry, {}", row.seen());
+    let mut source = format!("IANA service name and port number registry, {}", row.seen());
+    if let Some(rfcs) = row.rfcs() {
+        source.push_str(&format!(" (RFC {})", rfcs.replace(',', ", RFC ")));
+    }
+    if let Some(when) = row.gone() {
+        let verb = if when.starts_with("by ") { "gone" } else { "de-assigned" };
+        source.push_str(&format!("; named in that of {OLD_SNAPSHOT}, {verb} {when}"));
+    }
     Claim {
         id: format!("{}/{}/{suffix}", range_name(&row.range()), transport.name()),
         transport,
@@ -313,13 +321,11 @@ fn claim_of(row: &'static Row, transport: Transport, first: bool, speaks: &Speak
         name: if row.kind == Kind::Noted { "unregistered use".to_owned() } else { row.name.to_owned() },
         description: row.description.to_owned(),
         since: (!row.registered.is_empty()).then(|| row.registered.to_owned()),
-        until: row.gone().map(str::to_owned),
+        until: row.gone().filter(|when| !when.starts_with("by ")).map(str::to_owned),
         speaks: said,
         dead: false,
         confidence: if row.kind == Kind::Noted { 50 } else { 100 },
-        source: row
-            .rfcs()
-            .map_or(source.clone(), |rfcs| format!("{source} (RFC {})", rfcs.replace(',', ", RFC "))),
+        source,
         date: row.seen().to_owned(),
         checked: true,
         url: None,
@@ -339,13 +345,21 @@ const fn place_of(transport: Transport) -> usize {
 /// # Errors
 /// What is wrong, in words: it cannot be read, is longer than 16 MiB, or is not UTF-8.
 pub fn read_text(path: &std::path::Path) -> Result<String, String> {
-    let len = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
-    if len > FILE_BYTES_MAX {
+    text_of(std::fs::File::open(path).map_err(|error| error.to_string())?)
+}
+
+/// The rest of a file, or of a pipe, as text.
+///
+/// # Errors
+/// As [`read_text`].
+pub fn text_of(file: impl Read) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    let len = file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    if len as u64 > FILE_BYTES_MAX {
         return Err(format!(
-            "{len} bytes is more than a file of claims or rules may have ({FILE_BYTES_MAX})"
+            "more than {FILE_BYTES_MAX} bytes, the most that a file of claims or rules may have"
         ));
     }
-    let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
     String::from_utf8(bytes).map_err(|error| {
         format!("not UTF-8 text: byte {} does not belong there", error.utf8_error().valid_up_to())
     })
@@ -438,6 +452,11 @@ mod tests {
         assert_eq!(ids(Tcp, 7499), ["7499/tcp/iana-note"]);
         let gone = &Registry::builtin().on(Tcp, 2200)[0];
         assert_eq!((gone.name.as_str(), gone.until.as_deref()), ("ici", Some("2019-07-05")));
+        assert!(
+            gone.source.ends_with("; named in that of 2015-07-15, de-assigned 2019-07-05"),
+            "{}",
+            gone.source
+        );
     }
 
     #[test]
