@@ -347,6 +347,16 @@ protocols! {
     Trinoo "trinoo" [], Any, AnyByte => malware::trinoo;
     /// Deep Throat.
     DeepThroat "deepthroat" ["deep-throat"], Any, Of(b"-A ") => malware::deep_throat;
+    /// GirlFriend.
+    Girlfriend "girlfriend" [], Stream, Of(b"G") => malware::girlfriend;
+    /// Optix Pro.
+    Optix "optix" ["optix-pro"], Stream, Of(b"0") => malware::optix;
+    /// Acid Shivers.
+    AcidShivers "acidshivers" ["acid-shivers"], Stream, Of(&[0x1b]) => malware::acid_shivers;
+    /// LuminosityLink.
+    Luminosity "luminositylink" ["luminosity"], Stream, Of(b"NG") => malware::luminosity;
+    /// Houdini, also H-worm.
+    Houdini "houdini" ["hworm"], Stream, AnyByte => malware::houdini;
 }
 
 impl App {
@@ -378,6 +388,11 @@ impl App {
                 | Self::Darkcomet
                 | Self::Trinoo
                 | Self::DeepThroat
+                | Self::Girlfriend
+                | Self::Optix
+                | Self::AcidShivers
+                | Self::Luminosity
+                | Self::Houdini
         )
     }
 
