@@ -176,7 +176,7 @@ fn free(
         Transport::ALL.into_iter().filter(|t| transport.is_none_or(|name| name == t.name())).collect();
     let is_free = |port: u16| {
         transports.iter().all(|&t| {
-            registry.on(t, port).is_empty()
+            !registry.is_claimed(t, port)
                 && registry.status(t, port) == PortStatus::Unassigned
                 && !used.contains(&(t, port))
         })
