@@ -168,7 +168,7 @@ pub(crate) mod tests {
     use crate::evidence::Evidence;
     use crate::flow::{Basis, ConnState, Direction, EndReason, Flow, Head, History, Outcome, Side};
     use crate::payload::{App, AppProto, Sides, Strength};
-    use crate::registry::{PortStatus, Tags, Tier};
+    use crate::registry::{Claims, PortStatus, Tags, Tier};
     use crate::time::Timestamp;
     use crate::verdict::{Ranked, Story};
     use crate::wire::{Endpoint, Vlan};
@@ -211,7 +211,7 @@ pub(crate) mod tests {
             tier: Tier::of(port),
             status: PortStatus::Dormant,
             tags: Tags { remembered: true, suspicious: false },
-            claims: Vec::new(),
+            claims: Claims::default(),
             facts: Vec::new(),
         };
         let stories = vec![Ranked { story, probability: 0.98 }];

@@ -90,7 +90,9 @@ impl Asked<'_> {
     fn wide(&self, runs: &[RangeInclusive<u16>]) -> BTreeMap<String, String> {
         let mut wide = BTreeMap::new();
         for port in runs.iter().cloned().flatten() {
-            for claim in self.transports.iter().flat_map(|&transport| self.registry.on(transport, port)) {
+            for claim in
+                self.transports.iter().flat_map(|&transport| self.registry.on(transport, port).iter())
+            {
                 let range = format!("{}-{}", claim.ports.start(), claim.ports.end());
                 wide.entry(range).or_insert_with(|| crate::output::clean(&claim.name, 80).into_owned());
             }

@@ -122,8 +122,8 @@ impl World {
         let listener =
             (self.answers > 0).then_some(Listener { first: Timestamp::from_nanos(0), answers: self.answers });
         let context = Context {
-            claims: &self.claims,
-            originator_claims: &self.originator_claims,
+            claims: self.claims.as_slice().into(),
+            originator_claims: self.originator_claims.as_slice().into(),
             originator_status: self.originator_status,
             reach: self.reach,
             knocks: self.knocks,

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::flow::{Flow, Knocks, Outcome};
 use crate::host::Process;
 use crate::payload::{Announcement, App, AppProto, Details};
-use crate::registry::{Claim, PortStatus, Tags, Tier};
+use crate::registry::{Claim, Claims, PortStatus, Tags, Tier};
 
 /// A flow and the facts about it.
 #[derive(Clone, Debug)]
@@ -31,7 +31,7 @@ pub struct Evidence {
     /// Tags of the responder's port.
     pub tags: Tags,
     /// Every claim about the responder's port and transport.
-    pub claims: Vec<Arc<Claim>>,
+    pub claims: Claims,
     /// The facts, in catalogue order.
     pub facts: Vec<Fact>,
 }

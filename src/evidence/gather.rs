@@ -13,7 +13,7 @@ use super::tenant::{bears_the_name, best, expecting, is_silent, tenant};
 use crate::flow::{Basis, Flow, Knocks, Listener, Outcome, Reach, Sought};
 use crate::host::Process;
 use crate::payload::{Announcement, App, AppProto, Details};
-use crate::registry::{Claim, ClaimKind, PortStatus, Tags, Tier};
+use crate::registry::{Claim, ClaimKind, Claims, PortStatus, Tags, Tier};
 use crate::wire::Transport;
 
 /// Hosts or ports from which on an originator's reach is worth saying.
@@ -34,13 +34,13 @@ pub struct Context<'a> {
     /// How the flow went so far.
     pub outcome: Outcome,
     /// Claims about the responder's port.
-    pub claims: &'a [Arc<Claim>],
+    pub claims: Claims,
     /// Status of the responder's port.
     pub status: PortStatus,
     /// Tags of the responder's port.
     pub tags: Tags,
     /// Claims about the originator's port.
-    pub originator_claims: &'a [Arc<Claim>],
+    pub originator_claims: Claims,
     /// Status of the originator's port.
     pub originator_status: PortStatus,
     /// How far the originator reached lately.
@@ -67,10 +67,10 @@ impl Context<'_> {
     pub fn bare(outcome: Outcome, status: PortStatus) -> Self {
         Self {
             outcome,
-            claims: &[],
+            claims: Claims::default(),
             status,
             tags: Tags::default(),
-            originator_claims: &[],
+            originator_claims: Claims::default(),
             originator_status: PortStatus::Unassigned,
             reach: Reach::default(),
             knocks: Knocks::default(),
@@ -103,7 +103,7 @@ pub fn gather(flow: Flow, app: AppProto, context: &Context<'_>) -> Evidence {
         tier: Tier::of(flow.responder.port),
         status: context.status,
         tags: context.tags,
-        claims: context.claims.to_vec(),
+        claims: Arc::clone(&context.claims),
         flow,
         facts,
     }
@@ -119,13 +119,13 @@ fn add_speech(facts: &mut Vec<Fact>, flow: &Flow, app: AppProto, context: &Conte
     if app.app.is_malware() {
         facts.push(Fact::MalwareBytes(app.app));
     }
-    if let Some(claim) = expecting(context.claims, app.app) {
+    if let Some(claim) = expecting(&context.claims, app.app) {
         facts.push(Fact::ClaimExpects(claim));
         return;
     }
-    facts.push(Fact::NoClaimExpects(tenant(context.claims, context.status)));
+    facts.push(Fact::NoClaimExpects(tenant(&context.claims, context.status)));
     if is_guess(flow)
-        && let Some(claim) = expecting(context.originator_claims, app.app)
+        && let Some(claim) = expecting(&context.originator_claims, app.app)
     {
         facts.push(Fact::OriginatorClaimExpects(claim));
     }
@@ -231,7 +231,7 @@ fn add_ports(facts: &mut Vec<Fact>, flow: &Flow, context: &Context<'_>) {
         facts.push(Fact::ResponderPortEphemeral { systems, modern: resp >= MODERN_EPHEMERAL_MIN });
     }
     let listed = |claims: &[Arc<Claim>]| claims.iter().any(|claim| claim.kind == ClaimKind::Registered);
-    if orig != resp && listed(context.claims) && listed(context.originator_claims) {
+    if orig != resp && listed(&context.claims) && listed(&context.originator_claims) {
         facts.push(Fact::BothPortsListed);
     }
     let serves = context.originator_listener.is_some_and(|listener| listener.answers > 0)
@@ -288,7 +288,7 @@ fn add_payload(facts: &mut Vec<Fact>, flow: &Flow, app: AppProto, context: &Cont
         facts.push(Fact::NoPayload);
     }
     if is_two_way(flow) && app.app == App::Unknown {
-        facts.push(Fact::PayloadUnrecognised(tenant(context.claims, context.status)));
+        facts.push(Fact::PayloadUnrecognised(tenant(&context.claims, context.status)));
     }
     if is_cut(flow.transport, &flow.head_orig, orig) || is_cut(flow.transport, &flow.head_resp, resp) {
         facts.push(Fact::TruncatedPayload);
@@ -344,7 +344,7 @@ mod tests {
         assert_eq!(said("no_claim_expects", tcp(3007, "ShADd"), HTTP, &context).unwrap(), "true");
         let claims =
             [claim(ClaimKind::Squatter, "squat", &["http"]), claim(ClaimKind::Registered, "iana", &["http"])];
-        let context = Context { claims: &claims, ..bare(Outcome::Established) };
+        let context = Context { claims: claims.into(), ..bare(Outcome::Established) };
         assert_eq!(said("claim_expects", tcp(3007, "ShADd"), HTTP, &context).unwrap(), "3007/tcp/iana");
         assert_eq!(said("claimed_by", tcp(3007, "ShADd"), HTTP, &context).unwrap(), "3007/tcp/squat");
         assert_eq!(said("registered", tcp(3007, "ShADd"), HTTP, &context).unwrap(), "iana");
@@ -355,7 +355,7 @@ mod tests {
     #[test]
     fn a_suspicious_claim_explains_no_protocol() {
         let claims = [claim(ClaimKind::Suspicious, "bot", &["http"])];
-        let context = Context { claims: &claims, ..bare(Outcome::Established) };
+        let context = Context { claims: claims.into(), ..bare(Outcome::Established) };
         assert_eq!(said("claim_expects", tcp(3007, "ShADd"), HTTP, &context), None);
         assert_eq!(said("claimed_by", tcp(3007, "ShADd"), HTTP, &context).unwrap(), "3007/tcp/bot");
     }
@@ -393,7 +393,7 @@ mod tests {
     fn a_process_bears_a_claims_name_or_not() {
         let claims = [claim(ClaimKind::Squatter, "om-server", &[])];
         let process = Process { pid: 1, name: "om-server".into(), exe: None, user: None };
-        let context = Context { claims: &claims, process: Some(process), ..bare(Outcome::Established) };
+        let context = Context { claims: claims.into(), process: Some(process), ..bare(Outcome::Established) };
         let evidence = gather(tcp(3007, "ShADd"), NOTHING, &context);
         let matched = |fact: &Fact| matches!(fact, Fact::LocalProcess(local) if local.claim.is_some());
         assert!(evidence.facts.iter().any(matched));
@@ -484,7 +484,11 @@ mod tests {
         assert_eq!(ephemeral_of(1024), None);
         assert_eq!(ephemeral_of(5001), None);
         let claims = [claim(ClaimKind::Registered, "iana", &[])];
-        let context = Context { claims: &claims, originator_claims: &claims, ..bare(Outcome::Opened) };
+        let context = Context {
+            claims: claims.clone().into(),
+            originator_claims: claims.into(),
+            ..bare(Outcome::Opened)
+        };
         assert!(said("both_ports_listed", tcp(3007, "S"), NOTHING, &context).is_some());
         let context = Context::bare(Outcome::Opened, PortStatus::Reserved);
         assert_eq!(said("unassigned_port", tcp(1, "S"), NOTHING, &context).unwrap(), "reserved");
@@ -494,7 +498,7 @@ mod tests {
     fn a_guessed_direction_says_what_speaks_against_it() {
         let https = [claim(ClaimKind::Registered, "https", &["http"])];
         let context = Context {
-            originator_claims: &https,
+            originator_claims: https.into(),
             originator_status: PortStatus::Active,
             ..bare(Outcome::Midstream)
         };

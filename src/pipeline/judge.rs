@@ -181,10 +181,10 @@ impl Judge {
             self.endpoints.reach_and_knocks(flow.originator.addr, transport, flow.responder);
         let context = Context {
             outcome,
-            claims: registry.on(transport, port),
+            claims: Arc::clone(registry.on(transport, port)),
             status: registry.status(transport, port),
             tags: registry.tags(transport, port),
-            originator_claims: registry.on(transport, flow.originator.port),
+            originator_claims: Arc::clone(registry.on(transport, flow.originator.port)),
             originator_status: registry.status(transport, flow.originator.port),
             reach,
             knocks,

@@ -1,6 +1,7 @@
 //! One sourced sentence about a port, and the words that sum up what is known about a port.
 
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use crate::wire::Transport;
 
@@ -41,6 +42,9 @@ pub struct Claim {
     /// Address of the page that was read, where there is one.
     pub url: Option<String>,
 }
+
+/// All claims about a port. A copy copies a pointer.
+pub type Claims = Arc<[Arc<Claim>]>;
 
 /// Kinds of claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -12,6 +12,7 @@ use toml::Spanned;
 
 use super::claim::{Claim, ClaimKind};
 use super::diagnostic::{Diagnostic, Place};
+use super::iana::Row;
 use super::spec::{OneOrMany, Ports, Text, parse, range_name, slug};
 use crate::wire::Transport;
 
@@ -52,6 +53,24 @@ pub(super) struct Speaks {
     pub(super) ports: BTreeMap<(Transport, u16), Vec<String>>,
 }
 
+impl Speaks {
+    /// What the service of a row speaks. `first`: its name is the first that its first port has on the
+    /// transport, so that what is said of the port is said of it.
+    pub(super) fn of(&self, row: &Row, transport: Transport, first: bool) -> Vec<&str> {
+        let mut said: Vec<&str> = Vec::new();
+        if row.live() {
+            let service = self.services.get(row.name).into_iter().flatten();
+            let own = self.ports.get(&(transport, row.ports.0)).into_iter().flatten().filter(|_| first);
+            for protocol in service.chain(own) {
+                if !said.contains(&protocol.as_str()) {
+                    said.push(protocol);
+                }
+            }
+        }
+        said
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ClaimFile {
@@ -88,14 +107,14 @@ struct RawClaim {
 /// A transport by its name in files.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Carrier {
+pub(super) enum Carrier {
     Tcp,
     Udp,
     Sctp,
 }
 
 impl Carrier {
-    const fn transport(self) -> Transport {
+    pub(super) const fn transport(self) -> Transport {
         match self {
             Self::Tcp => Transport::Tcp,
             Self::Udp => Transport::Udp,
@@ -106,7 +125,7 @@ impl Carrier {
 
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Kind {
+pub(super) enum Kind {
     Registered,
     FormerlyRegistered,
     Squatter,
@@ -114,7 +133,7 @@ enum Kind {
 }
 
 impl Kind {
-    const fn kind(self) -> ClaimKind {
+    pub(super) const fn kind(self) -> ClaimKind {
         match self {
             Self::Registered => ClaimKind::Registered,
             Self::FormerlyRegistered => ClaimKind::FormerlyRegistered,
@@ -158,6 +177,15 @@ pub(super) fn claims(
         }
     }
     claims
+}
+
+/// The claims of one entry of a compiled-in file, `[[claim]]` and its keys. `recorded` is the day of the file.
+pub(super) fn entry(text: &str, recorded: &str) -> Vec<(Claim, Standing)> {
+    let mut read = claims(Place { file: "", text }, &mut BTreeSet::new(), &mut Vec::new());
+    for (claim, _) in read.iter_mut().filter(|(claim, _)| !claim.checked) {
+        recorded.clone_into(&mut claim.date);
+    }
+    read
 }
 
 /// What the types cannot say.
@@ -280,7 +308,7 @@ pub(super) fn dated(text: &str) -> bool {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SpeaksFile {
-    service: BTreeMap<String, Spanned<OneOrMany<String>>>,
+    service: BTreeMap<String, OneOrMany<String>>,
     #[serde(default)]
     port: Vec<RawSpeaking>,
 }
@@ -294,8 +322,8 @@ struct RawSpeaking {
     source: Text,
 }
 
-/// What services speak. `registered` says whether a name is in the registry: a name that is not is a mistake.
-pub(super) fn speaks(place: Place<'_>, registered: &BTreeSet<&str>, wrong: &mut Vec<Diagnostic>) -> Speaks {
+/// What services speak. That each of them is registered is for the tests to say.
+pub(super) fn speaks(place: Place<'_>, wrong: &mut Vec<Diagnostic>) -> Speaks {
     let mut speaks = Speaks::default();
     let file: SpeaksFile = match parse(place) {
         Ok(file) => file,
@@ -305,11 +333,7 @@ pub(super) fn speaks(place: Place<'_>, registered: &BTreeSet<&str>, wrong: &mut 
         }
     };
     for (service, protocols) in file.service {
-        if !registered.contains(service.as_str()) {
-            let what = format!("no service is registered as {service:?}");
-            wrong.push(Diagnostic::error(place, protocols.span(), what));
-        }
-        speaks.services.insert(service, protocols.into_inner().0);
+        speaks.services.insert(service, protocols.0);
     }
     for raw in file.port {
         protocols(place, &raw.speaks, wrong);

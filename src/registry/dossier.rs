@@ -38,7 +38,7 @@ pub struct Dossier<'a> {
     /// True when the registration itself shows signs of life.
     pub lives: bool,
     /// Claims that say somebody uses the port today.
-    pub users: Vec<&'a Claim>,
+    pub users: Vec<Arc<Claim>>,
     /// Every claim, with its source.
     pub claims: &'a [Arc<Claim>],
     /// Ranges of client ports that the number lies in.
@@ -103,9 +103,9 @@ impl Registry {
     /// The services of the compiled-in IANA table, for comparisons.
     #[must_use]
     pub fn services(&self) -> Vec<Service> {
-        let live = iana::rows().iter().filter(|row| row.live());
+        let live = iana::rows().filter(|row| row.live());
         let each = live.flat_map(|row| row.transports().map(move |transport| (row, transport)));
-        let service = |(row, transport): (&Row, Transport)| Service {
+        let service = |(row, transport): (Row, Transport)| Service {
             ports: row.ports,
             transport,
             name: row.name.to_owned(),
@@ -120,8 +120,8 @@ impl Registry {
     /// description.
     #[must_use]
     pub fn dccp(port: u16) -> Vec<(&'static str, &'static str)> {
-        let rows = iana::rows().iter().filter(|row| row.live() && row.is_dccp());
-        rows.filter(|row| row.range().contains(&port)).map(|row| (row.name, row.description)).collect()
+        let rows = Self::builtin().rows().on(port).map(|(_, row)| row);
+        rows.filter(|row| row.live() && row.is_dccp()).map(|row| (row.name, row.description)).collect()
     }
 
     /// The ports on which something of this name is claimed (service names and names of claims, any case), in

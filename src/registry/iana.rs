@@ -1,11 +1,13 @@
-//! The compiled-in registry table: rows of `rules/iana.tsv`, borrowed from the binary.
+//! The compiled-in registry table: rows of `rules/iana.tsv`, read where they lie in the binary.
+//!
+//! Thirteen thousand claims as values cost megabytes and are hardly ever asked about, so what is kept of a row
+//! is where it begins and which ports it is about: eight bytes. The row itself is read when somebody asks.
 //!
 //! The file is built from pinned packages by `rules/tools/build_iana.py` (rules/README.md says how), so it is
 //! read with the trust that one has in one's own code: a row that cannot be read is a bug, which the tests
 //! find, and is left out.
 
 use std::ops::RangeInclusive;
-use std::sync::OnceLock;
 
 use crate::wire::Transport;
 
@@ -22,6 +24,9 @@ pub(super) const OLD_SNAPSHOT: &str = "2015-07-15";
 
 /// The table as it is committed.
 pub(super) const TABLE: &str = include_str!("../../rules/iana.tsv");
+
+/// Rows of the table; room is made for them beforehand.
+const ROWS: usize = 7355;
 
 /// What a row says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +91,11 @@ impl Row {
             .filter_map(move |(transport, letter)| letters.contains(letter).then_some(transport))
     }
 
+    /// True when it is about this transport.
+    pub(super) fn carries(&self, transport: Transport) -> bool {
+        self.transports().any(|one| one == transport)
+    }
+
     /// True when it is about DCCP.
     pub(super) fn is_dccp(&self) -> bool {
         self.transports.contains('d')
@@ -143,9 +153,81 @@ impl Row {
 }
 
 /// All rows, in file order: by port, and of one port the name that is meant today first.
-pub(super) fn rows() -> &'static [Row] {
-    static ROWS: OnceLock<Vec<Row>> = OnceLock::new();
-    ROWS.get_or_init(|| TABLE.lines().filter(|line| !line.starts_with('#')).filter_map(Row::of).collect())
+pub(super) fn rows() -> impl Iterator<Item = Row> {
+    placed().map(|(_, row)| row)
+}
+
+/// Every row with the place of its line in [`TABLE`], in bytes.
+fn placed() -> impl Iterator<Item = (u32, Row)> {
+    let mut next = 0;
+    TABLE.split_inclusive('\n').filter_map(move |line| {
+        let at = u32::try_from(next).ok()?;
+        next += line.len();
+        let row = Row::of(line.trim_end_matches('\n')).filter(|_| !line.starts_with('#'))?;
+        Some((at, row))
+    })
+}
+
+/// Where the rows of each port are.
+#[derive(Debug)]
+pub(super) struct Rows {
+    /// In file order: by first port.
+    spans: Vec<Span>,
+    /// Numbers of the rows about more than one port, in order.
+    wide: Vec<usize>,
+}
+
+/// Which ports a row is about, and where it lies in [`TABLE`].
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    low: u16,
+    high: u16,
+    at: u32,
+}
+
+impl Rows {
+    /// Reads the table once; `each` sees every row, in file order.
+    pub(super) fn read(mut each: impl FnMut(&Row)) -> Self {
+        let (mut spans, mut wide) = (Vec::with_capacity(ROWS), Vec::new());
+        for (at, row) in placed() {
+            each(&row);
+            let (low, high) = row.ports;
+            if low < high {
+                wide.push(spans.len());
+            }
+            spans.push(Span { low, high, at });
+        }
+        Self { spans, wide }
+    }
+
+    /// The rows about a port, in file order, each with its number.
+    pub(super) fn on(&self, port: u16) -> impl Iterator<Item = (usize, Row)> {
+        let own = self.from(port)..self.spans.partition_point(|span| span.low <= port);
+        let wide = self.wide.iter().copied().take_while(move |&number| self.spans[number].low < port);
+        let around = wide.filter(move |&number| self.spans[number].high >= port);
+        around.chain(own).filter_map(|number| Some((number, self.row(number)?)))
+    }
+
+    /// True when no row before this one gives its first port a name that is live on the transport.
+    pub(super) fn is_first(&self, number: usize, transport: Transport) -> bool {
+        let earlier = self.from(self.spans[number].low)..number;
+        !earlier.filter_map(|number| self.row(number)).any(|row| row.live() && row.carries(transport))
+    }
+
+    /// Bytes on the heap.
+    #[cfg(test)]
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.spans.capacity() * size_of::<Span>() + self.wide.capacity() * size_of::<usize>()
+    }
+
+    /// Number of the first row that begins at `port` or after it.
+    fn from(&self, port: u16) -> usize {
+        self.spans.partition_point(|span| span.low < port)
+    }
+
+    fn row(&self, number: usize) -> Option<Row> {
+        TABLE.get(self.spans[number].at as usize..)?.lines().next().and_then(Row::of)
+    }
 }
 
 #[cfg(test)]
@@ -155,7 +237,7 @@ mod tests {
     #[test]
     fn every_line_is_a_row_and_the_head_names_the_snapshot() {
         let lines = TABLE.lines().filter(|line| !line.starts_with('#')).count();
-        assert_eq!(rows().len(), lines);
+        assert_eq!((rows().count(), lines), (ROWS, ROWS));
         assert_eq!(TABLE.lines().next(), Some(format!("# snapshot {SNAPSHOT}").as_str()));
     }
 
@@ -163,14 +245,14 @@ mod tests {
     /// apart.
     #[test]
     fn counts_are_pinned() {
-        let count = |kind| rows().iter().filter(|row| row.kind == kind).count();
+        let count = |kind| rows().filter(|row| row.kind == kind).count();
         let kinds = [Kind::Assigned, Kind::Alias, Kind::Reserved, Kind::Noted, Kind::Gone].map(count);
         assert_eq!(kinds, [6368, 98, 789, 79, 22]);
     }
 
     #[test]
     fn rows_are_in_order() {
-        let starts: Vec<u16> = rows().iter().map(|row| row.ports.0).collect();
+        let starts: Vec<u16> = rows().map(|row| row.ports.0).collect();
         assert!(starts.is_sorted());
     }
 }

@@ -4,8 +4,11 @@
 //! (`rules/claims/*.toml`), and from files the user adds. A claim without a source is refused. How much a
 //! claim weighs is not said here: that is the verdict's table.
 //!
-//! Invariants: immutable after loading (a reload builds a new one and swaps it whole); `on` costs two array
-//! look-ups and no hash.
+//! Of every port one byte says what the claims on it add up to; the claims themselves are read from the text in
+//! the binary when somebody asks about the port, and kept.
+//!
+//! Invariants: what is said of a port never changes after loading (a reload builds a new registry and swaps it
+//! whole); a look-up is an array index and no hash; before anybody asks, all of it costs less than 1 MiB.
 
 mod claim;
 mod curated;
@@ -14,12 +17,13 @@ mod dossier;
 mod fuzz;
 mod iana;
 mod import;
+mod outline;
 mod seen;
 mod spec;
 mod standing;
 mod table;
 
-pub use claim::{Claim, ClaimKind, PortStatus, Tags, Tier};
+pub use claim::{Claim, ClaimKind, Claims, PortStatus, Tags, Tier};
 pub use curated::Ephemeral;
 pub use diagnostic::{Diagnostic, Error, Level, Place};
 pub use dossier::{Dossier, Listed};

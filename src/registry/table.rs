@@ -1,20 +1,28 @@
 //! The registry: all claims, by transport and port.
 //!
-//! Claims lie one port after the other; a list of offsets per transport says where a port's claims begin, so
-//! a look-up is two reads. Of one port the order is: IANA's own rows (the name that is meant today first),
-//! then curated claims in file order, then the user's.
+//! One byte for each port and transport says what the claims on it add up to: status, tags, and whether anything
+//! is claimed at all cost an array index. The claims themselves are built from the compiled-in text when somebody
+//! asks about a port, and kept for the next time, so that a run pays for the few hundred ports it meets and a
+//! start for none.
+//!
+//! Of one port the order is: IANA's own rows (the name that is meant today first), then curated claims in file
+//! order, then the user's.
+//!
+//! Invariants: `on`, `status` and `why` agree, whatever was asked before; what is kept grows with the ports
+//! asked about and never beyond one copy of every claim for each port.
 
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use super::claim::{Claim, ClaimKind, PortStatus, Tags, Tier};
+use super::claim::{Claim, ClaimKind, Claims, PortStatus, Tags};
 use super::curated::{self, Ephemeral, Speaks, Standing};
 use super::diagnostic::{Diagnostic, Error, Place};
-use super::iana::{self, Kind, OLD_SNAPSHOT, Row};
+use super::iana::{Kind, OLD_SNAPSHOT, Row, Rows};
+use super::outline;
 use super::spec::range_name;
-use super::standing::{Life, Origin, Said};
+use super::standing::{Life, Origin, Signs, Sourced, Told};
 use crate::wire::Transport;
 
 /// Numbers of ports.
@@ -39,25 +47,48 @@ const SPEAKS: Place<'static> =
 const EPHEMERAL: Place<'static> =
     Place { file: "rules/ephemeral.toml", text: include_str!("../../rules/ephemeral.toml") };
 
-/// Everything that is claimed about every port. Immutable; a reload makes a new one.
+/// Everything that is claimed about every port. What it says never changes; a reload makes a new one.
 #[derive(Debug)]
 pub struct Registry {
+    rows: Rows,
+    speaks: Speaks,
+    /// Curated entries in file order, then the claims of users.
+    entries: Vec<Entry>,
     cells: [Cells; 3],
-    ephemeral: Vec<Ephemeral>,
+    /// Number of claims, each counted once for every port it is about.
+    len: usize,
+    /// What is said of a port about which nobody says anything.
+    nothing: Claims,
 }
 
-/// The claims of one transport.
+/// What is known of the ports of one transport.
 #[derive(Debug)]
 struct Cells {
-    /// `claims[offsets[port]..offsets[port + 1]]` are those of a port; one more entry than there are ports.
-    offsets: Box<[u32]>,
-    claims: Vec<Arc<Claim>>,
-    /// Where each claim came from; as long as `claims`.
-    origins: Vec<Origin>,
-    /// Reserved ports, by port.
-    reserved: Vec<(u16, &'static Row)>,
-    /// Status and tags, by port.
-    standing: Box<[(PortStatus, Tags)]>,
+    /// What the claims add up to, by port.
+    signs: Box<[Signs]>,
+    /// Which entries are about which ports, in the order of the entries.
+    spans: Vec<Span>,
+    /// The claims about the ports that were asked about, by the upper and the lower half of the port's bits.
+    pages: Box<[OnceLock<Page>]>,
+}
+
+/// The claims about 256 ports.
+type Page = Box<[OnceLock<Claims>]>;
+
+/// Ports that an entry is about.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    low: u16,
+    high: u16,
+    entry: u32,
+}
+
+/// An entry of a claim file, read as TOML when it is asked for, or a user's claim.
+#[derive(Debug)]
+struct Entry {
+    text: &'static str,
+    recorded: &'static str,
+    claims: OnceLock<Vec<(Arc<Claim>, Standing)>>,
 }
 
 impl Registry {
@@ -90,63 +121,119 @@ impl Registry {
         Self::build(&places)
     }
 
-    /// Number of claims.
+    /// Number of claims, each counted once for every port it is about.
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "it is never empty")]
-    pub fn len(&self) -> usize {
-        self.cells.iter().map(|cells| cells.claims.len()).sum()
+    pub const fn len(&self) -> usize {
+        self.len
     }
 
-    /// All claims about a port, IANA's first; empty when nobody claims anything.
+    /// True when somebody claims something about a port.
     #[must_use]
-    pub fn on(&self, transport: Transport, port: u16) -> &[Arc<Claim>] {
-        self.cells(transport).claims(port)
+    pub fn is_claimed(&self, transport: Transport, port: u16) -> bool {
+        self.signs(transport, port).has(Signs::CLAIMED)
+    }
+
+    /// All claims about a port, IANA's first; empty when nobody claims anything. They are read when a port is
+    /// asked about for the first time.
+    #[must_use]
+    pub fn on(&self, transport: Transport, port: u16) -> &Claims {
+        if !self.is_claimed(transport, port) {
+            return &self.nothing;
+        }
+        let [upper, lower] = port.to_be_bytes().map(usize::from);
+        let page = self.cells(transport).pages[upper].get_or_init(|| empty(256));
+        let claims = || self.said(transport, port).map(|(claim, _)| claim).collect();
+        page[lower].get_or_init(claims)
     }
 
     /// What the claims about a port add up to.
     #[must_use]
     pub fn status(&self, transport: Transport, port: u16) -> PortStatus {
-        self.cells(transport).standing[usize::from(port)].0
+        self.signs(transport, port).status(port)
     }
 
     /// What else is remembered about a port.
     #[must_use]
     pub fn tags(&self, transport: Transport, port: u16) -> Tags {
-        self.cells(transport).standing[usize::from(port)].1
+        self.signs(transport, port).tags()
     }
 
     /// The service name IANA assigns the port to.
     #[must_use]
-    pub fn registered_name(&self, transport: Transport, port: u16) -> Option<&str> {
+    pub fn registered_name(&self, transport: Transport, port: u16) -> Option<&'static str> {
         self.registration(transport, port).map(|row| row.name)
     }
 
     /// The reasons for the status and the tags of a port, in words; never empty.
     #[must_use]
     pub fn why(&self, transport: Transport, port: u16) -> Vec<String> {
-        let said = self.cells(transport).said(port);
-        let mut reasons = Vec::new();
-        said.status(&mut |reason| reasons.push(reason.to_string()));
-        said.tags(&mut |reason| reasons.push(reason.to_string()));
-        reasons
+        self.told(transport, port).reasons()
     }
 
     /// What speaks for life on a port.
-    pub(super) fn life(&self, transport: Transport, port: u16) -> Life<'_> {
-        self.cells(transport).said(port).life()
+    pub(super) fn life(&self, transport: Transport, port: u16) -> Life {
+        self.told(transport, port).life()
+    }
+
+    fn told(&self, transport: Transport, port: u16) -> Told {
+        let mut rows = self.rows_on(transport, port).map(|(_, row)| row);
+        Told {
+            port,
+            signs: self.signs(transport, port),
+            said: self.said(transport, port).collect(),
+            reserved: rows.find(|row| row.kind == Kind::Reserved),
+        }
     }
 
     /// The ranges of client ports that a port lies in, by operating system.
     pub fn ephemeral(&self, port: u16) -> impl Iterator<Item = &Ephemeral> {
-        self.ephemeral.iter().filter(move |range| range.ports.contains(&port))
+        static RANGES: OnceLock<Vec<Ephemeral>> = OnceLock::new();
+        // Compiled in; a test reads it without a mistake.
+        let ranges = RANGES.get_or_init(|| curated::ephemeral(EPHEMERAL, &mut Vec::new()));
+        ranges.iter().filter(move |range| range.ports.contains(&port))
     }
 
     /// The row of the table that names the port.
-    pub(super) fn registration(&self, transport: Transport, port: u16) -> Option<&'static Row> {
-        self.cells(transport).said(port).origins.iter().find_map(|origin| match origin {
-            Origin::Iana(row) if row.live() => Some(*row),
-            Origin::Iana(_) | Origin::Curated(_) => None,
-        })
+    pub(super) fn registration(&self, transport: Transport, port: u16) -> Option<Row> {
+        if !self.signs(transport, port).has(Signs::ASSIGNED) {
+            return None;
+        }
+        self.rows_on(transport, port).map(|(_, row)| row).find(Row::live)
+    }
+
+    /// Where the rows of IANA's table are.
+    pub(super) const fn rows(&self) -> &Rows {
+        &self.rows
+    }
+
+    fn rows_on(&self, transport: Transport, port: u16) -> impl Iterator<Item = (usize, Row)> {
+        self.rows.on(port).filter(move |(_, row)| row.carries(transport))
+    }
+
+    /// The claims about a port, with where they came from.
+    fn said(&self, transport: Transport, port: u16) -> impl Iterator<Item = Sourced> {
+        let dead = self.signs(transport, port).has(Signs::DEAD);
+        let rows = self.rows_on(transport, port).filter(|(_, row)| row.kind != Kind::Reserved);
+        let registry = rows.map(move |(number, row)| {
+            let first = row.live() && self.rows.is_first(number, transport);
+            let speaks = self.speaks.of(&row, transport, first);
+            (Arc::new(claim_of(&row, transport, first, &speaks, dead)), Origin::Iana(row))
+        });
+        let spans = self.cells(transport).spans.iter();
+        let spans = spans.filter(move |span| (span.low..=span.high).contains(&port));
+        let curated = spans.filter_map(move |span| {
+            let entry = self.entries.get(span.entry as usize)?.claims();
+            let ports = span.low..=span.high;
+            let (claim, standing) =
+                entry.iter().find(|(c, _)| c.transport == transport && c.ports == ports)?;
+            Some((Arc::clone(claim), Origin::Curated(*standing)))
+        });
+        registry.chain(curated)
+    }
+
+    fn signs(&self, transport: Transport, port: u16) -> Signs {
+        self.cells(transport).signs[usize::from(port)]
     }
 
     const fn cells(&self, transport: Transport) -> &Cells {
@@ -154,157 +241,141 @@ impl Registry {
     }
 
     fn build(extra: &[Place<'_>]) -> Result<Self, Error> {
-        let rows = iana::rows();
         let mut wrong = Vec::new();
-        let names: BTreeSet<&str> = rows.iter().filter(|row| row.live()).map(|row| row.name).collect();
-        let speaks = curated::speaks(SPEAKS, &names, &mut wrong);
-        let mut curated_claims = Vec::new();
-        let mut ids = BTreeSet::new();
-        for &place in CLAIMS.iter().chain(extra) {
-            curated_claims.extend(curated::claims(place, &mut ids, &mut wrong));
+        let speaks = curated::speaks(SPEAKS, &mut wrong);
+        let mut draft = Draft::new();
+        let rows = Rows::read(|row| draft.add_row(row, &speaks));
+        for place in CLAIMS {
+            draft.add_file(place.text);
         }
-        let ephemeral = curated::ephemeral(EPHEMERAL, &mut wrong);
+        let mut ids = if extra.is_empty() { BTreeSet::new() } else { builtin_ids() };
+        for &place in extra {
+            for (claim, standing) in curated::claims(place, &mut ids, &mut wrong) {
+                draft.add_claim(claim, standing);
+            }
+        }
         if !wrong.is_empty() {
             return Err(Error(wrong));
         }
-        let mut drafts = Transport::ALL.map(|_| Draft::default());
-        for row in rows {
-            for transport in row.transports() {
-                drafts[place_of(transport)].add_row(row, transport, &speaks);
-            }
-        }
-        for (claim, standing) in curated_claims {
-            let transport = claim.transport;
-            drafts[place_of(transport)].add(Arc::new(claim), Origin::Curated(standing));
-        }
-        Ok(Self { cells: drafts.map(Draft::finish), ephemeral })
+        let Draft { cells, entries, len, .. } = draft;
+        Ok(Self { rows, speaks, entries, cells, len, nothing: Claims::default() })
+    }
+}
+
+impl Entry {
+    fn claims(&self) -> &[(Arc<Claim>, Standing)] {
+        self.claims.get_or_init(|| {
+            let read = curated::entry(self.text, self.recorded);
+            read.into_iter().map(|(claim, standing)| (Arc::new(claim), standing)).collect()
+        })
     }
 }
 
 impl Cells {
-    fn claims(&self, port: u16) -> &[Arc<Claim>] {
-        &self.claims[self.range(port)]
+    fn new() -> Self {
+        Self {
+            signs: vec![Signs::default(); PORTS].into_boxed_slice(),
+            spans: Vec::new(),
+            pages: empty(PORTS / 256),
+        }
     }
 
-    fn range(&self, port: u16) -> std::ops::Range<usize> {
-        let port = usize::from(port);
-        self.offsets[port] as usize..self.offsets[port + 1] as usize
-    }
-
-    fn said(&self, port: u16) -> Said<'_> {
-        let range = self.range(port);
-        let reserved = self.reserved.binary_search_by_key(&port, |&(port, _)| port);
-        Said {
-            port,
-            claims: &self.claims[range.clone()],
-            origins: &self.origins[range],
-            reserved: reserved.ok().map(|place| self.reserved[place].1),
+    fn add(&mut self, (low, high): (u16, u16), signs: Signs) {
+        for sum in &mut self.signs[usize::from(low)..=usize::from(high)] {
+            *sum = sum.and(signs);
         }
     }
 }
 
-/// The claims of one transport in the order in which they came.
-#[derive(Default)]
+fn empty<T>(cells: usize) -> Box<[OnceLock<T>]> {
+    (0..cells).map(|_| OnceLock::new()).collect()
+}
+
+/// A registry while it is read.
 struct Draft {
-    entries: Vec<(u16, Arc<Claim>, Origin)>,
-    reserved: Vec<(u16, &'static Row)>,
-    /// The port whose first name has been seen last: its further names get ids of their own.
-    named: Option<u16>,
+    cells: [Cells; 3],
+    entries: Vec<Entry>,
+    len: usize,
+    /// The port whose first name has been seen last, by transport.
+    named: [Option<u16>; 3],
 }
 
 impl Draft {
-    fn add_row(&mut self, row: &'static Row, transport: Transport, speaks: &Speaks) {
-        if row.kind == Kind::Reserved {
-            self.reserved.extend(row.range().map(|port| (port, row)));
-            return;
-        }
-        let first = row.live() && self.named != Some(row.ports.0);
-        if row.live() {
-            self.named = Some(row.ports.0);
-        }
-        self.add(Arc::new(claim_of(row, transport, first, speaks)), Origin::Iana(row));
+    fn new() -> Self {
+        Self { cells: Transport::ALL.map(|_| Cells::new()), entries: Vec::new(), len: 0, named: [None; 3] }
     }
 
-    fn add(&mut self, claim: Arc<Claim>, origin: Origin) {
-        for port in claim.ports.clone() {
-            self.entries.push((port, Arc::clone(&claim), origin));
-        }
-    }
-
-    fn finish(mut self) -> Cells {
-        self.bury();
-        self.entries.sort_by_key(|&(port, ..)| port); // stable: the order of one port stays
-        self.reserved.sort_by_key(|&(port, _)| port);
-        let mut offsets = vec![0_u32; PORTS + 1].into_boxed_slice();
-        for &(port, ..) in &self.entries {
-            offsets[usize::from(port) + 1] += 1;
-        }
-        for port in 0..PORTS {
-            offsets[port + 1] += offsets[port];
-        }
-        let (mut claims, mut origins) = (Vec::new(), Vec::new());
-        for (_, claim, origin) in self.entries {
-            claims.push(claim);
-            origins.push(origin);
-        }
-        let mut cells = Cells { offsets, claims, origins, reserved: self.reserved, standing: Box::default() };
-        cells.standing = (0..=u16::MAX).map(of_tier).collect();
-        // Most ports are named by nobody; only the others cost a thought.
-        let named = (0..=u16::MAX).filter(|&port| !cells.range(port).is_empty());
-        let mut ports: Vec<u16> = named.chain(cells.reserved.iter().map(|&(port, _)| port)).collect();
-        ports.sort_unstable();
-        ports.dedup();
-        for port in ports {
-            let said = cells.said(port);
-            let standing = (said.status(&mut |_| {}), said.tags(&mut |_| {}));
-            cells.standing[usize::from(port)] = standing;
-        }
-        cells
-    }
-
-    /// Marks the registry's claims on ports whose registrant is gone as dead.
-    fn bury(&mut self) {
-        let dead: BTreeSet<u16> = self
-            .entries
-            .iter()
-            .filter(|(_, claim, origin)| {
-                claim.kind == ClaimKind::Registered && matches!(origin, Origin::Curated(Standing::Dead))
-            })
-            .map(|&(port, ..)| port)
-            .collect();
-        for (port, claim, origin) in &mut self.entries {
-            if claim.kind == ClaimKind::Registered && matches!(origin, Origin::Iana(_)) && dead.contains(port)
-            {
-                Arc::make_mut(claim).dead = true;
+    fn add_row(&mut self, row: &Row, speaks: &Speaks) {
+        for transport in row.transports() {
+            let named = &mut self.named[place_of(transport)];
+            let first = row.live() && *named != Some(row.ports.0);
+            if row.live() {
+                *named = Some(row.ports.0);
+            }
+            let signs = Signs::of_row(row, !speaks.of(row, transport, first).is_empty());
+            self.cells[place_of(transport)].add(row.ports, signs);
+            if signs.has(Signs::CLAIMED) {
+                self.len += row.range().len();
             }
         }
     }
+
+    /// A compiled-in claim file.
+    fn add_file(&mut self, text: &'static str) {
+        let recorded = outline::recorded(text);
+        for sketch in outline::entries(text) {
+            let signs = Signs::of_claim(sketch.kind, sketch.standing);
+            for &ports in &sketch.ports {
+                for &transport in &sketch.transports {
+                    self.add(ports, transport, signs);
+                }
+            }
+            self.entries.push(Entry { text: sketch.text, recorded, claims: OnceLock::new() });
+        }
+    }
+
+    /// A user's claim.
+    fn add_claim(&mut self, claim: Claim, standing: Standing) {
+        let signs = Signs::of_claim(claim.kind, standing);
+        self.add((*claim.ports.start(), *claim.ports.end()), claim.transport, signs);
+        let claims = OnceLock::from(vec![(Arc::new(claim), standing)]);
+        self.entries.push(Entry { text: "", recorded: "", claims });
+    }
+
+    /// Ports of the entry that comes next.
+    fn add(&mut self, ports: (u16, u16), transport: Transport, signs: Signs) {
+        let cells = &mut self.cells[place_of(transport)];
+        cells.add(ports, signs);
+        let (low, high) = ports;
+        // A file of 16 MiB does not hold four thousand million claims.
+        let entry = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
+        cells.spans.push(Span { low, high, entry });
+        self.len += (low..=high).len();
+    }
 }
 
-/// Status and tags of a port about which nobody says anything.
-fn of_tier(port: u16) -> (PortStatus, Tags) {
-    let dynamic = Tier::of(port) == Tier::Dynamic;
-    (if dynamic { PortStatus::Dynamic } else { PortStatus::Unassigned }, Tags::default())
+/// Identifiers of the curated claims, which a user's claim may not take.
+fn builtin_ids() -> BTreeSet<String> {
+    let mut ids = BTreeSet::new();
+    for sketch in CLAIMS.iter().flat_map(|place| outline::entries(place.text)) {
+        for &(low, high) in &sketch.ports {
+            let name = |transport: &Transport| {
+                format!("{}/{}/{}", range_name(&(low..=high)), transport.name(), sketch.id)
+            };
+            ids.extend(sketch.transports.iter().map(name));
+        }
+    }
+    ids
 }
 
 /// The claim that a row of the table makes.
-fn claim_of(row: &'static Row, transport: Transport, first: bool, speaks: &Speaks) -> Claim {
+fn claim_of(row: &Row, transport: Transport, first: bool, speaks: &[&str], dead: bool) -> Claim {
     let (kind, suffix) = match row.kind {
         Kind::Noted => (ClaimKind::Squatter, "iana-note".to_owned()),
         Kind::Gone => (ClaimKind::FormerlyRegistered, "iana-former".to_owned()),
         _ if first => (ClaimKind::Registered, "iana".to_owned()),
         _ => (ClaimKind::Registered, format!("iana-{}", row.name.to_ascii_lowercase())),
     };
-    let mut said: Vec<String> = Vec::new();
-    if row.live() {
-        let service = speaks.services.get(row.name).into_iter().flatten();
-        let own = speaks.ports.get(&(transport, row.ports.0)).into_iter().flatten().filter(|_| first);
-        for protocol in service.chain(own) {
-            if !said.contains(protocol) {
-                said.push(protocol.clone());
-            }
-        }
-    }
     let mut source = format!("IANA service name and port number registry, {}", row.seen());
     if let Some(rfcs) = row.rfcs() {
         source.push_str(&format!(" (RFC {})", rfcs.replace(',', ", RFC ")));
@@ -318,12 +389,12 @@ fn claim_of(row: &'static Row, transport: Transport, first: bool, speaks: &Speak
         transport,
         ports: row.range(),
         kind,
-        name: if row.kind == Kind::Noted { "unregistered use".to_owned() } else { row.name.to_owned() },
+        name: if row.kind == Kind::Noted { "unregistered use" } else { row.name }.to_owned(),
         description: row.description.to_owned(),
         since: (!row.registered.is_empty()).then(|| row.registered.to_owned()),
         until: row.gone().filter(|when| !when.starts_with("by ")).map(str::to_owned),
-        speaks: said,
-        dead: false,
+        speaks: speaks.iter().map(|&protocol| protocol.to_owned()).collect(),
+        dead: dead && kind == ClaimKind::Registered,
         confidence: if row.kind == Kind::Noted { 50 } else { 100 },
         source,
         date: row.seen().to_owned(),
@@ -366,171 +437,4 @@ pub fn text_of(file: impl Read) -> Result<String, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::registry::SNAPSHOT;
-    use crate::wire::Transport::{Sctp, Tcp, Udp};
-
-    fn ids(transport: Transport, port: u16) -> Vec<&'static str> {
-        Registry::builtin().on(transport, port).iter().map(|claim| claim.id.as_str()).collect()
-    }
-
-    fn standing(transport: Transport, port: u16) -> (PortStatus, Vec<&'static str>) {
-        let registry = Registry::builtin();
-        (registry.status(transport, port), registry.tags(transport, port).names().collect())
-    }
-
-    #[test]
-    fn the_files_load() {
-        if let Err(wrong) = Registry::build(&[]) {
-            panic!("{wrong}");
-        }
-    }
-
-    #[test]
-    fn the_four_seed_ports() {
-        use PortStatus::Dormant;
-        assert_eq!(ids(Tcp, 1207), ["1207/tcp/iana", "1207/tcp/softwar", "1207/tcp/exchange-rpc"]);
-        assert_eq!(standing(Tcp, 1207), (Dormant, vec!["remembered", "suspicious"]));
-        assert_eq!(standing(Udp, 1207), (Dormant, vec![]));
-        assert_eq!(ids(Tcp, 3007), ["3007/tcp/iana", "3007/tcp/miralix-om", "3000-3007/tcp/viewgate-talon"]);
-        assert_eq!(standing(Tcp, 3007), (Dormant, vec!["remembered"]));
-        assert_eq!(ids(Tcp, 3098), ["3098/tcp/iana", "3098/tcp/software-ag"]);
-        assert_eq!(standing(Tcp, 3098), (Dormant, vec![]));
-        assert_eq!(
-            ids(Tcp, 3206),
-            ["3206/tcp/iana", "3206/tcp/ironmail-appliance", "3206/tcp/said-unassigned"]
-        );
-        assert_eq!(standing(Tcp, 3206), (Dormant, vec!["remembered"]));
-        let names = [1207, 3007, 3098, 3206].map(|port| Registry::builtin().registered_name(Tcp, port));
-        assert_eq!(names, [Some("metasage"), Some("lotusmtap"), Some("umm-port"), Some("ironmail")]);
-        assert!(Registry::builtin().on(Tcp, 3206)[0].dead);
-        let why = Registry::builtin().why(Tcp, 3206).join("\n");
-        assert!(why.contains("assigned by IANA to ironmail, IronMail POP Proxy"), "{why}");
-        assert!(why.contains("nobody runs IronMail"), "{why}");
-    }
-
-    #[test]
-    fn status_by_signs_of_life() {
-        use PortStatus::{Active, Dormant, Dynamic, Reserved, Unassigned};
-        let status = |transport, port| standing(transport, port).0;
-        for port in [22, 80, 443, 3000, 3306, 5432, 8080, 8443, 27017] {
-            assert_eq!(status(Tcp, port), Active, "{port}");
-        }
-        assert_eq!(status(Udp, 51820), Active); // WireGuard, though dynamic
-        assert_eq!(status(Tcp, 51820), Dynamic);
-        assert_eq!(status(Tcp, 1), Active); // system port with an assignment
-        assert_eq!(status(Tcp, 0), Reserved);
-        assert_eq!(status(Tcp, 4), Unassigned);
-        assert_eq!(status(Tcp, 27374), Unassigned);
-        assert_eq!(status(Tcp, 49151), Reserved);
-        assert_eq!(status(Tcp, 49152), Dynamic);
-        assert_eq!(status(Tcp, 1863), Dormant); // MSN Messenger: registered and dead
-        assert_eq!(status(Sctp, 3007), Unassigned);
-        assert_eq!(standing(Tcp, 3980), (Reserved, vec!["remembered"])); // de-assigned 2020-12-29
-        assert_eq!(standing(Tcp, 27374).1, ["suspicious"]);
-        assert_eq!(standing(Udp, 31337).1, ["suspicious"]);
-    }
-
-    #[test]
-    fn what_services_speak() {
-        let speaks = |transport, port| Registry::builtin().on(transport, port)[0].speaks.join(" ");
-        assert_eq!(speaks(Tcp, 80), "http");
-        assert_eq!(speaks(Udp, 443), "tls quic");
-        assert_eq!(speaks(Tcp, 135), "dcerpc");
-        assert_eq!(speaks(Tcp, 445), "smb");
-        assert_eq!(speaks(Tcp, 3007), "");
-    }
-
-    /// Ranges are expanded, and of several names on one port the one that is meant today comes first.
-    #[test]
-    fn ranges_and_names() {
-        assert_eq!(ids(Tcp, 6003)[0], "6000-6063/tcp/iana");
-        assert_eq!(ids(Tcp, 3323), ["3322-3325/tcp/iana"]);
-        assert_eq!(ids(Tcp, 80), ["80/tcp/iana", "80/tcp/iana-www", "80/tcp/iana-www-http"]);
-        assert_eq!(Registry::builtin().registered_name(Tcp, 465), Some("submissions"));
-        assert_eq!(ids(Tcp, 7499), ["7499/tcp/iana-note"]);
-        let gone = &Registry::builtin().on(Tcp, 2200)[0];
-        assert_eq!((gone.name.as_str(), gone.until.as_deref()), ("ici", Some("2019-07-05")));
-        assert!(
-            gone.source.ends_with("; named in that of 2015-07-15, de-assigned 2019-07-05"),
-            "{}",
-            gone.source
-        );
-    }
-
-    #[test]
-    fn counts_are_pinned() {
-        let registry = Registry::builtin();
-        let mut counts = [[0_usize; 5]; 3];
-        for transport in Transport::ALL {
-            for port in 0..=u16::MAX {
-                counts[place_of(transport)][registry.status(transport, port) as usize] += 1;
-            }
-        }
-        // active, dormant, unassigned, reserved, dynamic; each row adds up to 65,536
-        let pinned =
-            [[1769, 4679, 42459, 246, 16383], [1314, 4617, 42588, 634, 16383], [56, 32, 49011, 53, 16384]];
-        assert_eq!(counts, pinned);
-    }
-
-    /// Curated entries, each with a source by construction: one for each range and transport.
-    #[test]
-    fn every_claim_has_an_id_of_its_own_a_source_and_a_date_of_the_registry() {
-        let mut kinds = std::collections::BTreeMap::new();
-        let mut ids = BTreeSet::new();
-        let mut wrong = Vec::new();
-        for place in CLAIMS {
-            let mut names = BTreeSet::new();
-            for (claim, _) in curated::claims(place, &mut ids, &mut wrong) {
-                assert!(!claim.source.trim().is_empty(), "{}", claim.id);
-                assert!(claim.date.len() == 10 && curated::dated(&claim.date), "{}: no date", claim.id);
-                assert!(claim.date.as_str() >= "2026-11-21", "{}: older than the project", claim.id);
-                assert!(claim.ports.start() <= claim.ports.end(), "{}", claim.id);
-                let licensed = ["nmap", "openvas", "psad", "rkhunter", "wikipedia", "dshield"];
-                let source = claim.source.to_lowercase();
-                assert!(!licensed.iter().any(|name| source.contains(name)), "{}: {source}", claim.id);
-                if names.insert(claim.id.rsplit('/').next().unwrap().to_owned()) {
-                    *kinds.entry(claim.kind).or_insert(0) += 1;
-                }
-            }
-        }
-        assert!(wrong.is_empty());
-        assert!(kinds[&ClaimKind::Squatter] >= 450, "{kinds:?}");
-        assert!(kinds[&ClaimKind::Suspicious] >= 170, "{kinds:?}");
-        for port in 0..=u16::MAX {
-            for claim in Registry::builtin().on(Tcp, port).iter().filter(|c| c.id.ends_with("/iana")) {
-                let date = if claim.ports == (5543..=5543) { "2026-09-17" } else { SNAPSHOT };
-                assert_eq!((claim.date.as_str(), claim.checked), (date, true), "{}", claim.id);
-                assert!(claim.source.contains(date), "{}", claim.id);
-            }
-        }
-    }
-
-    #[test]
-    fn a_users_file_adds_claims_and_mistakes_have_places() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("site.toml");
-        let text = "[[claim]]\nid = \"till\"\nports = 3098\ntransport = \"tcp\"\nkind = \"squatter\"\n\
-                    name = \"our tills\"\nspeaks = [\"http\"]\nstatus = \"active\"\nsource = \"wiki\"\n";
-        std::fs::write(&path, text).unwrap();
-        let registry = Registry::load(std::slice::from_ref(&path)).unwrap();
-        assert_eq!(registry.status(Tcp, 3098), PortStatus::Active);
-        assert_eq!(registry.on(Tcp, 3098).last().unwrap().id, "3098/tcp/till");
-        std::fs::write(&path, text.replace("speaks", "spaeks")).unwrap();
-        let wrong = Registry::load(std::slice::from_ref(&path)).unwrap_err().to_string();
-        assert!(
-            wrong.starts_with(&format!("{}:7:1: error: unknown field `spaeks`", path.display())),
-            "{wrong}"
-        );
-        assert!(wrong.ends_with("help: did you mean `speaks`?"), "{wrong}");
-        let missing = Registry::load(&[dir.path().join("none.toml")]).unwrap_err().to_string();
-        assert!(missing.contains("none.toml: error: No such file"), "{missing}");
-    }
-
-    #[test]
-    fn loading_is_quick() {
-        fn shared<T: Send + Sync>(_: &T) {}
-        shared(&Registry::build(&[]).unwrap());
-    }
-}
+mod tests;

@@ -456,7 +456,7 @@ impl Case {
             tier: Tier::of(self.port),
             status: self.status.map_or_else(|| registry.status(transport, self.port), |word| word.0),
             tags: tags.unwrap_or_else(|| registry.tags(transport, self.port)),
-            claims: registry.on(transport, self.port).to_vec(),
+            claims: Arc::clone(registry.on(transport, self.port)),
             story: self.story.map_or(Story::Undetermined, |word| word.0),
             probability: self.probability.unwrap_or(0.9),
             app,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::word::{Net, Way};
 use crate::flow::Outcome;
 use crate::payload::{App, Sides};
-use crate::registry::{Claim, PortStatus, Tags, Tier};
+use crate::registry::{Claims, PortStatus, Tags, Tier};
 use crate::time::Timestamp;
 use crate::verdict::{Story, Verdict};
 use crate::wire::{Endpoint, Transport};
@@ -25,7 +25,7 @@ pub(super) struct Subject {
     pub(super) tier: Tier,
     pub(super) status: PortStatus,
     pub(super) tags: Tags,
-    pub(super) claims: Vec<Arc<Claim>>,
+    pub(super) claims: Claims,
     pub(super) story: Story,
     pub(super) probability: f64,
     pub(super) app: App,
@@ -59,7 +59,7 @@ impl Subject {
             tier: evidence.tier,
             status: evidence.status,
             tags: evidence.tags,
-            claims: evidence.claims.clone(),
+            claims: Arc::clone(&evidence.claims),
             story: verdict.story,
             probability: verdict.probability,
             app: evidence.app.app,

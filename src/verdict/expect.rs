@@ -246,7 +246,7 @@ mod tests {
     #[test]
     fn claims_spell_protocols_as_payload_does() {
         for transport in Transport::ALL {
-            for claim in (0..=u16::MAX).flat_map(|port| Registry::builtin().on(transport, port)) {
+            for claim in (0..=u16::MAX).flat_map(|port| Registry::builtin().on(transport, port).iter()) {
                 for name in &claim.speaks {
                     let known = App::from_name(name).map_or(name.as_str(), App::name);
                     assert_eq!(known, name, "{}", claim.id);

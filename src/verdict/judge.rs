@@ -184,7 +184,7 @@ mod tests {
     fn registered_service_when_a_claim_expects_what_speaks() {
         for status in [PortStatus::Active, PortStatus::Dormant] {
             let claims = [claim(ClaimKind::Registered, "iana", &["http"])];
-            let context = Context { claims: &claims, ..Context::bare(Outcome::Established, status) };
+            let context = Context { claims: claims.into(), ..Context::bare(Outcome::Established, status) };
             tells(Story::RegisteredService, tcp(80, "ShADd"), HTTP, &context);
         }
     }
@@ -192,7 +192,8 @@ mod tests {
     #[test]
     fn registered_service_with_an_honest_margin_when_its_protocol_is_unknown_to_us() {
         let claims = [claim(ClaimKind::Registered, "iana", &[])];
-        let context = Context { claims: &claims, ..Context::bare(Outcome::Established, PortStatus::Active) };
+        let context =
+            Context { claims: claims.into(), ..Context::bare(Outcome::Established, PortStatus::Active) };
         let verdict = judged(tcp(5222, "ShADd"), NOTHING, &context);
         assert_eq!(verdict.story, Story::RegisteredService);
         assert!((0.5..0.85).contains(&verdict.probability), "{:?}", verdict.stories);
@@ -203,7 +204,7 @@ mod tests {
     fn known_squatter_by_its_protocol_or_by_its_process() {
         let claims =
             [claim(ClaimKind::Squatter, "om-server", &["http"]), claim(ClaimKind::Registered, "iana", &[])];
-        let context = Context { claims: &claims, ..dormant(Outcome::Established) };
+        let context = Context { claims: claims.into(), ..dormant(Outcome::Established) };
         tells(Story::KnownSquatter, tcp(3007, "ShADd"), HTTP, &context);
         let process = crate::host::Process { pid: 1, name: "om-server".into(), exe: None, user: None };
         let context = Context { process: Some(process), ..context };
@@ -213,7 +214,7 @@ mod tests {
     #[test]
     fn nonstandard_port_when_no_claim_expects_what_speaks() {
         let claims = [claim(ClaimKind::Registered, "umm-port", &[])];
-        let context = Context { claims: &claims, ..dormant(Outcome::Established) };
+        let context = Context { claims: claims.into(), ..dormant(Outcome::Established) };
         tells(Story::NonstandardPort, tcp(3098, "ShADd"), HTTP, &context);
     }
 
@@ -246,7 +247,7 @@ mod tests {
     fn ephemeral_overlap_only_while_the_direction_is_a_guess() {
         let https = [claim(ClaimKind::Registered, "https", &["http"])];
         let context = Context {
-            originator_claims: &https,
+            originator_claims: https.into(),
             originator_status: PortStatus::Active,
             ..dormant(Outcome::Midstream)
         };
@@ -407,7 +408,7 @@ mod tests {
             originator_claims in any_claims(),
         ) {
             let bare = dormant(Outcome::Opened);
-            let context = Context { claims: &claims, originator_claims: &originator_claims, ..bare };
+            let context = Context { claims: claims.into(), originator_claims: originator_claims.into(), ..bare };
             for (flow, outcome) in [
                 (tcp(port, ""), Outcome::Unanswered),
                 (tcp(port, "ShA"), Outcome::Opened),

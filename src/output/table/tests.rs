@@ -10,7 +10,7 @@ fn picture(look: Look) -> String {
     let (mut buckets, mut findings, skips) = (buckets(), Findings::new(), skips());
     for client in 0..200_u16 {
         let mut scan = verdict(client, 40_000 + client % 3, Story::Scan);
-        scan.evidence.claims = vec![claim("x", "a-very-long-service-name-indeed")];
+        scan.evidence.claims = [claim("x", "a-very-long-service-name-indeed")].into();
         buckets.add(&scan, 0);
     }
     findings.add(&alert(full()));

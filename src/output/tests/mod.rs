@@ -61,7 +61,8 @@ pub(super) fn alert(verdict: Verdict) -> Alert {
 pub(super) fn full() -> Verdict {
     let mut full = verdict(5, 3007, Story::NonstandardPort);
     let evidence = &mut full.evidence;
-    evidence.claims = vec![claim("3007/tcp/iana", "lotusmtap"), claim("3007/tcp/miralix-om", "Miralix OM")];
+    evidence.claims =
+        [claim("3007/tcp/iana", "lotusmtap"), claim("3007/tcp/miralix-om", "Miralix OM")].into();
     evidence.facts = vec![Fact::Speaks(evidence.app)];
     evidence.flow.vlan.push(12);
     full.weights = vec![&[(Story::NonstandardPort, 4.099_999_9), (Story::RegisteredService, -3.0)]];

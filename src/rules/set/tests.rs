@@ -47,7 +47,7 @@ fn subject(flow: u64, seconds: i64) -> Subject {
         tier: Tier::Registered,
         status: PortStatus::Dormant,
         tags: Tags::default(),
-        claims: Registry::builtin().on(Transport::Tcp, 3098).to_vec(),
+        claims: Registry::builtin().on(Transport::Tcp, 3098).clone(),
         story: Story::Scan,
         probability: 0.9,
         app: App::Unknown,
