@@ -37,6 +37,12 @@ pub struct Context<'a> {
     pub claims: Claims,
     /// Status of the responder's port.
     pub status: PortStatus,
+    /// True when the registration of the responder's port itself shows signs of life.
+    pub registrant_lives: bool,
+    /// Whose clients draw numbers like the responder's port.
+    pub clients: Option<&'static str>,
+    /// Whose clients draw numbers like the originator's port.
+    pub originator_clients: Option<&'static str>,
     /// Tags of the responder's port.
     pub tags: Tags,
     /// Claims about the originator's port.
@@ -69,6 +75,9 @@ impl Context<'_> {
             outcome,
             claims: Claims::default(),
             status,
+            registrant_lives: status == PortStatus::Active,
+            clients: None,
+            originator_clients: None,
             tags: Tags::default(),
             originator_claims: Claims::default(),
             originator_status: PortStatus::Unassigned,
@@ -123,7 +132,7 @@ fn add_speech(facts: &mut Vec<Fact>, flow: &Flow, app: AppProto, context: &Conte
         facts.push(Fact::ClaimExpects(claim));
         return;
     }
-    facts.push(Fact::NoClaimExpects(tenant(&context.claims, context.status)));
+    facts.push(Fact::NoClaimExpects(tenant(&context.claims, context.registrant_lives)));
     if is_guess(flow)
         && let Some(claim) = expecting(&context.originator_claims, app.app)
     {
@@ -219,14 +228,14 @@ fn fan_out(reach: &Reach) -> Fact {
 
 fn add_ports(facts: &mut Vec<Fact>, flow: &Flow, context: &Context<'_>) {
     let (orig, resp) = (flow.originator.port, flow.responder.port);
-    if let Some(systems) = ephemeral_of(orig) {
+    if let Some(systems) = context.originator_clients {
         facts.push(Fact::SourceInEphemeralRange(systems));
     }
     if let Some(system) = flow.syn.as_ref().and_then(os_hint) {
         facts.push(Fact::OsHint(system));
     }
     if context.status != PortStatus::Active
-        && let Some(systems) = ephemeral_of(resp)
+        && let Some(systems) = context.clients
     {
         facts.push(Fact::ResponderPortEphemeral { systems, modern: resp >= MODERN_EPHEMERAL_MIN });
     }
@@ -247,20 +256,6 @@ fn add_ports(facts: &mut Vec<Fact>, flow: &Flow, context: &Context<'_>) {
 /// direction.
 fn is_guess(flow: &Flow) -> bool {
     matches!(flow.direction.basis, Basis::PortRange | Basis::FirstPacket)
-}
-
-/// Whose client port range the port lies in: RFC 6335 section 6 and Windows since Vista, macOS (49152-65535),
-/// Linux (`ip_local_port_range`, 32768-60999), FreeBSD (`net.inet.ip.portrange`, 10000-65535), Windows before
-/// Vista (1025-5000, Microsoft KB 929851).
-const fn ephemeral_of(port: u16) -> Option<&'static str> {
-    match port {
-        1025..=5000 => Some("windows before vista 1025-5000"),
-        10000..=32767 => Some("freebsd 10000-65535"),
-        32768..=49151 => Some("linux 32768-60999, freebsd 10000-65535"),
-        49152..=60999 => Some("iana, windows and macos 49152-65535, linux 32768-60999, freebsd 10000-65535"),
-        61000..=65535 => Some("iana, windows and macos 49152-65535, freebsd 10000-65535"),
-        _ => None,
-    }
 }
 
 fn add_capture(facts: &mut Vec<Fact>, flow: &Flow) {
@@ -288,7 +283,7 @@ fn add_payload(facts: &mut Vec<Fact>, flow: &Flow, app: AppProto, context: &Cont
         facts.push(Fact::NoPayload);
     }
     if is_two_way(flow) && app.app == App::Unknown {
-        facts.push(Fact::PayloadUnrecognised(tenant(&context.claims, context.status)));
+        facts.push(Fact::PayloadUnrecognised(tenant(&context.claims, context.registrant_lives)));
     }
     if is_cut(flow.transport, &flow.head_orig, orig) || is_cut(flow.transport, &flow.head_resp, resp) {
         facts.push(Fact::TruncatedPayload);
@@ -477,12 +472,15 @@ mod tests {
 
     #[test]
     fn where_ports_lie() {
-        let told = |name: &str, flow: Flow| said(name, flow, NOTHING, &bare(Outcome::Established));
-        assert!(told("source_in_ephemeral_range", tcp(3007, "S")).unwrap().contains("linux"));
-        assert!(told("responder_port_ephemeral", tcp(3007, "S")).unwrap().contains("vista"));
-        assert_eq!(told("responder_port_ephemeral", tcp(443, "S")), None);
-        assert_eq!(ephemeral_of(1024), None);
-        assert_eq!(ephemeral_of(5001), None);
+        let lies = Context {
+            clients: Some("windows-old"),
+            originator_clients: Some("linux"),
+            ..bare(Outcome::Established)
+        };
+        let told = |name: &str, context: &Context<'_>| said(name, tcp(3007, "S"), NOTHING, context);
+        assert!(told("source_in_ephemeral_range", &lies).unwrap().contains("linux"));
+        assert!(told("responder_port_ephemeral", &lies).unwrap().contains("windows-old"));
+        assert_eq!(told("responder_port_ephemeral", &bare(Outcome::Established)), None);
         let claims = [claim(ClaimKind::Registered, "iana", &[])];
         let context = Context {
             claims: claims.clone().into(),
@@ -546,15 +544,15 @@ mod tests {
     }
 
     #[test]
-    fn tenants_by_status_and_speech() {
-        let tenant_of = |status, speaks: &[&str]| {
+    fn tenants_by_life_and_speech() {
+        let tenant_of = |lives, speaks: &[&str]| {
             let claims = [claim(ClaimKind::Registered, "iana", speaks)];
-            tenant(&claims, status)
+            tenant(&claims, lives)
         };
-        assert_eq!(tenant_of(PortStatus::Active, &["http"]), Tenant::Telling);
-        assert_eq!(tenant_of(PortStatus::Active, &[]), Tenant::Silent);
-        assert_eq!(tenant_of(PortStatus::Active, &["a protocol nobody here knows"]), Tenant::Silent);
-        assert_eq!(tenant_of(PortStatus::Dormant, &[]), Tenant::Absent);
+        assert_eq!(tenant_of(true, &["http"]), Tenant::Telling);
+        assert_eq!(tenant_of(true, &[]), Tenant::Silent);
+        assert_eq!(tenant_of(true, &["a protocol nobody here knows"]), Tenant::Silent);
+        assert_eq!(tenant_of(false, &[]), Tenant::Absent);
     }
 
     #[test]

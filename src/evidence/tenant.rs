@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::fact::Tenant;
 use crate::host::Process;
 use crate::payload::App;
-use crate::registry::{Claim, ClaimKind, PortStatus};
+use crate::registry::{Claim, ClaimKind};
 
 /// The claim that best accounts for this protocol: a registration before a squatter before a former
 /// registration, and a better source before a worse one. A suspicious claim never accounts for a protocol:
@@ -34,13 +34,14 @@ pub(super) fn best<'a>(claims: impl Iterator<Item = &'a Arc<Claim>>) -> Option<A
     believed.reduce(|best, next| if worth(next) > worth(best) { next } else { best }).cloned()
 }
 
-/// What is known about the service that should be on the port.
-pub(super) fn tenant(claims: &[Arc<Claim>], status: PortStatus) -> Tenant {
-    let mut registered = claims.iter().filter(|claim| claim.kind == ClaimKind::Registered && !claim.dead);
-    if status != PortStatus::Active {
-        return Tenant::Absent;
-    }
+/// What is known about the service that the port is registered for. `lives`: the registration itself shows
+/// signs of life; that somebody else uses the port today brings no dead registrant back.
+pub(super) fn tenant(claims: &[Arc<Claim>], lives: bool) -> Tenant {
+    let is_registrant =
+        |claim: &&Arc<Claim>| claim.kind == ClaimKind::Registered && !claim.dead && claim.confidence > 0;
+    let mut registered = claims.iter().filter(is_registrant);
     match registered.next() {
+        _ if !lives => Tenant::Absent,
         None => Tenant::Absent,
         Some(first) if is_silent(first) || registered.any(|claim| is_silent(claim)) => Tenant::Silent,
         Some(_) => Tenant::Telling,

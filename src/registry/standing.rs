@@ -60,6 +60,11 @@ impl Signs {
         Self::CLAIMED
             .and_if(standing == Standing::Active && kind != ClaimKind::Suspicious, Self::IN_USE)
             .and_if(standing == Standing::Dead && kind == ClaimKind::Registered, Self::DEAD)
+            // A site's own word for its port is a registration, and a living one.
+            .and_if(
+                standing == Standing::Active && kind == ClaimKind::Registered,
+                Self::ASSIGNED.and(Self::ALIVE),
+            )
             .and_if(past, Self::REMEMBERED)
             .and_if(kind == ClaimKind::Suspicious, Self::SUSPICIOUS)
     }
@@ -80,7 +85,7 @@ impl Signs {
     }
 
     /// True when the registration itself shows a sign of life, whoever else uses the port.
-    pub(super) const fn registration_lives(self) -> bool {
+    pub(super) const fn registrant_lives(self) -> bool {
         self.has(Self::ASSIGNED) && self.has(Self::ALIVE) && !self.has(Self::DEAD)
     }
 
@@ -89,7 +94,7 @@ impl Signs {
         if self.has(Self::IN_USE) {
             PortStatus::Active
         } else if self.has(Self::ASSIGNED) {
-            if self.registration_lives() { PortStatus::Active } else { PortStatus::Dormant }
+            if self.registrant_lives() { PortStatus::Active } else { PortStatus::Dormant }
         } else if Tier::of(port) == Tier::Dynamic {
             PortStatus::Dynamic
         } else if self.has(Self::RESERVED) {
@@ -243,7 +248,7 @@ impl Told {
             Origin::Curated(standing) => Signs::of_claim(claim.kind, *standing).has(Signs::IN_USE),
             Origin::Iana(_) => false,
         };
-        life.lives = self.signs.registration_lives();
+        life.lives = self.signs.registrant_lives();
         life.users = self.said.iter().filter(is_user).map(|(claim, _)| Arc::clone(claim)).collect();
         life
     }

@@ -153,6 +153,12 @@ impl Registry {
         self.signs(transport, port).status(port)
     }
 
+    /// True when the registration of a port itself shows signs of life, whoever else uses the port.
+    #[must_use]
+    pub fn registrant_lives(&self, transport: Transport, port: u16) -> bool {
+        self.signs(transport, port).registrant_lives()
+    }
+
     /// What else is remembered about a port.
     #[must_use]
     pub fn tags(&self, transport: Transport, port: u16) -> Tags {
@@ -187,11 +193,17 @@ impl Registry {
     }
 
     /// The ranges of client ports that a port lies in, by operating system.
-    pub fn ephemeral(&self, port: u16) -> impl Iterator<Item = &Ephemeral> {
-        static RANGES: OnceLock<Vec<Ephemeral>> = OnceLock::new();
-        // Compiled in; a test reads it without a mistake.
-        let ranges = RANGES.get_or_init(|| curated::ephemeral(EPHEMERAL, &mut Vec::new()));
-        ranges.iter().filter(move |range| range.ports.contains(&port))
+    pub fn ephemeral(&self, port: u16) -> impl Iterator<Item = &'static Ephemeral> {
+        ranges().iter().filter(move |range| range.ports.contains(&port))
+    }
+
+    /// Whose clients draw numbers like this port, by identifier, most common first; translators left out.
+    #[must_use]
+    pub fn clients(&self, port: u16) -> Option<&'static str> {
+        static RUNS: OnceLock<Vec<(u16, String)>> = OnceLock::new();
+        let runs = RUNS.get_or_init(client_runs);
+        let run = runs.partition_point(|(first, _)| *first <= port).checked_sub(1)?;
+        runs.get(run).map(|(_, systems)| systems.as_str()).filter(|systems| !systems.is_empty())
     }
 
     /// The row of the table that names the port.
@@ -260,6 +272,27 @@ impl Registry {
         let Draft { cells, entries, len, .. } = draft;
         Ok(Self { rows, speaks, entries, cells, len, nothing: Claims::default() })
     }
+}
+
+/// The ranges of client ports. Compiled in; a test reads them without a mistake.
+fn ranges() -> &'static [Ephemeral] {
+    static RANGES: OnceLock<Vec<Ephemeral>> = OnceLock::new();
+    RANGES.get_or_init(|| curated::ephemeral(EPHEMERAL, &mut Vec::new()))
+}
+
+/// Where the systems whose clients draw numbers change, and who draws from there on.
+fn client_runs() -> Vec<(u16, String)> {
+    let systems: Vec<_> = ranges().iter().filter(|range| !range.translates).collect();
+    let ends = systems.iter().flat_map(|range| {
+        let next = range.ports.end().checked_add(1);
+        [Some(*range.ports.start()), next].into_iter().flatten()
+    });
+    let firsts: BTreeSet<u16> = ends.collect();
+    let of = |first: u16| {
+        let names = systems.iter().filter(|range| range.ports.contains(&first)).map(|range| &*range.id);
+        names.collect::<Vec<_>>().join(", ")
+    };
+    firsts.into_iter().map(|first| (first, of(first))).collect()
 }
 
 impl Entry {
