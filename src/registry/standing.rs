@@ -170,8 +170,8 @@ impl fmt::Display for Reason<'_> {
     }
 }
 
-/// The reasons for the status and the tags of a port, in words; never empty. `said` are all claims on it in the
-/// order of `Registry::on`, `signs` what they add up to, `reserved` the words of a row that reserves it.
+/// The reasons for the status and the tags of a port, in words; never empty. `said` are all claims on it in
+/// the order of `Registry::on`, `signs` what they add up to, `reserved` the words of a row that reserves it.
 pub(super) fn reasons(port: u16, signs: Signs, said: &[Sourced], reserved: Option<&str>) -> Vec<String> {
     let mut reasons = Vec::new();
     let mut say = |reason: Reason<'_>| reasons.push(reason.to_string());
