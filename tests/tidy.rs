@@ -79,6 +79,7 @@ fn no_file_is_dead() {
         "benches/wire.rs",
         "benches/flow.rs",
         "benches/payload.rs",
+        "benches/registry.rs",
         "benches/replay.rs",
         "tests/fuzz/targets/capture.rs",
         "tests/fuzz/targets/flow.rs",

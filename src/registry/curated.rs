@@ -7,6 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -49,7 +51,8 @@ pub struct Ephemeral {
 /// What services speak, by registered name, and what ports speak whose registered name does not tell.
 #[derive(Debug, Default)]
 pub(super) struct Speaks {
-    pub(super) services: BTreeMap<String, Vec<String>>,
+    /// Asked for every row of the registry at every start, hence hashed; never walked through.
+    pub(super) services: HashMap<String, Vec<String>, FixedState>,
     pub(super) ports: BTreeMap<(Transport, u16), Vec<String>>,
 }
 
@@ -179,7 +182,7 @@ pub(super) fn claims(
     claims
 }
 
-/// The claims of one entry of a compiled-in file, `[[claim]]` and its keys. `recorded` is the day of the file.
+/// The claims of one entry of a compiled-in file, `[[claim]]` and its keys; `recorded` is the file's day.
 pub(super) fn entry(text: &str, recorded: &str) -> Vec<(Claim, Standing)> {
     let mut read = claims(Place { file: "", text }, &mut BTreeSet::new(), &mut Vec::new());
     for (claim, _) in read.iter_mut().filter(|(claim, _)| !claim.checked) {

@@ -1,7 +1,8 @@
 //! The compiled-in registry table: rows of `rules/iana.tsv`, read where they lie in the binary.
 //!
-//! Thirteen thousand claims as values cost megabytes and are hardly ever asked about, so what is kept of a row
-//! is where it begins and which ports it is about: eight bytes. The row itself is read when somebody asks.
+//! Thirteen thousand claims as values cost megabytes and are hardly ever asked about, so what is kept of a
+//! row is where it begins and which ports it is about: eight bytes. The row itself is read when somebody
+//! asks.
 //!
 //! The file is built from pinned packages by `rules/tools/build_iana.py` (rules/README.md says how), so it is
 //! read with the trust that one has in one's own code: a row that cannot be read is a bug, which the tests
@@ -59,8 +60,9 @@ pub(super) struct Row {
 
 impl Row {
     /// The row of this line.
+    #[expect(clippy::manual_pattern_char_comparison, reason = "fields are short: walking beats searching")]
     fn of(line: &'static str) -> Option<Self> {
-        let mut fields = line.split('\t');
+        let mut fields = line.split(|letter: char| letter == '\t');
         let ports = fields.next()?;
         let (low, high) = ports.split_once('-').unwrap_or((ports, ports));
         let mut row = Self {

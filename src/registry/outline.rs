@@ -1,10 +1,10 @@
 //! The outline of a compiled-in claim file: where its entries lie, and what of each decides a port's status.
 //!
-//! Reading the files as TOML takes longer than a whole start may take, and of the entries few are ever asked
-//! about. So the start looks only at the four keys that the status depends on; an entry is read as TOML when
-//! somebody asks. The files are compiled in, so the tests read all of them both ways and compare, and what the
-//! outline cannot read is left out here and found there: each of the four keys is on one line, without a
-//! comment. Files of users are read as TOML at once, because they may have mistakes.
+//! Reading the files as TOML takes longer than a whole start may take, and of the entries few are ever
+//! asked about. So the start looks only at the four keys that the status depends on; an entry is read as
+//! TOML when somebody asks. The files are compiled in, so the tests read all of them both ways and compare,
+//! and what the outline cannot read is left out here and found there: each of the four keys is on one line,
+//! without a comment. Files of users are read as TOML at once, because they may have mistakes.
 //!
 //! Invariants: pure; nothing is copied from the text but numbers.
 

@@ -1,12 +1,12 @@
 //! The registry: all claims, by transport and port.
 //!
-//! One byte for each port and transport says what the claims on it add up to: status, tags, and whether anything
-//! is claimed at all cost an array index. The claims themselves are built from the compiled-in text when somebody
-//! asks about a port, and kept for the next time, so that a run pays for the few hundred ports it meets and a
-//! start for none.
+//! One byte for each port and transport says what the claims on it add up to: status, tags, and whether
+//! anything is claimed at all cost an array index. The claims themselves are built from the compiled-in
+//! text when somebody asks about a port, and kept for the next time, so that a run pays for the few hundred
+//! ports it meets and a start for none.
 //!
-//! Of one port the order is: IANA's own rows (the name that is meant today first), then curated claims in file
-//! order, then the user's.
+//! Of one port the order is: IANA's own rows (the name that is meant today first), then curated claims in
+//! file order, then the user's.
 //!
 //! Invariants: `on`, `status` and `why` agree, whatever was asked before; what is kept grows with the ports
 //! asked about and never beyond one copy of every claim for each port.
@@ -339,13 +339,15 @@ impl Draft {
     }
 
     fn add_row(&mut self, row: &Row, speaks: &Speaks) {
+        let known = row.live() && speaks.services.contains_key(row.name);
         for transport in row.transports() {
             let named = &mut self.named[place_of(transport)];
             let first = row.live() && *named != Some(row.ports.0);
             if row.live() {
                 *named = Some(row.ports.0);
             }
-            let signs = Signs::of_row(row, !speaks.of(row, transport, first).is_empty());
+            let spoken = known || (first && speaks.ports.contains_key(&(transport, row.ports.0)));
+            let signs = Signs::of_row(row, spoken);
             self.cells[place_of(transport)].add(row.ports, signs);
             if signs.has(Signs::CLAIMED) {
                 self.len += row.range().len();

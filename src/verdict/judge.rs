@@ -408,7 +408,8 @@ mod tests {
             originator_claims in any_claims(),
         ) {
             let bare = dormant(Outcome::Opened);
-            let context = Context { claims: claims.into(), originator_claims: originator_claims.into(), ..bare };
+            let (claims, originator_claims) = (claims.into(), originator_claims.into());
+            let context = Context { claims, originator_claims, ..bare };
             for (flow, outcome) in [
                 (tcp(port, ""), Outcome::Unanswered),
                 (tcp(port, "ShA"), Outcome::Opened),
