@@ -2,7 +2,7 @@
 //!
 //! A claim made here says *that* a port is used, and by which protocols; never whose it is. So it makes the
 //! port active, and with no confidence of its own it stands for nobody in a verdict: what was there yesterday
-//! is not explained by having been there yesterday. Ports where only malware answered, or something that
+//! is not explained by having been there yesterday. (The status still weighs in a verdict.) Ports where only malware answered, or something that
 //! nobody can name, or what a mapper sent there, or under a guessed direction, are listed and kept alive by
 //! nothing; so are dynamic ports, which belong to nobody.
 //!
