@@ -1,10 +1,10 @@
 //! What a sensor has itself seen answering: the best sign of life a port can have, made into claims.
 //!
 //! A claim made here says *that* a port is used, and by which protocols; never whose it is. So it makes the
-//! port active, and with no confidence of its own it stands for nobody in a verdict: what was there yesterday
-//! is not explained by having been there yesterday. Ports where only malware answered, or something that
-//! nobody can name, or what a mapper sent there, or under a guessed direction, are listed and kept alive by
-//! nothing; so are dynamic ports, which belong to nobody.
+//! port active, and with no confidence of its own it stands for nobody in a verdict, though the status still
+//! weighs: what was there yesterday is not explained by having been there yesterday. Ports where only malware
+//! answered, or something nobody can name, or what a mapper sent there, or under a guessed direction, are
+//! listed and kept alive by nothing; so are dynamic ports, which belong to nobody.
 //!
 //! Invariants: pure; the order of the sightings does not matter, except that alerts about one flow are
 //! expected next to each other; memory is bounded by the number of ports, whatever is seen.
