@@ -465,7 +465,9 @@ mod tests {
                 let over = [told(Transport::Tcp, port), told(Transport::Udp, port)];
                 let text = plain(&brief(&Briefing { over: &over, dccp: &[], width }));
                 let running = text.lines().skip(1).filter(|line| !line.contains("ghostport -i"));
-                let widest = running.map(|line| line.chars().count()).max();
+                // A word is never broken: an address may be longer than a line.
+                let broken = running.filter(|line| line.split_whitespace().nth(1).is_some());
+                let widest = broken.map(|line| line.chars().count()).max();
                 assert!(widest <= Some(usize::from(width)), "{text}");
             }
         }
