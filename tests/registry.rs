@@ -135,10 +135,16 @@ fn what_a_sensor_saw_answering_makes_a_port_active() {
     let claims = written(dir.path(), "seen.toml", &imported.stdout);
     assert_eq!(watched(&["--claims", &claims]).1, ["active", "nonstandard_port"]);
     let listed = ["ports", "--range", "3098-3098", "--status", "active", "--why", "--claims", &claims];
-    for asked in [&listed[..], &["explain", "3098/tcp", "--claims", &claims]] {
-        let said = binary::run(asked).stdout.split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(said.contains("seen answering (3098/tcp/seen; seen by this sensor, 2026-"), "{said}");
-    }
+    let words = |asked: &[&str]| binary::run(asked).stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    let said = words(&listed);
+    assert!(said.contains("seen answering (3098/tcp/seen; seen by this sensor, 2026-"), "{said}");
+    let said = words(&["explain", "3098/tcp", "--claims", &claims]);
+    assert!(said.contains("3098/tcp umm-port · registered tier · active"), "{said}");
+    assert!(
+        said.contains("seen by this sensor, 2026-01-01 to 2026-01-01, 2 answered flows on 2 hosts"),
+        "{said}"
+    );
+    assert!(said.contains("[3098/tcp/seen]"), "{said}");
 }
 
 /// A listener that nobody can explain is not explained by having been seen: its port stays dormant, and its
@@ -282,12 +288,14 @@ fn the_registrys_notes_are_queryable() {
     let said = |args: &[&str]| binary::run(args).expect_code(0).stdout.clone();
     let removed = said(&["ports", "--range", "1030-1030", "--tag", "remembered", "--why"]);
     assert!(removed.contains("an earlier assignment was removed from the registry 2013-05-24"), "{removed}");
-    assert!(said(&["explain", "8077/tcp"]).contains("removed from the registry 2024-01-05"));
-    assert!(said(&["explain", "3000/tcp"]).contains("unassigned but widespread use"));
+    // Text for people is broken into lines.
+    let told = |port: &str| said(&["explain", port]).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told("8077/tcp").contains("removed from the registry 2024-01-05"));
+    assert!(told("3000/tcp").contains("unassigned but widespread use"));
     let noted = said(&["ports", "--name", "iana-note", "--transport", "tcp"]);
     assert_eq!(noted.lines().count(), 178, "{noted}");
-    assert!(said(&["explain", "4000/tcp"]).contains("also used by ICQ"));
-    assert!(said(&["explain", "7499/udp"]).contains("noted by IANA as used without an assignment"));
+    assert!(told("4000/tcp").contains("also used by ICQ"));
+    assert!(told("7499/udp").contains("noted by IANA as used without an assignment"));
 }
 
 /// One screen: what a terminal of 50 lines shows, headline included.

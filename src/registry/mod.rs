@@ -4,7 +4,7 @@
 //! (`rules/claims/*.toml`), and from files the user adds. A claim without a source is refused. How much a
 //! claim weighs is not said here: that is the verdict's table.
 //!
-//! Of every port one byte says what the claims on it add up to; the claims themselves are read from the
+//! Of every port two bytes say what the claims on it add up to; the claims themselves are read from the
 //! text in the binary when somebody asks about the port, and kept.
 //!
 //! Invariants: what is said of a port never changes after loading (a reload builds a new registry and swaps

@@ -3,7 +3,7 @@
 //! About nine in ten registrations show no sign of use, so a name in the registry is not one. A registration
 //! lives when something dated or documented says so; what the sensor itself sees is weighed elsewhere.
 //!
-//! Invariants: pure; the status is computed from one byte for each port ([`Signs`]), and the reasons given
+//! Invariants: pure; the status is computed from two bytes for each port ([`Signs`]), and the reasons given
 //! for it are those that set its bits.
 
 use std::fmt;
@@ -19,7 +19,7 @@ const RECENT_YEAR: &str = "2015";
 /// What the claims on one port add up to, one bit for each sentence that one of them says. Adding a claim can
 /// only set bits, so the order in which claims come does not matter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Signs(u8);
+pub(super) struct Signs(u16);
 
 impl Signs {
     /// Somebody claims something.
@@ -35,6 +35,8 @@ impl Signs {
     const RESERVED: Self = Self(32);
     const REMEMBERED: Self = Self(64);
     const SUSPICIOUS: Self = Self(128);
+    /// A site says that the port is its own service's, and in use.
+    const REGISTRANT: Self = Self(256);
 
     /// What a row says. `spoken`: what its service speaks is known.
     pub(super) fn of_row(row: &Row, spoken: bool) -> Self {
@@ -60,11 +62,7 @@ impl Signs {
         Self::CLAIMED
             .and_if(standing == Standing::Active && kind != ClaimKind::Suspicious, Self::IN_USE)
             .and_if(standing == Standing::Dead && kind == ClaimKind::Registered, Self::DEAD)
-            // A site's own word for its port is a registration, and a living one.
-            .and_if(
-                standing == Standing::Active && kind == ClaimKind::Registered,
-                Self::ASSIGNED.and(Self::ALIVE),
-            )
+            .and_if(standing == Standing::Active && kind == ClaimKind::Registered, Self::REGISTRANT)
             .and_if(past, Self::REMEMBERED)
             .and_if(kind == ClaimKind::Suspicious, Self::SUSPICIOUS)
     }
@@ -85,8 +83,13 @@ impl Signs {
     }
 
     /// True when the registration itself shows a sign of life, whoever else uses the port.
-    pub(super) const fn registrant_lives(self) -> bool {
+    const fn registration_lives(self) -> bool {
         self.has(Self::ASSIGNED) && self.has(Self::ALIVE) && !self.has(Self::DEAD)
+    }
+
+    /// True when the service that the port is registered for lives, by the registry or by a site's own word.
+    pub(super) const fn registrant_lives(self) -> bool {
+        self.has(Self::REGISTRANT) || self.registration_lives()
     }
 
     /// The status of a port with these signs.
@@ -94,7 +97,7 @@ impl Signs {
         if self.has(Self::IN_USE) {
             PortStatus::Active
         } else if self.has(Self::ASSIGNED) {
-            if self.registrant_lives() { PortStatus::Active } else { PortStatus::Dormant }
+            if self.registration_lives() { PortStatus::Active } else { PortStatus::Dormant }
         } else if Tier::of(port) == Tier::Dynamic {
             PortStatus::Dynamic
         } else if self.has(Self::RESERVED) {
@@ -244,11 +247,15 @@ impl Told {
         self.status(&mut |reason| {
             life.signs.extend(reason.sign().filter(|sign| !life.signs.contains(sign)));
         });
+        self.tags(&mut |reason| {
+            let ended = matches!(reason, Reason::Removed(_)).then(|| reason.to_string());
+            life.signs.extend(ended.filter(|sign| !life.signs.contains(sign)));
+        });
         let is_user = |(claim, origin): &&Sourced| match origin {
             Origin::Curated(standing) => Signs::of_claim(claim.kind, *standing).has(Signs::IN_USE),
             Origin::Iana(_) => false,
         };
-        life.lives = self.signs.registrant_lives();
+        life.lives = self.signs.registration_lives();
         life.users = self.said.iter().filter(is_user).map(|(claim, _)| Arc::clone(claim)).collect();
         life
     }
@@ -356,6 +363,8 @@ mod tests {
         assert_eq!(Signs::RESERVED.and(Signs::CLAIMED).status(80), PortStatus::Reserved);
         assert_eq!(Signs::default().status(80), PortStatus::Unassigned);
         assert_eq!(Signs::RESERVED.status(50_000), PortStatus::Dynamic);
-        assert_eq!(size_of::<Signs>(), 1);
+        assert_eq!(size_of::<Signs>(), 2);
+        let site = alive.and(Signs::DEAD).and(Signs::of_claim(ClaimKind::Registered, Standing::Active));
+        assert!(site.registrant_lives() && !site.registration_lives());
     }
 }

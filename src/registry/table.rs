@@ -1,6 +1,6 @@
 //! The registry: all claims, by transport and port.
 //!
-//! One byte for each port and transport says what the claims on it add up to: status, tags, and whether
+//! Two bytes for each port and transport say what the claims on it add up to: status, tags, and whether
 //! anything is claimed at all cost an array index. The claims themselves are built from the compiled-in
 //! text when somebody asks about a port, and kept for the next time, so that a run pays for the few hundred
 //! ports it meets and a start for none.
