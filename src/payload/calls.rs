@@ -167,8 +167,18 @@ pub(super) fn tpkt(bytes: &[u8], _: Carrier) -> Option<Sign> {
     match tpkts(bytes).next()? {
         Tpkt::Request(_) => asks(Good),
         Tpkt::Confirm(_) => answers(Good),
+        Tpkt::Data(_) if tpkts_fill(bytes) => either(Good), // met in the middle of the conversation
         Tpkt::Data(_) | Tpkt::Other(_) => None,
     }
+}
+
+/// True when one TPKT follows the other to the very end, or to where the head was cut.
+fn tpkts_fill(bytes: &[u8]) -> bool {
+    let mut end = 0;
+    while let (true, Some(len @ 7..)) = (at(bytes, end, &[3, 0]), be16(bytes, end + 2)) {
+        end += usize::from(len);
+    }
+    end == bytes.len() || end > bytes.len() && cut(bytes)
 }
 
 /// Remote Desktop: [MS-RDPBCGR] sections 2.2.1.1 (request: routing cookie, negotiation) and 2.2.1.2
@@ -305,6 +315,7 @@ pub(super) const SAMPLES: &[Sample] = &[
         b"\x03\0\0\x13\x0e\xd0\0\0\x12\x34\0\x02\x1f\x08\0\x02\0\0\0",
     ),
     stream(App::Tpkt, b"\x03\0\0\x0b\x06\xe0\0\0\0\0\0", b"\x03\0\0\x0b\x06\xd0\0\0\x12\x34\0"),
+    stream(App::Tpkt, b"\x03\0\0\x09\x02\xf0\x80\xa0\0", b"\x03\0\0\x09\x02\xf0\x80\xa1\0"),
     stream(
         App::S7comm,
         b"\x03\0\0\x16\x11\xe0\0\0\0\x01\0\xc0\x01\x0a\xc1\x02\x01\0\xc2\x02\x01\x02",

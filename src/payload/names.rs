@@ -51,7 +51,10 @@ pub(super) fn dhcp(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let header = bytes.get(..28)?;
     let plausible = matches!(header[0], 1 | 2) && header[2] <= 16 && header[3] <= 16;
     let cookie = at(bytes, 236, &[0x63, 0x82, 0x53, 0x63]);
-    let plain = header[1] == 1 && header[2] == 6 && bytes.len() >= 240 && at(bytes, 34, &[0; 10]);
+    // An Ethernet address leaves ten bytes of its field empty, and 15 flags are reserved: that shows even in
+    // a capture that kept only the beginning.
+    let plain = header[1] == 1 && header[2] == 6 && header[10] & 0x7f == 0 && header[11] == 0;
+    let plain = plain && at(bytes, 34, &[0; 10]) && header[4..8] != [0; 4];
     let strength = match (plausible, cookie, plain) {
         (true, true, _) => Strong,
         (true, false, true) => Good,
