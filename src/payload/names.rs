@@ -262,6 +262,14 @@ pub(super) fn ntp(bytes: &[u8], _: Carrier) -> Option<Sign> {
         let fits = usize::from(be16(bytes, 10)?) + 12 <= bytes.len() && at(bytes, 8, &[0, 0]) && quiet;
         return fits.then(|| if bytes[1] & 0x80 != 0 { answers(Good) } else { asks(Good) }).flatten();
     }
+    if mode == 7 && version == 2 && first & 0x80 != 0 {
+        // An answer of several packets counts them; its items fill what follows the header of eight bytes.
+        let (count, size) = (usize::from(be16(bytes, 4)? & 0x0fff), usize::from(be16(bytes, 6)? & 0x0fff));
+        let filled = count > 0 && size > 0 && count * size + 8 == bytes.len();
+        if filled && matches!(bytes[2], 2 | 3) {
+            return answers(Good);
+        }
+    }
     if mode == 7 && version == 2 && at(bytes, 1, &[0, 3]) && bytes.len() >= 8 {
         let empty = at(bytes, 4, &[0; 4]); // no error, no items
         return if first & 0x80 != 0 { answers(Good) } else { asks(if empty { Good } else { Weak }) };
