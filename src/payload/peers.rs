@@ -2,7 +2,7 @@
 //! Skinny, BitTorrent, eDonkey, Gnutella, Bitcoin, Stratum, RakNet, Source and Quake queries, TeamSpeak,
 //! WhatsApp.
 
-use super::app::Strength::{Good, Strong, Weak};
+use super::app::Strength::{self, Good, Strong, Weak};
 use super::bytes::{at, be16, be24, contains, cut, le32, line};
 use super::recognise::Carrier;
 use super::sign::{Role, Sign, answers, asks, either, shared};
@@ -71,8 +71,8 @@ pub(super) fn stun(bytes: &[u8], carrier: Carrier) -> Option<Sign> {
     }
     let strength = if at(message, 4, &STUN_COOKIE) {
         Strong
-    } else if carrier == Carrier::Datagram && stun_classic(message, kind, len) {
-        if len > 0 { Good } else { Weak }
+    } else if carrier == Carrier::Datagram {
+        stun_classic(message, kind, len)?
     } else {
         return None;
     };
@@ -81,17 +81,18 @@ pub(super) fn stun(bytes: &[u8], carrier: Carrier) -> Option<Sign> {
 
 const STUN_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 
-/// Binding or shared secret messages whose attributes fill the declared length exactly.
-fn stun_classic(message: &[u8], kind: u16, len: usize) -> bool {
+/// Binding or shared secret messages whose attributes fill the declared length exactly. Attributes that nobody
+/// registered are allowed (RFC 3489 section 11.2) and prove little.
+fn stun_classic(message: &[u8], kind: u16, len: usize) -> Option<Strength> {
     let known = matches!(kind, 0x0001 | 0x0101 | 0x0111 | 0x0002 | 0x0102 | 0x0112);
-    let mut place = 20;
+    let (mut place, mut strength) = (20, if len > 0 { Good } else { Weak });
     while let (Some(attribute), Some(size)) = (be16(message, place), be16(message, place + 2)) {
         if !matches!(attribute, 1..=0x30 | 0x8000..=0x80ff) {
-            return false;
+            strength = Weak;
         }
         place += 4 + usize::from(size).next_multiple_of(4);
     }
-    known && len + 20 == message.len() && place == message.len()
+    (known && len + 20 == message.len() && place == message.len()).then_some(strength)
 }
 
 /// L2TP: RFC 2661 section 3.1 (control messages carry type, length and sequence; version 2) and 4.4.1
@@ -353,6 +354,11 @@ pub(super) const SAMPLES: &[Sample] = &[
         App::Stun,
         b"\0\x01\0\0\x21\x12\xa4\x42TTTTTTTTTTTT",
         b"\x01\x01\0\x0c\x21\x12\xa4\x42TTTTTTTTTTTT\0\x20\0\x08\0\x01PPAAAA",
+    ),
+    datagram(
+        App::Stun,
+        b"\0\x01\0\x08TTTTTTTTTTTTTTTT\x01\x01\0\x04abcd",
+        b"\x01\x01\0\x0cTTTTTTTTTTTTTTTT\0\x01\0\x08\0\x01PPAAAA",
     ),
     stream(App::Stun, b"\0\x14\0\x01\0\0\x21\x12\xa4\x42TTTTTTTTTTTT", b""),
     datagram(
