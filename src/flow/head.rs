@@ -35,6 +35,11 @@ impl HeadBuffer {
         usize::from(self.len) == HEAD_BYTES_MAX
     }
 
+    /// Empties it for another datagram.
+    pub(super) fn forget(&mut self) {
+        (self.len, self.island) = (0, (0, 0));
+    }
+
     /// Puts bytes behind the ones that are there (a datagram and its later fragments).
     pub(super) fn append(&mut self, bytes: &[u8]) {
         let from = usize::from(self.len);

@@ -230,7 +230,8 @@ impl History {
 /// First payload bytes of one side.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Head {
-    /// The bytes: for TCP contiguous from the first byte seen; for UDP and SCTP the first datagram.
+    /// The bytes: for TCP contiguous from the first byte seen; for UDP and SCTP the first datagram,
+    /// or a later one once the first had been heard and said nothing.
     pub bytes: Vec<u8>,
     /// False when the beginning of the conversation was not captured, so the bytes may start anywhere.
     pub from_start: bool,

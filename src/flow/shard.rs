@@ -315,6 +315,8 @@ impl<N: Copy + Default> Shard<N> {
         let track = self.tracks.get_mut(at);
         track.since = track.since.saturating_add(1);
         let first = track.heads[sender] == NIL;
+        // What was heard said nothing: a later datagram may. (A stream goes on where it was.)
+        let again = !is_tcp && fragment.is_none() && (1..HEARINGS_MAX).contains(&track.heard);
         if first {
             if self.heads.live() >= self.heads_max {
                 self.counters.heads_refused += 1;
@@ -326,17 +328,20 @@ impl<N: Copy + Default> Shard<N> {
             track.heads[sender] = self.heads.insert(first_head(track, arrival));
             track.set_datagram_open(sender, true);
         } else if fragment.is_none() {
-            track.set_datagram_open(sender, false);
+            track.set_datagram_open(sender, again);
         }
         let open = track.datagram_is_open(sender);
         let head = self.heads.get_mut(track.heads[sender]);
+        if again {
+            head.forget();
+        }
         match fragment {
             Some(false) => {}
             Some(true) if is_tcp => head.segment(expected, packet.payload),
             Some(true) if open => head.append(packet.payload),
             Some(true) => {}
             None if is_tcp => head.segment(payload_seq(packet), packet.payload),
-            None if first => head.append(packet.payload),
+            None if first || again => head.append(packet.payload),
             None => {}
         }
         first

@@ -299,6 +299,18 @@ fn later_fragments_continue_their_datagram() {
     assert_eq!((flow.orig.packets, flow.orig.payload_bytes, flow.attempts), (5, 18, 2));
 }
 
+/// Datagrams stand for themselves: when the first said nothing, the next hearing is given the latest.
+#[test]
+fn a_later_datagram_is_heard_when_the_first_said_nothing() {
+    let words = [&b"a"[..], b"b", b"c", b"d", b"e", b"f", b"g", b"h", b"i"];
+    let packets: Vec<_> = (1..).zip(words).map(|(ms, word)| udp(ms, A, B, word)).collect();
+    let told = run(&packets);
+    let given: Vec<_> = heard(&told).iter().map(|flow| flow.head_orig.bytes.as_slice()).collect();
+    assert_eq!(given, [b"a", b"h"]);
+    let (told, _) = run_with(&Config::default(), Keep::Release, &packets);
+    assert_eq!(heard(&told).len(), 1);
+}
+
 #[test]
 fn flows_are_heard_when_due_and_at_most_four_times() {
     let ask = |n: u64| udp(n, A, B, b"ask");

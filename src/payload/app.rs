@@ -10,7 +10,7 @@
 use super::sign::First::{Any as AnyByte, Of, Range};
 use super::sign::On::{Any, Datagram, Stream};
 use super::sign::Row;
-use super::{calls, crypto, data, mail, malware, manage, names, peers, plants, tools, web};
+use super::{calls, crypto, data, mail, malware, manage, names, networks, peers, plants, tools, web};
 
 /// Builds the enumeration, its names and the recognition table from one list.
 macro_rules! protocols {
@@ -142,8 +142,8 @@ protocols! {
     Rdp "rdp" ["ms-wbt-server"], Stream, Of(&[3]) => calls::rdp;
     /// Siemens S7.
     S7comm "s7comm" ["s7"], Stream, Of(&[3]) => calls::s7comm;
-    /// H.323 call signalling, H.225.0.
-    H323 "h323" ["h225"], Stream, Of(&[3]) => calls::h323;
+    /// H.323 call signalling and registration, H.225.0.
+    H323 "h323" ["h225"], Any, Range(0, 0x7f) => calls::h323;
     /// Tabular Data Stream, [MS-TDS].
     Tds "tds" ["mssql", "ms-sql"], Stream, Of(&[1, 4, 0x10, 0x12]) => calls::tds;
     /// SQL Server Browser, [MC-SQLR].
@@ -174,7 +174,7 @@ protocols! {
     /// Routing Information Protocol, RFC 2453 and RFC 2080.
     Rip "rip" ["ripng"], Datagram, Range(1, 2) => manage::rip;
     /// Hot Standby Router Protocol, RFC 2281.
-    Hsrp "hsrp" [], Datagram, Range(0, 1) => manage::hsrp;
+    Hsrp "hsrp" [], Datagram, Range(0, 2) => manage::hsrp;
     /// NetFlow, RFC 3954, and IPFIX, RFC 7011.
     Netflow "netflow" ["ipfix", "cflow"], Datagram, Of(&[0]) => manage::netflow;
     /// sFlow 5.
@@ -222,7 +222,7 @@ protocols! {
     /// IEC 60870-5-104.
     Iec104 "iec104" ["iec-60870-5-104"], Stream, Of(&[0x68]) => plants::iec104;
     /// EtherNet/IP.
-    Enip "enip" ["ethernet-ip", "cip"], Any, Of(&[4, 0x63, 0x64, 0x65, 0x66, 0x6f, 0x70]) => plants::enip;
+    Enip "enip" ["ethernet-ip", "cip"], Any, Of(&[2, 4, 0x63, 0x64, 0x65, 0x66, 0x6f, 0x70]) => plants::enip;
     /// BACnet/IP.
     Bacnet "bacnet" [], Datagram, Of(&[0x81]) => plants::bacnet;
     /// OPC UA.
@@ -250,7 +250,9 @@ protocols! {
     /// STUN and TURN, RFC 8489 and RFC 8656.
     Stun "stun" ["turn"], Any, AnyByte => peers::stun;
     /// GPRS Tunnelling Protocol.
-    Gtp "gtp" ["gtpv1", "gtpv2"], Datagram, Range(0x30, 0x4f) => peers::gtp;
+    Gtp "gtp" ["gtpv1", "gtpv2"], Datagram, Range(0x1e, 0x5f) => networks::gtp;
+    /// Packet Forwarding Control Protocol, 3GPP TS 29.244.
+    Pfcp "pfcp" [], Datagram, Range(0x20, 0x27) => networks::pfcp;
     /// Layer 2 Tunnelling Protocol, RFC 2661.
     L2tp "l2tp" [], Datagram, Of(&[0xc8]) => peers::l2tp;
     /// Point-to-Point Tunnelling Protocol, RFC 2637.
@@ -264,7 +266,31 @@ protocols! {
     /// AYIYA, draft-massar-v6ops-ayiya.
     Ayiya "ayiya" [], Datagram, Range(0x21, 0x42) => peers::ayiya;
     /// LISP control messages, RFC 9301.
-    Lisp "lisp" [], Datagram, Range(0x30, 0x4f) => peers::lisp;
+    Lisp "lisp" [], Datagram, Range(0x10, 0x4f) => networks::lisp;
+    /// Bidirectional Forwarding Detection, RFC 5880.
+    Bfd "bfd" [], Datagram, Range(0x20, 0x3f) => networks::bfd;
+    /// Precision Time Protocol, IEEE 1588.
+    Ptp "ptp" ["ptpv2"], Datagram, Range(0, 0x1f) => networks::ptp;
+    /// OpenFlow.
+    Openflow "openflow" [], Stream, Range(1, 6) => networks::openflow;
+    /// Babel, RFC 8966.
+    Babel "babel" [], Datagram, Of(&[42]) => networks::babel;
+    /// Service Location Protocol, RFC 2608.
+    Slp "slp" ["srvloc", "svrloc"], Any, Of(&[2]) => networks::slp;
+    /// Short Message Peer-to-Peer.
+    Smpp "smpp" [], Stream, Of(&[0]) => networks::smpp;
+    /// Session Announcement Protocol, RFC 2974.
+    Sap "sap" [], Datagram, Range(0x20, 0x3f) => networks::sap;
+    /// Constrained Application Protocol, RFC 7252.
+    Coap "coap" [], Datagram, Range(0x40, 0x78) => networks::coap;
+    /// Real-Time Publish-Subscribe, the wire of DDS.
+    Rtps "rtps" ["dds"], Datagram, Of(b"R") => networks::rtps;
+    /// SOME/IP, AUTOSAR.
+    Someip "someip" ["some/ip"], Any, AnyByte => networks::someip;
+    /// KNXnet/IP.
+    Knx "knx" ["knxnet/ip", "knxip"], Any, Of(&[6]) => networks::knx;
+    /// Ceph messenger.
+    Ceph "ceph" [], Stream, Of(b"c") => networks::ceph;
     /// Real-time Transport Protocol, RFC 3550.
     Rtp "rtp" ["srtp"], Datagram, Of(&[0x80]) => peers::rtp;
     /// RTP Control Protocol, RFC 3550.

@@ -167,8 +167,18 @@ pub(super) fn tpkt(bytes: &[u8], _: Carrier) -> Option<Sign> {
     match tpkts(bytes).next()? {
         Tpkt::Request(_) => asks(Good),
         Tpkt::Confirm(_) => answers(Good),
+        Tpkt::Data(_) if tpkts_fill(bytes) => either(Good), // met in the middle of the conversation
         Tpkt::Data(_) | Tpkt::Other(_) => None,
     }
+}
+
+/// True when one TPKT follows the other to the very end, or to where the head was cut.
+fn tpkts_fill(bytes: &[u8]) -> bool {
+    let mut end = 0;
+    while let (true, Some(len @ 7..)) = (at(bytes, end, &[3, 0]), be16(bytes, end + 2)) {
+        end += usize::from(len);
+    }
+    end == bytes.len() || end > bytes.len() && cut(bytes)
 }
 
 /// Remote Desktop: [MS-RDPBCGR] sections 2.2.1.1 (request: routing cookie, negotiation) and 2.2.1.2
@@ -210,12 +220,28 @@ fn s7_tsaps(parameters: &[u8]) -> bool {
     tsap(0xc1) && tsap(0xc2) && contains(parameters, &[0xc0, 1])
 }
 
-/// H.323 call signalling: H.225.0 section 7 (Q.931 messages, protocol discriminator 8, in a TPKT).
-pub(super) fn h323(bytes: &[u8], _: Carrier) -> Option<Sign> {
+/// H.323: H.225.0 section 7 over streams (Q.931 messages, protocol discriminator 8, in a TPKT), annex H in
+/// datagrams (registration messages whose protocol identifier is 0.0.8.2250.0 and a version).
+pub(super) fn h323(bytes: &[u8], carrier: Carrier) -> Option<Sign> {
+    if carrier == Carrier::Datagram {
+        return ras(bytes);
+    }
     match tpkts(bytes).next()? {
         Tpkt::Other([8, 2, _, _, 5, ..]) => asks(Strong),
         Tpkt::Other([8, 2, _, _, 1 | 2 | 3 | 7, ..]) => answers(Strong),
         Tpkt::Other([8, 2, _, _, 0x5a | 0x62 | 0x7d, ..]) => either(Strong),
+        _ => None,
+    }
+}
+
+/// A request, confirmation or rejection of a gatekeeper or a registration: the choice, then (behind the sequence
+/// number) the identifier, in packed encoding.
+fn ras(bytes: &[u8]) -> Option<Sign> {
+    const IDENTIFIER: [u8; 6] = [6, 0, 8, 0x91, 0x4a, 0];
+    let identified = (3..=10).any(|place| at(bytes, place, &IDENTIFIER));
+    match bytes[0] >> 2 {
+        0 | 3 if identified => asks(Strong),
+        1 | 2 | 4 | 5 if identified => answers(Strong),
         _ => None,
     }
 }
@@ -305,6 +331,7 @@ pub(super) const SAMPLES: &[Sample] = &[
         b"\x03\0\0\x13\x0e\xd0\0\0\x12\x34\0\x02\x1f\x08\0\x02\0\0\0",
     ),
     stream(App::Tpkt, b"\x03\0\0\x0b\x06\xe0\0\0\0\0\0", b"\x03\0\0\x0b\x06\xd0\0\0\x12\x34\0"),
+    stream(App::Tpkt, b"\x03\0\0\x09\x02\xf0\x80\xa0\0", b"\x03\0\0\x09\x02\xf0\x80\xa1\0"),
     stream(
         App::S7comm,
         b"\x03\0\0\x16\x11\xe0\0\0\0\x01\0\xc0\x01\x0a\xc1\x02\x01\0\xc2\x02\x01\x02",
@@ -316,6 +343,11 @@ pub(super) const SAMPLES: &[Sample] = &[
         b"\x03\0\0\x1b\x02\xf0\x80\x32\x03\0\0\0\0\0\x08\0\0\0\0\xf0\0\0\x01\0\x01\0\xf0",
     ),
     stream(App::H323, b"\x03\0\0\x0a\x08\x02\x12\x34\x05\x04", b"\x03\0\0\x0a\x08\x02\x92\x34\x07\x04"),
+    datagram(
+        App::H323,
+        b"\x0e\0\0\x01\x06\0\x08\x91\x4a\0\x04\0\0\0",
+        b"\x12\0\0\x01\x06\0\x08\x91\x4a\0\x04\0",
+    ),
     stream(
         App::Tds,
         b"\x12\x01\0\x1a\0\0\0\0\0\0\x0b\0\x06\xff\0\0\0\0\0\0\0\0\0\0\0\0",

@@ -195,15 +195,28 @@ pub(super) fn rip(bytes: &[u8], _: Carrier) -> Option<Sign> {
     if header[0] == 1 { asks(Good) } else { answers(Good) }
 }
 
-/// HSRP: RFC 2281 section 5 (version 0, its default authentication data), version 2 by its group state TLV.
+/// HSRP: RFC 2281 section 5 (20 bytes: version 0, operation, state, times, priority, group, a reserved byte,
+/// eight bytes of authentication data, the address), version 2 by its elements (interface state, group state).
 pub(super) fn hsrp(bytes: &[u8], _: Carrier) -> Option<Sign> {
-    let first =
-        bytes.len() >= 20 && bytes[0] == 0 && bytes[1] <= 2 && matches!(bytes[2], 0 | 1 | 2 | 4 | 8 | 16);
+    let first = bytes.len() == 20
+        && bytes[0] == 0
+        && bytes[1] <= 2
+        && matches!(bytes[2], 0 | 1 | 2 | 4 | 8 | 16)
+        && bytes[7] == 0;
     let advertise = bytes.len() == 16 && bytes.starts_with(&[0, 3]) && at(bytes, 2, &[0, 1, 0]);
-    if first && at(bytes, 10, b"cisco\0\0\0") || bytes.starts_with(&[1, 40, 2]) && bytes.len() >= 42 {
+    let groups = if bytes.starts_with(&[2, 4]) { bytes.get(6..)? } else { bytes };
+    if first && at(bytes, 8, b"cisco\0\0\0") || groups.starts_with(&[1, 40, 2]) && groups.len() >= 42 {
         return either(Strong);
     }
-    advertise.then(|| either(Weak)).flatten()
+    let secret = bytes.get(8..16).is_some_and(|word| {
+        let end = word.iter().position(|b| *b == 0).unwrap_or(8);
+        end > 0 && word[..end].iter().all(u8::is_ascii_graphic) && word[end..].iter().all(|b| *b == 0)
+    });
+    if first && secret && bytes[3] > 0 && bytes[3] < bytes[4] {
+        return either(Good);
+    }
+    let interface = bytes.len() == 6 && bytes.starts_with(&[2, 4]);
+    (advertise || interface).then(|| either(Weak)).flatten()
 }
 
 /// `NetFlow` 5 and 9 and IPFIX: Cisco's export format (24 + 48 n bytes), RFC 3954 section 5.1, RFC 7011
@@ -246,10 +259,12 @@ pub(super) fn ipmi(bytes: &[u8], _: Carrier) -> Option<Sign> {
     (bytes.starts_with(&[6, 0, 0xff]) && known).then(|| either(Good)).flatten()
 }
 
-/// Dropbox LAN discovery: a JSON object that begins with the host's number.
+/// Dropbox LAN discovery: a JSON object with the host's number and a version, in any order (RFC 8259 section 4).
 pub(super) fn dropbox(bytes: &[u8], _: Carrier) -> Option<Sign> {
-    let json = bytes.starts_with(b"{\"host_int\":") && contains(bytes, b"\"version\":");
-    json.then(|| either(Strong)).flatten()
+    let json = bytes.starts_with(b"{\"");
+    (json && contains(bytes, b"\"host_int\":") && contains(bytes, b"\"version\":"))
+        .then(|| either(Strong))
+        .flatten()
 }
 
 #[cfg(test)]
@@ -317,10 +332,12 @@ pub(super) const SAMPLES: &[Sample] = &[
         b"\x01\x02\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x10",
         b"\x02\x02\0\0\0\x02\0\0\x0a\0\0\0\xff\0\0\0\0\0\0\0\0\0\0\x01",
     ),
-    datagram(App::Hsrp, b"\0\0\x10\x03\x0a\x64\x01\0\0\0cisco\0\0\0\x0a\0\0\x01", b""),
-    datagram(App::Hsrp, b"\0\0\x10\x03\x0a\x64\x01\0\0\0cisco\0\0\0\x0a\0\0\x01", b""),
+    datagram(App::Hsrp, b"\0\0\x10\x03\x0a\x64\x01\0cisco\0\0\0\x0a\0\0\x01", b""),
+    datagram(App::Hsrp, b"\0\0\x08\x03\x0a\x64\x01\0secret\0\0\x0a\0\0\x01", b""),
+    datagram(App::Hsrp, b"\x02\x04\0\0\0\x01", b""),
     datagram(App::Netflow, b"\0\x0a\0\x1cTTTTSSSSDDDD\0\x02\0\x0c\x01\0\0\x01\0\x08\0\x04", b""),
     datagram(App::Sflow, b"\0\0\0\x05\0\0\0\x01\x0a\0\0\x01\0\0\0\0\0\0\0\x01\0\0\0\x09\0\0\0\x01", b""),
     datagram(App::Ipmi, b"\x06\0\xff\x07\0\0\0\0\0\0\0\0\0\x09\x20\x18\xc8\x81\0\x38\x8e\x04\xb5", b""),
+    datagram(App::Dropbox, b"{\"version\": [2, 0], \"port\": 17500, \"host_int\": 1}", b""),
     datagram(App::Dropbox, b"{\"host_int\": 1, \"version\": [2, 0], \"displayname\": \"\"}", b""),
 ];

@@ -22,6 +22,7 @@ mod malware;
 mod manage;
 mod meeting;
 mod names;
+mod networks;
 mod peers;
 mod plants;
 mod recognise;

@@ -51,7 +51,10 @@ pub(super) fn dhcp(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let header = bytes.get(..28)?;
     let plausible = matches!(header[0], 1 | 2) && header[2] <= 16 && header[3] <= 16;
     let cookie = at(bytes, 236, &[0x63, 0x82, 0x53, 0x63]);
-    let plain = header[1] == 1 && header[2] == 6 && bytes.len() >= 240 && at(bytes, 34, &[0; 10]);
+    // An Ethernet address leaves ten bytes of its field empty, and 15 flags are reserved: that shows even in
+    // a capture that kept only the beginning.
+    let plain = header[1] == 1 && header[2] == 6 && header[10] & 0x7f == 0 && header[11] == 0;
+    let plain = plain && at(bytes, 34, &[0; 10]) && header[4..8] != [0; 4];
     let strength = match (plausible, cookie, plain) {
         (true, true, _) => Strong,
         (true, false, true) => Good,
@@ -258,6 +261,14 @@ pub(super) fn ntp(bytes: &[u8], _: Carrier) -> Option<Sign> {
         let quiet = at(bytes, 4, &[0, 0]) || bytes[1] & 0x80 != 0;
         let fits = usize::from(be16(bytes, 10)?) + 12 <= bytes.len() && at(bytes, 8, &[0, 0]) && quiet;
         return fits.then(|| if bytes[1] & 0x80 != 0 { answers(Good) } else { asks(Good) }).flatten();
+    }
+    if mode == 7 && version == 2 && first & 0x80 != 0 {
+        // An answer of several packets counts them; its items fill what follows the header of eight bytes.
+        let (count, size) = (usize::from(be16(bytes, 4)? & 0x0fff), usize::from(be16(bytes, 6)? & 0x0fff));
+        let filled = count > 0 && size > 0 && count * size + 8 == bytes.len();
+        if filled && matches!(bytes[2], 2 | 3) {
+            return answers(Good);
+        }
     }
     if mode == 7 && version == 2 && at(bytes, 1, &[0, 3]) && bytes.len() >= 8 {
         let empty = at(bytes, 4, &[0; 4]); // no error, no items

@@ -1,8 +1,8 @@
-//! Tunnels, media, peers and games: SOCKS, STUN, GTP, L2TP, PPTP, VXLAN, GENEVE, Teredo, RTP, RTCP, RTMP,
+//! Tunnels, media, peers and games: SOCKS, STUN, L2TP, PPTP, VXLAN, GENEVE, Teredo, RTP, RTCP, RTMP,
 //! Skinny, BitTorrent, eDonkey, Gnutella, Bitcoin, Stratum, RakNet, Source and Quake queries, TeamSpeak,
 //! WhatsApp.
 
-use super::app::Strength::{Good, Strong, Weak};
+use super::app::Strength::{self, Good, Strong, Weak};
 use super::bytes::{at, be16, be24, contains, cut, le32, line};
 use super::recognise::Carrier;
 use super::sign::{Role, Sign, answers, asks, either, shared};
@@ -64,13 +64,15 @@ pub(super) fn stun(bytes: &[u8], carrier: Carrier) -> Option<Sign> {
     let framed = carrier == Carrier::Stream && at(bytes, 6, &STUN_COOKIE);
     let message = if framed { &bytes[2..] } else { bytes };
     let (kind, len) = (be16(message, 0)?, usize::from(be16(message, 2)?));
-    if kind & 0xc000 != 0 || !len.is_multiple_of(4) || message.len() < 20 {
+    // Older drafts of TURN did not pad: then at least the length is that of the message.
+    let sized = len.is_multiple_of(4) || len + 20 == message.len();
+    if kind & 0xc000 != 0 || !sized || message.len() < 20 {
         return None;
     }
     let strength = if at(message, 4, &STUN_COOKIE) {
         Strong
-    } else if carrier == Carrier::Datagram && stun_classic(message, kind, len) {
-        if len > 0 { Good } else { Weak }
+    } else if carrier == Carrier::Datagram {
+        stun_classic(message, kind, len)?
     } else {
         return None;
     };
@@ -79,37 +81,18 @@ pub(super) fn stun(bytes: &[u8], carrier: Carrier) -> Option<Sign> {
 
 const STUN_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 
-/// Binding or shared secret messages whose attributes fill the declared length exactly.
-fn stun_classic(message: &[u8], kind: u16, len: usize) -> bool {
+/// Binding or shared secret messages whose attributes fill the declared length exactly. Attributes that nobody
+/// registered are allowed (RFC 3489 section 11.2) and prove little.
+fn stun_classic(message: &[u8], kind: u16, len: usize) -> Option<Strength> {
     let known = matches!(kind, 0x0001 | 0x0101 | 0x0111 | 0x0002 | 0x0102 | 0x0112);
-    let mut place = 20;
+    let (mut place, mut strength) = (20, if len > 0 { Good } else { Weak });
     while let (Some(attribute), Some(size)) = (be16(message, place), be16(message, place + 2)) {
         if !matches!(attribute, 1..=0x30 | 0x8000..=0x80ff) {
-            return false;
+            strength = Weak;
         }
         place += 4 + usize::from(size).next_multiple_of(4);
     }
-    known && len + 20 == message.len() && place == message.len()
-}
-
-/// GTP: 3GPP TS 29.281 section 5.1 (GTPv1-U), TS 29.060 section 6 (GTPv1-C), TS 29.274 section 5.1 (GTPv2-C).
-pub(super) fn gtp(bytes: &[u8], _: Carrier) -> Option<Sign> {
-    let (flags, kind, len) = (*bytes.first()?, *bytes.get(1)?, usize::from(be16(bytes, 2)?));
-    let fits = |header: usize| len + header == bytes.len() || len + header > bytes.len() && cut(bytes);
-    let inside = |skip: usize| bytes.get(8 + skip).is_some_and(|b| matches!(b >> 4, 4 | 6));
-    let optional = if flags & 7 != 0 { 4 } else { 0 };
-    // Version 2: the three low bits and the byte after the sequence number are spare.
-    let spare = flags & 7 == 0 && at(bytes, if flags & 8 != 0 { 11 } else { 7 }, &[0]);
-    match (flags & 0xf8, kind) {
-        (0x30, 0xff) if fits(8) && inside(optional) => either(Good),
-        (0x30, 1) if fits(8) && flags & 2 != 0 && len <= 8 && at(bytes, 4, &[0; 4]) => asks(Good),
-        (0x30, 2) if fits(8) && flags & 2 != 0 && len <= 10 => answers(Good),
-        (0x30, 16 | 18 | 20) if fits(8) && flags & 2 != 0 && len > 8 => asks(Good),
-        (0x30, 17 | 19 | 21) if fits(8) && flags & 2 != 0 && len > 4 => answers(Good),
-        (0x40 | 0x48, 32 | 34 | 36) if fits(4) && spare && len > 12 => asks(Good),
-        (0x40 | 0x48, 33 | 35 | 37) if fits(4) && spare && len > 12 => answers(Good),
-        _ => None,
-    }
+    (known && len + 20 == message.len() && place == message.len()).then_some(strength)
 }
 
 /// L2TP: RFC 2661 section 3.1 (control messages carry type, length and sequence; version 2) and 4.4.1
@@ -186,18 +169,6 @@ pub(super) fn ayiya(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let sound =
         sized && signature & 15 == 2 && method >> 4 == 1 && method & 15 <= 2 && matches!(next, 41 | 59);
     (sound && bytes.len() >= 44).then(|| either(Good)).flatten()
-}
-
-/// LISP control: RFC 9301 section 5.6 (Map-Register) and 5.7 (Map-Notify): record count, nonce, key, digest
-/// length.
-pub(super) fn lisp(bytes: &[u8], _: Carrier) -> Option<Sign> {
-    let digest = matches!((be16(bytes, 12)?, be16(bytes, 14)?), (0, 0) | (1, 20) | (2, 32));
-    let keyed = bytes[12..16] != [0; 4] && matches!(bytes[3], 1..=64) && bytes[1] == 0;
-    match bytes[0] >> 4 {
-        3 if digest && keyed => asks(Good),
-        4 if digest && keyed => answers(Good),
-        _ => None,
-    }
 }
 
 /// RTP: RFC 3550 section 5.1, by the payload sizes of RFC 3551's audio codecs. One packet is never more than
@@ -384,8 +355,12 @@ pub(super) const SAMPLES: &[Sample] = &[
         b"\0\x01\0\0\x21\x12\xa4\x42TTTTTTTTTTTT",
         b"\x01\x01\0\x0c\x21\x12\xa4\x42TTTTTTTTTTTT\0\x20\0\x08\0\x01PPAAAA",
     ),
+    datagram(
+        App::Stun,
+        b"\0\x01\0\x08TTTTTTTTTTTTTTTT\x01\x01\0\x04abcd",
+        b"\x01\x01\0\x0cTTTTTTTTTTTTTTTT\0\x01\0\x08\0\x01PPAAAA",
+    ),
     stream(App::Stun, b"\0\x14\0\x01\0\0\x21\x12\xa4\x42TTTTTTTTTTTT", b""),
-    datagram(App::Gtp, b"\x32\x01\0\x04\0\0\0\0\0\x01\0\0", b"\x32\x02\0\x06\0\0\0\0\0\x01\0\0\x0e\0"),
     datagram(
         App::L2tp,
         b"\xc8\x02\0\x14\0\0\0\0\0\0\0\0\x80\x08\0\0\0\0\0\x01",
@@ -399,11 +374,6 @@ pub(super) const SAMPLES: &[Sample] = &[
         App::Ayiya,
         b"AR\x11\x29TTTTIIIIIIIIIIIIIIIISSSSSSSSSSSSSSSSSSSS\x60\0\0\0",
         b"AR\x11\x29TTTTIIIIIIIIIIIIIIIISSSSSSSSSSSSSSSSSSSS\x60\0\0\0",
-    ),
-    datagram(
-        App::Lisp,
-        b"\x30\0\x01\x01NNNNNNNN\0\x01\0\x14DDDDDDDDDDDDDDDDDDDD",
-        b"\x40\0\0\x01NNNNNNNN\0\x01\0\x14DDDDDDDDDDDDDDDDDDDD",
     ),
     datagram(App::Rtp, &rtp_sample(b'a'), &rtp_sample(b'b')),
     datagram(App::Rtcp, b"\x80\xc9\0\x01SSSS\x81\xca\0\x02SSSS\x01\x01a\0", b"\x80\xc9\0\x01RRRR"),

@@ -72,8 +72,15 @@ pub(super) fn iec104(bytes: &[u8], _: Carrier) -> Option<Sign> {
     }
 }
 
-/// EtherNet/IP: CIP volume 2, section 2-3 (encapsulation header of 24 bytes, little-endian).
-pub(super) fn enip(bytes: &[u8], _: Carrier) -> Option<Sign> {
+/// EtherNet/IP: CIP volume 2, section 2-3 (encapsulation header of 24 bytes, little-endian) and, in datagrams, 2-6
+/// and 3-2 (two items: a sequenced address and connected data).
+pub(super) fn enip(bytes: &[u8], carrier: Carrier) -> Option<Sign> {
+    let connected = bytes.starts_with(&[2, 0, 2, 0x80, 8, 0]) && at(bytes, 14, &[0xb1, 0]);
+    if carrier == Carrier::Datagram && connected {
+        let len = usize::from(le16(bytes, 16)?);
+        let fits = len + 18 == bytes.len() || len + 18 > bytes.len() && cut(bytes);
+        return fits.then(|| either(Strong)).flatten();
+    }
     let (command, len) = (le16(bytes, 0)?, usize::from(le16(bytes, 2)?));
     let known = matches!(command, 0x04 | 0x63..=0x66 | 0x6f | 0x70);
     let fits = len + 24 == bytes.len() || len + 24 > bytes.len() && cut(bytes);
@@ -253,6 +260,7 @@ pub(super) const SAMPLES: &[Sample] = &[
         b"\x65\0\x04\0\0\0\0\0\0\0\0\0CCCCCCCC\0\0\0\0\x01\0\0\0",
         b"\x65\0\x04\0\x01\0\0\0\0\0\0\0CCCCCCCC\0\0\0\0\x01\0\0\0",
     ),
+    datagram(App::Enip, b"\x02\0\x02\x80\x08\0CCCCSSSS\xb1\0\x02\0\x01\0", b""),
     datagram(App::Bacnet, b"\x81\x0b\0\x0c\x01\x20\xff\xff\0\xff\x10\x08", b"\x81\x0b\0\x08\x01\0\x10\0"),
     stream(App::Opcua, b"HELF\x20\0\0\0\0\0\0\0", b"ACKF\x1c\0\0\0\0\0\0\0"),
     stream(App::Synchrophasor, b"\xaa\x41\0\x12\0\x07TTTTFFFF\0\x05\xfd\x21", b""),

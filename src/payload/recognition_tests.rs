@@ -3,7 +3,7 @@
 
 use super::samples::Sample;
 use super::{App, AppProto, Carrier, Sides, Strength, listen, recognise};
-use super::{calls, crypto, data, mail, malware, manage, names, peers, plants, tools, web};
+use super::{calls, crypto, data, mail, malware, manage, names, networks, peers, plants, tools, web};
 use proptest::prelude::*;
 
 const FAMILIES: &[&[Sample]] = &[
@@ -16,6 +16,7 @@ const FAMILIES: &[&[Sample]] = &[
     data::SAMPLES,
     plants::SAMPLES,
     peers::SAMPLES,
+    networks::SAMPLES,
     tools::SAMPLES,
     malware::SAMPLES,
 ];

@@ -6,10 +6,11 @@ use super::bytes::{at, be16, be32, contains, cut, decimal, le32, line};
 use super::recognise::Carrier;
 use super::sign::{Role, Sign, answers, asks, either, shared};
 
-/// Telnet: RFC 854 (commands after byte 255), RFC 855 (subnegotiation); option numbers are those IANA lists.
+/// Telnet: RFC 854 (commands after byte 255), RFC 855 (subnegotiation), RFC 885 (end of a binary record, as
+/// terminals of RFC 1576 send); option numbers are those IANA lists.
 pub(super) fn telnet(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let (mut place, mut count) = (0, 0_usize);
-    let mut server = false;
+    let (mut server, mut closed) = (false, false);
     while let [0xff, command, rest @ ..] = &bytes[place..] {
         match (command, rest.first()) {
             (251..=254, Some(option)) if *option <= 49 || matches!(option, 138..=140 | 255) => {
@@ -18,7 +19,7 @@ pub(super) fn telnet(bytes: &[u8], _: Carrier) -> Option<Sign> {
                 place += 3;
             }
             (250, Some(0..=49)) => match rest.windows(2).position(|pair| pair == [0xff, 0xf0]) {
-                Some(end) => place += 2 + end + 2,
+                Some(end) => (place, closed) = (place + 2 + end + 2, true),
                 None => {
                     place = bytes.len(); // cut inside a subnegotiation
                     count += 1;
@@ -36,7 +37,9 @@ pub(super) fn telnet(bytes: &[u8], _: Carrier) -> Option<Sign> {
     match count {
         0 => None,
         3.. => says(Strong), // what follows is a session, with commands of its own
+        2 if tail.ends_with(&[0xff, 0xef]) => says(Good),
         _ if !text => None,
+        1 if closed => says(Good),
         1 if bytes[1] < 251 => shared(Role::Either), // a lone interrupt, or a subnegotiation without its end
         1 if tail.len() < 4 => says(Weak),
         _ => says(Good),
@@ -229,6 +232,8 @@ pub(super) const SAMPLES: &[Sample] = &[
         b"\xff\xfb\x18\xff\xfb\x1f\xff\xfb\x20",
         b"\xff\xfd\x18\xff\xfd\x20\xff\xfb\x01login: ",
     ),
+    stream(App::Telnet, b"\xff\xfa\x18\0XTERM\xff\xf0", b"\xff\xfa\x18\x01\xff\xf0\r\nlogin: "),
+    stream(App::Telnet, b"\xff\xfb\0\xff\xfd\0\x11\xc2\0\x05\xff\xef", b""),
     stream(App::Vnc, b"RFB 003.008\n", b"RFB 003.008\n"),
     stream(App::X11, b"l\0\x0b\0\0\0\x12\0\x10\0\0\0", b"\x01\0\x0b\0\0\0\x34\0"),
     stream(
