@@ -22,13 +22,17 @@ mod malware;
 mod manage;
 mod meeting;
 mod names;
+mod over_http;
 mod peers;
 mod plants;
 mod recognise;
+mod remote;
 mod sign;
 mod tools;
 mod web;
 
+#[cfg(test)]
+mod noise_tests;
 #[cfg(test)]
 mod recognition_tests;
 #[cfg(test)]

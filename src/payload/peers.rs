@@ -95,7 +95,9 @@ fn stun_classic(message: &[u8], kind: u16, len: usize) -> bool {
 /// GTP: 3GPP TS 29.281 section 5.1 (GTPv1-U), TS 29.060 section 6 (GTPv1-C), TS 29.274 section 5.1 (GTPv2-C).
 pub(super) fn gtp(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let (flags, kind, len) = (*bytes.first()?, *bytes.get(1)?, usize::from(be16(bytes, 2)?));
-    let fits = |header: usize| len + header == bytes.len() || len + header > bytes.len() && cut(bytes);
+    let datagram = len <= 9000; // what an Ethernet carries at most
+    let fits =
+        |header: usize| len + header == bytes.len() || len + header > bytes.len() && cut(bytes) && datagram;
     let inside = |skip: usize| bytes.get(8 + skip).is_some_and(|b| matches!(b >> 4, 4 | 6));
     let optional = if flags & 7 != 0 { 4 } else { 0 };
     // Version 2: the three low bits and the byte after the sequence number are spare.
@@ -204,7 +206,7 @@ pub(super) fn lisp(bytes: &[u8], _: Carrier) -> Option<Sign> {
 /// a hint.
 pub(super) fn rtp(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let body = bytes.len().checked_sub(12).filter(|len| *len > 0)?;
-    if bytes[0] != 0x80 || bytes[8..12] == [0; 4] {
+    if bytes[0] != 0x80 || bytes[8..12] == [0; 4] || bytes[8..12] == bytes[4..8] {
         return None;
     }
     let sized = match bytes[1] & 0x7f {
@@ -252,7 +254,10 @@ pub(super) fn rtmp(bytes: &[u8], _: Carrier) -> Option<Sign> {
 /// Skinny: its station header (length, reserved or version, message number, all little-endian).
 pub(super) fn skinny(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let (len, version, kind) = (le32(bytes, 0)?, le32(bytes, 4)?, le32(bytes, 8)?);
-    let fits = usize::try_from(len).ok()? + 8 <= bytes.len() && (4..=2000).contains(&len);
+    let end = usize::try_from(len).ok()? + 8;
+    // Another message may follow in the same segment, with the same version.
+    let next = || le32(bytes, end).is_some_and(|len| len >= 4) && le32(bytes, end + 4) == Some(version);
+    let fits = (4..=2000).contains(&len) && end <= bytes.len() && (end == bytes.len() || next());
     let known = matches!(version, 0 | 0x0a..=0x16)
         && matches!(kind, 0..=0x0050 | 0x0081..=0x0160)
         && (kind > 0 || len == 4);
