@@ -11,9 +11,9 @@ use crate::registry::{Claim, ClaimKind};
 /// registration, and a better source before a worse one. A suspicious claim never accounts for a protocol:
 /// that is for its bytes.
 pub(super) fn expecting(claims: &[Arc<Claim>], app: App) -> Option<Arc<Claim>> {
-    let accounts = |claim: &Claim| {
-        claim.kind != ClaimKind::Suspicious && claim.speaks.iter().any(|speaks| speaks == app.name())
-    };
+    // Who expects HTTP expects what is built on it.
+    let fits = |speaks: &String| speaks == app.name() || app.family().is_some_and(|f| speaks == f.name());
+    let accounts = |claim: &Claim| claim.kind != ClaimKind::Suspicious && claim.speaks.iter().any(fits);
     best(claims.iter().filter(|claim| accounts(claim)))
 }
 

@@ -7,10 +7,12 @@
 //! Invariant: a row's first bytes are a superset of what its recogniser accepts; the tests send every sample
 //! through.
 
-use super::sign::First::{Any as AnyByte, Of, Range};
+use super::sign::First::{Any as AnyByte, Of, Range, Within, Words};
 use super::sign::On::{Any, Datagram, Stream};
 use super::sign::Row;
-use super::{calls, crypto, data, mail, malware, manage, names, networks, peers, plants, tools, web};
+use super::{
+    calls, crypto, data, mail, malware, manage, names, networks, over_http, peers, plants, remote, tools, web,
+};
 
 /// Builds the enumeration, its names and the recognition table from one list.
 macro_rules! protocols {
@@ -58,11 +60,20 @@ macro_rules! protocols {
 
 protocols! {
     /// Hypertext Transfer Protocol 1.x, RFC 9112.
-    Http "http" ["http1", "www", "webdav"], Stream, Range(b'A', b'Z') => web::http;
+    /// A proxy's too (section 3.2: CONNECT and absolute targets).
+    Http "http" ["http1", "www", "webdav", "http-proxy", "http_proxy", "http_connect"], Stream, Range(b'A', b'Z') => web::http;
     /// HTTP/2 with prior knowledge, RFC 9113.
     Http2 "http2" ["h2", "h2c"], Stream, Of(b"P\0") => web::http2;
+    /// WebSocket, RFC 6455.
+    Websocket "websocket" ["ws"], Stream, Of(b"GH\x81\x82\x88\x89\x8a") => over_http::websocket;
+    /// gRPC over HTTP/2.
+    Grpc "grpc" [], Stream, Of(b"P\0") => over_http::grpc;
+    /// The Docker Engine API over HTTP.
+    Docker "docker" [], Stream, Range(b'A', b'Z') => over_http::docker;
+    /// The Kubernetes API over HTTP.
+    Kubernetes "kubernetes" ["k8s"], Stream, Range(b'A', b'Z') => over_http::kubernetes;
     /// Transport Layer Security, RFC 8446, and its ancestors.
-    Tls "tls" ["ssl", "https"], Stream, AnyByte => crypto::tls;
+    Tls "tls" ["ssl", "https"], Stream, Within(&[(20, 23), (0x80, 0xff)]) => crypto::tls;
     /// Secure Shell, RFC 4253.
     Ssh "ssh" [], Stream, Of(b"S\0") => crypto::ssh;
     /// Domain Name System, RFC 1035.
@@ -70,15 +81,15 @@ protocols! {
     /// Multicast DNS, RFC 6762.
     Mdns "mdns" [], Datagram, Of(&[0]) => names::mdns;
     /// Simple Mail Transfer Protocol, RFC 5321.
-    Smtp "smtp" ["lmtp"], Stream, AnyByte => mail::smtp;
+    Smtp "smtp" ["lmtp"], Stream, Words(b"ELHMRAQNS", b"2345") => mail::smtp;
     /// File Transfer Protocol control connection, RFC 959.
-    Ftp "ftp" [], Stream, AnyByte => mail::ftp;
+    Ftp "ftp" [], Stream, Words(b"UPAEQNHFS", b"2345") => mail::ftp;
     /// Post Office Protocol 3, RFC 1939.
-    Pop3 "pop3" ["pop"], Stream, AnyByte => mail::pop3;
+    Pop3 "pop3" ["pop"], Stream, Words(b"UPCSAQNL", b"+-") => mail::pop3;
     /// Internet Message Access Protocol, RFC 9051.
-    Imap "imap" ["imap4"], Stream, AnyByte => mail::imap;
+    Imap "imap" ["imap4"], Stream, Within(&[(b'*', b'*'), (b'-', b'.'), (b'0', b'9'), (b'A', b'Z'), (b'_', b'_'), (b'a', b'z')]) => mail::imap;
     /// Network News Transfer Protocol, RFC 3977.
-    Nntp "nntp" [], Stream, AnyByte => mail::nntp;
+    Nntp "nntp" [], Stream, Words(b"MAXICLG", b"1234") => mail::nntp;
     /// Internet Relay Chat, RFC 2812.
     Irc "irc" [], Stream, Of(b":NECPUJ") => mail::irc;
     /// Extensible Messaging and Presence Protocol, RFC 6120.
@@ -88,11 +99,11 @@ protocols! {
     /// WS-Discovery, OASIS.
     WsDiscovery "ws-discovery" ["wsd"], Datagram, Of(b"<") => web::ws_discovery;
     /// Session Initiation Protocol, RFC 3261.
-    Sip "sip" [], Any, AnyByte => web::sip;
+    Sip "sip" [], Any, Within(&[(b'\n', b'\n'), (b'\r', b'\r'), (b'A', b'Z')]) => web::sip;
     /// Real Time Streaming Protocol, RFC 2326 and RFC 7826.
     Rtsp "rtsp" [], Any, Range(b'A', b'Z') => web::rtsp;
     /// Media Gateway Control Protocol, RFC 3435.
-    Mgcp "mgcp" [], Datagram, AnyByte => web::mgcp;
+    Mgcp "mgcp" [], Datagram, Within(&[(b'0', b'9'), (b'A', b'Z')]) => web::mgcp;
     /// MEGACO/H.248 in text, H.248.1 annex B.
     Megaco "megaco" ["h248"], Any, Of(b"M!") => web::megaco;
     /// Datagram TLS, RFC 6347.
@@ -197,8 +208,8 @@ protocols! {
     Memcached "memcached" ["memcache"], Any, AnyByte => data::memcached;
     /// Cassandra (CQL).
     Cassandra "cassandra" ["cql"], Stream, Of(&[3, 4, 5, 0x83, 0x84, 0x85]) => data::cassandra;
-    /// Elasticsearch transport.
-    Elasticsearch "elasticsearch" [], Stream, Of(b"E") => data::elasticsearch;
+    /// Elasticsearch, its transport and its API over HTTP.
+    Elasticsearch "elasticsearch" [], Stream, Range(b'A', b'Z') => over_http::elasticsearch;
     /// Advanced Message Queuing Protocol.
     Amqp "amqp" [], Stream, Of(b"A\x01") => data::amqp;
     /// MQTT.
@@ -319,6 +330,10 @@ protocols! {
     Teamspeak "teamspeak" [], Datagram, Of(b"T") => peers::teamspeak;
     /// WhatsApp.
     Whatsapp "whatsapp" [], Stream, Of(b"WE") => peers::whatsapp;
+    /// AnyDesk.
+    Anydesk "anydesk" [], Stream, Of(&[0x16]) => remote::anydesk;
+    /// TeamViewer.
+    Teamviewer "teamviewer" [], Any, Of(&[0, 0x11, 0x17]) => remote::teamviewer;
     /// Telnet, RFC 854.
     Telnet "telnet" [], Stream, Of(&[0xff]) => tools::telnet;
     /// Remote framebuffer (VNC), RFC 6143.
@@ -332,7 +347,7 @@ protocols! {
     /// Network block device.
     Nbd "nbd" [], Stream, Of(b"N\0") => tools::nbd;
     /// Git.
-    Git "git" [], Stream, AnyByte => tools::git;
+    Git "git" [], Stream, Within(&[(b'0', b'9'), (b'A', b'F'), (b'a', b'f')]) => tools::git;
     /// Subversion.
     Svn "svn" ["subversion"], Stream, Of(b"(") => tools::svn;
     /// rsync.
@@ -366,9 +381,9 @@ protocols! {
     /// Gh0st RAT.
     Gh0st "gh0st" ["ghost-rat"], Stream, Of(b"G") => malware::gh0st;
     /// njRAT.
-    Njrat "njrat" ["bladabindi"], Stream, AnyByte => malware::njrat;
+    Njrat "njrat" ["bladabindi"], Stream, Of(b"l0123456789") => malware::njrat;
     /// DarkComet.
-    Darkcomet "darkcomet" [], Stream, AnyByte => malware::darkcomet;
+    Darkcomet "darkcomet" [], Stream, Of(b"B1C8A0D9") => malware::darkcomet;
     /// Trinoo.
     Trinoo "trinoo" [], Any, AnyByte => malware::trinoo;
     /// Deep Throat.
@@ -450,6 +465,9 @@ impl App {
             Self::Portmap | Self::Nfs => Some(Self::Sunrpc),
             Self::Rdp | Self::S7comm => Some(Self::Tpkt),
             Self::Smb => Some(Self::NetbiosSsn),
+            Self::Websocket | Self::Docker | Self::Kubernetes | Self::Elasticsearch => Some(Self::Http),
+            Self::Grpc => Some(Self::Http2),
+            Self::Anydesk => Some(Self::Tls),
             _ => None,
         }
     }

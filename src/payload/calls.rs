@@ -76,6 +76,9 @@ fn dcerpc_datagram(bytes: &[u8]) -> Option<Sign> {
 /// ONC RPC calls to programs without a name of their own here, and all replies: RFC 5531 section 9.
 pub(super) fn sunrpc(bytes: &[u8], carrier: Carrier) -> Option<Sign> {
     let message = rpc_message(bytes, carrier)?;
+    if be32(message, 0)? == 0 {
+        return None; // a transaction number of nought is possible, but mostly it is nothing but zeros
+    }
     match be32(message, 4)? {
         0 => (!matches!(rpc_program(message)?, PORTMAP | NFS)).then(|| asks(Strong)).flatten(),
         1 => {

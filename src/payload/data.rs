@@ -32,7 +32,9 @@ pub(super) fn pgsql(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let startup = |first: &u8| first.is_ascii_lowercase() || *first == 0; // a parameter, or the end of none
     match be32(bytes, 4) {
         Some(0x0003_0000 | 0x0003_0002)
-            if (9..=10_000).contains(&len) && bytes.get(8).is_some_and(startup) =>
+            if (9..=10_000).contains(&len)
+                && bytes.get(8).is_some_and(startup)
+                && (bytes[8] != 0 || len == 9) =>
         {
             return asks(Strong);
         }
@@ -73,7 +75,8 @@ pub(super) fn mongodb(bytes: &[u8], _: Carrier) -> Option<Sign> {
         return None;
     }
     match le32(bytes, 12)? {
-        1 => answers(Strong).filter(|_| len >= 36),
+        // A reply's documents come next; the shortest is five bytes long.
+        1 => answers(Strong).filter(|_| len >= 36 && le32(bytes, 36).is_none_or(|size| size >= 5)),
         2001 | 2002 | 2004..=2007 | 2010 => asks(Strong),
         2012 | 2013 if le32(bytes, 8)? == 0 => asks(Strong),
         2011..=2013 => answers(Strong),
@@ -237,7 +240,7 @@ pub(super) fn kafka(bytes: &[u8], _: Carrier) -> Option<Sign> {
         }
         0 if key == 18 || key == 3 => asks(Good),
         // Clients without a name: the body of a metadata, produce or fetch request follows.
-        0 if key <= 3 && bytes.len() > 20 => asks(Weak),
+        0 if key <= 3 && bytes.len() > 20 && bytes[8..12] != [0; 4] => asks(Weak),
         _ => None,
     }
 }

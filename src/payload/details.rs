@@ -29,7 +29,7 @@ impl Details {
     /// The details of a conversation in `app` that begins with these bytes; `None` when there are none.
     #[must_use]
     pub fn of(app: App, orig: &[u8], resp: &[u8]) -> Option<Box<Self>> {
-        if app != App::Tls {
+        if app != App::Tls && app.family() != Some(App::Tls) {
             return None;
         }
         let mut details = Self::default();

@@ -11,16 +11,17 @@ use super::sign::{Role, Sign, answers, asks, either, shared};
 /// SMTP and LMTP: RFC 5321 sections 4.1.1 (commands) and 4.2 (replies), RFC 2033.
 pub(super) fn smtp(bytes: &[u8], _: Carrier) -> Option<Sign> {
     if let Some((code, text)) = reply(bytes) {
-        let named = ["SMTP", "LMTP", "Postfix", "Exim", "Sendmail", "mail server"];
-        let named = named.iter().any(|n| contains_nocase(text, n.as_bytes()));
+        const NAMES: [&[u8]; 6] = [b"SMTP", b"LMTP", b"Postfix", b"Exim", b"Sendmail", b"mail server"];
+        let named = || NAMES.iter().any(|n| contains_nocase(text, n));
         let domain = word(text).0;
-        let fqdn =
-            domain.contains(&b'.') && domain.iter().all(|b| b.is_ascii_alphanumeric() || b".-_".contains(b));
+        let fqdn = || {
+            domain.contains(&b'.') && domain.iter().all(|b| b.is_ascii_alphanumeric() || b".-_".contains(b))
+        };
         let extensions: [&[u8]; 4] = [b"PIPELINING", b"8BITMIME", b"250-SIZE", b"250-STARTTLS"];
         return match code {
-            220 | 421 | 554 if named => answers(Strong),
+            220 | 421 | 554 if named() => answers(Strong),
             220 if contains_nocase(text, b"FTP") => None,
-            220 if fqdn => answers(Weak),
+            220 if fqdn() => answers(Weak),
             220 if text.len() < 4 => answers(Weak),
             250 if extensions.iter().any(|e| contains_nocase(bytes, e)) => answers(Strong),
             250 | 354 | 421 | 450 | 452 | 500..=503 | 521 | 530 | 535 | 550..=554 => answers(Weak),
@@ -137,10 +138,10 @@ pub(super) fn imap(bytes: &[u8], _: Carrier) -> Option<Sign> {
 /// NNTP: RFC 3977 sections 5.1 (greeting) and 5 to 7 (commands), RFC 4643 (AUTHINFO).
 pub(super) fn nntp(bytes: &[u8], _: Carrier) -> Option<Sign> {
     if let Some((code, text)) = reply(bytes) {
-        let named = ["NNTP", "InterNetNews", "news server", "posting ok", "NNRP"];
-        let named = named.iter().any(|n| contains_nocase(text, n.as_bytes()));
+        const NAMES: [&[u8]; 5] = [b"NNTP", b"InterNetNews", b"news server", b"posting ok", b"NNRP"];
+        let named = || NAMES.iter().any(|n| contains_nocase(text, n));
         return match code {
-            200 | 201 if named => answers(Good),
+            200 | 201 if named() => answers(Good),
             101 if contains(bytes, b"VERSION") => answers(Good),
             200 | 201 | 211 | 381 | 480 => shared(Role::Answers),
             _ => None,

@@ -87,6 +87,9 @@ pub(super) fn radius(bytes: &[u8], _: Carrier) -> Option<Sign> {
     if !matches!(code, 1..=5 | 11..=13 | 40..=45) || !fits || !(20..=4096).contains(&len) {
         return None;
     }
+    if bytes[..20].iter().all(|b| *b == code) {
+        return None; // padding: the authenticator is random, or a digest
+    }
     let (mut place, mut count) = (20, 0);
     while let (Some(kind), Some(size)) = (bytes.get(place), bytes.get(place + 1)) {
         if !matches!(kind, 1..=192 | 241..=246) || *size < 3 {
@@ -152,7 +155,7 @@ pub(super) fn syslog(bytes: &[u8], _: Carrier) -> Option<Sign> {
     match rest {
         _ if dated => asks(Strong),
         [] => None,
-        text if is_text(line(text).0.trim_ascii_end()) && line(text).0.len() >= 4 => asks(Good),
+        text if is_text(line(text).0.trim_ascii_end()) && line(text).0.len() >= 4 => asks(Weak),
         _ => None,
     }
 }

@@ -23,13 +23,17 @@ mod manage;
 mod meeting;
 mod names;
 mod networks;
+mod over_http;
 mod peers;
 mod plants;
 mod recognise;
+mod remote;
 mod sign;
 mod tools;
 mod web;
 
+#[cfg(test)]
+mod noise_tests;
 #[cfg(test)]
 mod recognition_tests;
 #[cfg(test)]

@@ -148,7 +148,9 @@ fn dns_sign(message: &[u8], carrier: Carrier) -> Option<Sign> {
         let refused = response && code != 0 && message.len() == 12;
         return refused.then(|| answers(Weak)).flatten();
     }
-    let short = says(if cut(message) { Good } else { Weak });
+    // Cut in the first question: only a name of at least one label says anything.
+    let label = message.get(12).is_some_and(|len| *len != 0);
+    let short = if label { says(if cut(message) { Good } else { Weak }) } else { None };
     let mut end = 12;
     for _ in 0..counts[0] {
         let Some(name_end) = dns_name(message, end)? else { return short };
@@ -163,7 +165,7 @@ fn dns_sign(message: &[u8], carrier: Carrier) -> Option<Sign> {
     }
     match records {
         0 if end == message.len() || carrier == Carrier::Stream => says(Strong),
-        0 => says(if end > 16 { Good } else { Weak }),
+        0 => says(Good).filter(|_| label),
         _ => dns_record(message, end).then(|| says(Strong)).flatten(),
     }
 }
@@ -285,7 +287,7 @@ pub(super) fn ntp(bytes: &[u8], _: Carrier) -> Option<Sign> {
         return None;
     }
     match mode {
-        3 => asks(Good),
+        3 if be32(bytes, 40)? != 0 || bytes.len() == 48 => asks(Good),
         4 if be32(bytes, 40)? != 0 => answers(Good),
         1 | 2 | 5 if be32(bytes, 40)? != 0 => either(Good),
         _ => None,

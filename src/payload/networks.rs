@@ -13,7 +13,9 @@ use super::sign::{Role, Sign, answers, asks, either, shared};
 /// (GTPv2-C), GSM 09.60 section 6 (version 0, which ends its header with a number, spare ones and a tunnel).
 pub(super) fn gtp(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let (flags, kind, len) = (*bytes.first()?, *bytes.get(1)?, usize::from(be16(bytes, 2)?));
-    let fits = |header: usize| len + header == bytes.len() || len + header > bytes.len() && cut(bytes);
+    let datagram = len <= 9000; // what an Ethernet carries at most
+    let fits =
+        |header: usize| len + header == bytes.len() || len + header > bytes.len() && cut(bytes) && datagram;
     let inside = |skip: usize| bytes.get(8 + skip).is_some_and(|b| matches!(b >> 4, 4 | 6));
     let optional = if flags & 7 != 0 { 4 } else { 0 };
     match (flags & 0xf8, kind) {

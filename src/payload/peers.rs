@@ -175,7 +175,7 @@ pub(super) fn ayiya(bytes: &[u8], _: Carrier) -> Option<Sign> {
 /// a hint.
 pub(super) fn rtp(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let body = bytes.len().checked_sub(12).filter(|len| *len > 0)?;
-    if bytes[0] != 0x80 || bytes[8..12] == [0; 4] {
+    if bytes[0] != 0x80 || bytes[8..12] == [0; 4] || bytes[8..12] == bytes[4..8] {
         return None;
     }
     let sized = match bytes[1] & 0x7f {
@@ -223,7 +223,10 @@ pub(super) fn rtmp(bytes: &[u8], _: Carrier) -> Option<Sign> {
 /// Skinny: its station header (length, reserved or version, message number, all little-endian).
 pub(super) fn skinny(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let (len, version, kind) = (le32(bytes, 0)?, le32(bytes, 4)?, le32(bytes, 8)?);
-    let fits = usize::try_from(len).ok()? + 8 <= bytes.len() && (4..=2000).contains(&len);
+    let end = usize::try_from(len).ok()? + 8;
+    // Another message may follow in the same segment, with the same version.
+    let next = || le32(bytes, end).is_some_and(|len| len >= 4) && le32(bytes, end + 4) == Some(version);
+    let fits = (4..=2000).contains(&len) && end <= bytes.len() && (end == bytes.len() || next());
     let known = matches!(version, 0 | 0x0a..=0x16)
         && matches!(kind, 0..=0x0050 | 0x0081..=0x0160)
         && (kind > 0 || len == 4);

@@ -2,7 +2,7 @@
 //! synchrophasors, HART-IP, DLMS, DoIP, DICOM, HL7, FIX, Veeder-Root.
 
 use super::app::Strength::{Good, Strong, Weak};
-use super::bytes::{at, be16, be32, cut, is_text, le16, le32};
+use super::bytes::{at, be16, be32, cut, le16, le32};
 use super::recognise::Carrier;
 use super::sign::{Sign, answers, asks, either};
 
@@ -53,7 +53,8 @@ pub(super) fn dnp3(bytes: &[u8], _: Carrier) -> Option<Sign> {
 pub(super) fn iec104(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let len = usize::from(*bytes.get(1)?);
     let control = bytes.get(2..6)?;
-    let next = len + 2 == bytes.len() || bytes.get(len + 2) == Some(&0x68);
+    let follows = || matches!(bytes.get(len + 2..), Some([0x68, 4..=253, ..] | [0x68]));
+    let next = len + 2 == bytes.len() || follows();
     if bytes[0] != 0x68 || !(4..=253).contains(&len) || !next || control[2] & 1 != 0 {
         return None;
     }
@@ -62,7 +63,8 @@ pub(super) fn iec104(bytes: &[u8], _: Carrier) -> Option<Sign> {
         [0x0b | 0x23 | 0x83, 0, 0, 0] if len == 4 => answers(Strong),
         [1, 0, ..] if len == 4 => either(Good),
         [first, ..] if first & 1 == 0 && len >= 12 => {
-            let asdu = bytes.get(6..10).filter(|_| !is_text(&bytes[..8]))?;
+            // Addresses have high bytes, and they are hardly ever all in use: texts have no zero.
+            let asdu = bytes.get(6..10).filter(|_| bytes.iter().take(15).skip(6).any(|b| *b == 0))?;
             let known = matches!(asdu[0], 1..=40 | 45..=51 | 58..=70 | 100..=107 | 110..=113 | 120..=127);
             (known && matches!(asdu[2] & 0x3f, 1..=13 | 20..=47) && asdu[1] != 0)
                 .then(|| either(Good))

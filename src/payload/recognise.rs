@@ -50,6 +50,8 @@ pub fn listen(carrier: Carrier, orig: &[u8], resp: &[u8]) -> Heard {
             None | Some(std::cmp::Ordering::Greater) => (best, tied) = (Some(candidate), false),
             Some(std::cmp::Ordering::Equal) => match best {
                 Some(b) if candidate.app.family() == Some(b.app) => best = Some(candidate),
+                // Two that are built on the same: that much is sure.
+                Some(b) if b.sibling(&candidate).is_some() => best = b.sibling(&candidate),
                 Some(b) => tied |= b.app != candidate.app && b.app.family() != Some(candidate.app),
                 None => {}
             },
@@ -80,6 +82,14 @@ impl Candidate {
     /// Stronger first; at equal strength, agreement of both sides first.
     fn rank(&self) -> (Strength, bool) {
         (self.strength, self.sides == Sides::Both)
+    }
+
+    /// What this and an equal reading have in common, when both are built on the same protocol.
+    fn sibling(self, other: &Self) -> Option<Self> {
+        let app = self.app.family().filter(|f| self.app != other.app && other.app.family() == Some(*f))?;
+        let common = |one, two| if one == two { one } else { Sides::Both };
+        let (sides, asks) = (common(self.sides, other.sides), common(self.asks, other.asks));
+        Some(Self { app, sides, asks, ..self })
     }
 
     fn heard(self) -> Heard {

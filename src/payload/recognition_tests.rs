@@ -1,13 +1,16 @@
-//! Every sample conversation against every protocol, cut at every length, in both orders; and noise against
-//! all.
+//! Every sample conversation against every protocol, cut at every length, and in both orders.
 
 use super::samples::Sample;
-use super::{App, AppProto, Carrier, Sides, Strength, listen, recognise};
-use super::{calls, crypto, data, mail, malware, manage, names, networks, peers, plants, tools, web};
+use super::{App, Carrier, Sides, Strength, listen, recognise};
+use super::{
+    calls, crypto, data, mail, malware, manage, names, networks, over_http, peers, plants, remote, tools, web,
+};
 use proptest::prelude::*;
 
 const FAMILIES: &[&[Sample]] = &[
     web::SAMPLES,
+    over_http::SAMPLES,
+    remote::SAMPLES,
     mail::SAMPLES,
     crypto::SAMPLES,
     names::SAMPLES,
@@ -84,67 +87,6 @@ fn any_cut_is_safe_and_never_another_protocol() {
             }
         }
     }
-}
-
-/// A small generator with a fixed seed (`SplitMix64`), so that the measured rate is the same on every run.
-struct Noise(u64);
-
-impl Noise {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ z >> 31
-    }
-
-    fn below(&mut self, limit: u64) -> usize {
-        usize::try_from(self.next() % limit).unwrap()
-    }
-
-    /// A payload: mostly uniform bytes, some digits, letters, words, and runs of one byte.
-    fn payload(&mut self, number: u64) -> Vec<u8> {
-        const WORDS: [&str; 16] = [
-            "the", "port", "is", "open", "and", "nobody", "knows", "why", "user", "pass", "list", "get",
-            "of", "a", "to", "help",
-        ];
-        let len = match number % 4 {
-            0 => 1 + self.below(16),
-            1 => 1 + self.below(64),
-            _ => 1 + self.below(512),
-        };
-        match number % 10 {
-            0 => vec![[0, 0xff, b' ', b'A', 0x20, 1][self.below(6)]; len],
-            1 => (0..len).map(|_| b'0' + u8::try_from(self.below(10)).unwrap()).collect(),
-            2 => (0..len).map(|_| 0x20 + u8::try_from(self.below(95)).unwrap()).collect(),
-            3 => {
-                let text: Vec<&str> = (0..len / 4 + 1).map(|_| WORDS[self.below(16)]).collect();
-                (text.join(" ") + if number.is_multiple_of(3) { "\r\n" } else { ".\n" }).into_bytes()
-            }
-            _ => (0..len).map(|_| self.next().to_le_bytes()[0]).collect(),
-        }
-    }
-}
-
-#[test]
-fn noise_is_nothing() {
-    let mut noise = Noise(1207);
-    let mut found: Vec<(AppProto, Vec<u8>)> = Vec::new();
-    for number in 0..200_000 {
-        let payload = noise.payload(number);
-        for carrier in [Carrier::Stream, Carrier::Datagram] {
-            let proto = recognise(carrier, &payload, b"");
-            if proto.app != App::Unknown {
-                found.push((proto, payload.clone()));
-            }
-        }
-    }
-    let sure = found.iter().filter(|(proto, _)| proto.strength > Strength::Weak).count();
-    println!("noise: {} of 400000 named, {sure} of them more than weakly", found.len());
-    for (proto, payload) in &found {
-        println!("  {proto:?} {:02x?}", &payload[..payload.len().min(24)]);
-    }
-    assert!(sure <= 2 && found.len() <= 4, "{} named, {sure} surely", found.len());
 }
 
 proptest! {

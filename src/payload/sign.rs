@@ -87,6 +87,10 @@ pub(super) enum First {
     Of(&'static [u8]),
     /// From the first to the second, both included.
     Range(u8, u8),
+    /// Within one of these ranges, both ends included.
+    Within(&'static [(u8, u8)]),
+    /// One of these capital letters in either case, or one of these bytes.
+    Words(&'static [u8], &'static [u8]),
 }
 
 impl First {
@@ -95,10 +99,12 @@ impl First {
         match self {
             Self::Any => true,
             Self::Range(low, high) => low <= byte && byte <= high,
-            Self::Of(bytes) => {
+            Self::Of(bytes) => holds(bytes, byte),
+            Self::Words(letters, bytes) => holds(letters, byte.to_ascii_uppercase()) || holds(bytes, byte),
+            Self::Within(ranges) => {
                 let mut at = 0;
-                while at < bytes.len() {
-                    if bytes[at] == byte {
+                while at < ranges.len() {
+                    if ranges[at].0 <= byte && byte <= ranges[at].1 {
                         return true;
                     }
                     at += 1;
@@ -107,6 +113,18 @@ impl First {
             }
         }
     }
+}
+
+/// True when `byte` is one of `bytes`; a loop, because the dispatch is built at compile time.
+const fn holds(bytes: &[u8], byte: u8) -> bool {
+    let mut at = 0;
+    while at < bytes.len() {
+        if bytes[at] == byte {
+            return true;
+        }
+        at += 1;
+    }
+    false
 }
 
 /// One row of the protocol table.

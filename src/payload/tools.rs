@@ -58,7 +58,17 @@ pub(super) fn vnc(bytes: &[u8], _: Carrier) -> Option<Sign> {
 pub(super) fn x11(bytes: &[u8], _: Carrier) -> Option<Sign> {
     match bytes {
         [b'l', 0, 11, 0, 0, 0, ..] | [b'B', 0, 0, 11, 0, 0, ..] if bytes.len() >= 12 => asks(Strong),
-        [0..=2, _, 11, 0, 0, 0, ..] | [0..=2, _, 0, 11, 0, 0, ..] if bytes.len() >= 8 => answers(Good),
+        [state, reason, 11, 0, 0, 0, low, high, ..] | [state, reason, 0, 11, 0, 0, high, low, ..] => {
+            // Success is followed by at least the fixed part of the setup, a failure by its padded reason.
+            let units = u16::from_be_bytes([*high, *low]);
+            let sound = match state {
+                0 => *reason > 0 && units == u16::from(*reason).div_ceil(4),
+                1 => units >= 8,
+                2 => (1..256).contains(&units),
+                _ => false,
+            };
+            sound.then(|| answers(Good)).flatten()
+        }
         _ => None,
     }
 }
@@ -184,6 +194,9 @@ pub(super) fn ookla(bytes: &[u8], _: Carrier) -> Option<Sign> {
 
 /// ident: RFC 1413 section 4 (two port numbers; the answer repeats them).
 pub(super) fn ident(bytes: &[u8], _: Carrier) -> Option<Sign> {
+    if !bytes.iter().take(16).any(|b| *b == b',') {
+        return None; // quick to say no to the many texts that begin with a digit
+    }
     let (first, ended) = line(bytes);
     let mut fields = first.split(|b| *b == b':');
     let mut pair = fields.next()?.split(|b| *b == b',');

@@ -5,7 +5,7 @@
 //! scheme stand in for it.
 
 use super::app::Strength::{Good, Strong, Weak};
-use super::bytes::{at, contains, contains_nocase, decimal, line, word};
+use super::bytes::{at, contains, contains_nocase, decimal, line, rfind_byte, word};
 use super::recognise::Carrier;
 use super::sign::{Sign, answers, asks};
 
@@ -41,10 +41,14 @@ pub(super) fn http2(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let known = |id: &[u8]| id[0] == 0 && matches!(id[1], 1..=9);
     let body = bytes.get(9..).unwrap_or_default();
     let count = usize::from(*bytes.get(2)?) / 6;
-    if settings && count <= 16 && body.len() >= count * 6 && body.chunks_exact(6).take(count).all(known) {
-        return answers(Strong);
+    if !settings || count > 16 || body.len() < count * 6 || !body.chunks_exact(6).take(count).all(known) {
+        return None;
     }
-    None
+    // What may follow: on the connection's own stream no data and no headers (sections 6.1 and 6.2).
+    let next = &body[count * 6..];
+    let stream = next.get(5..9).is_some_and(|stream| stream != [0; 4]);
+    let sound = next.get(3).is_none_or(|kind| matches!(kind, 4 | 6..=8) || *kind <= 9 && stream);
+    sound.then(|| answers(Strong)).flatten()
 }
 
 /// SSDP: HTTP lines in datagrams (`UPnP` Device Architecture 2.0, section 1).
@@ -126,19 +130,19 @@ pub(super) fn megaco(bytes: &[u8], _: Carrier) -> Option<Sign> {
 }
 
 /// The first line of a request: three words.
-struct Start<'a> {
+pub(super) struct Start<'a> {
     method: &'a [u8],
     target: &'a [u8],
     /// What follows the target; empty when the line was cut before it.
-    version: &'a [u8],
+    pub(super) version: &'a [u8],
     /// True when the whole line is here.
-    ended: bool,
+    pub(super) ended: bool,
 }
 
 impl<'a> Start<'a> {
     /// A line that opens with a method word: 2 to 24 capitals, hyphens or underscores (tokens in fact, RFC
     /// 9110 section 9.1, but every registered method is spelt like this).
-    fn of(bytes: &'a [u8]) -> Option<Self> {
+    pub(super) fn of(bytes: &'a [u8]) -> Option<Self> {
         let method_len = bytes.iter().take(25).position(|b| *b == b' ')?;
         let method = &bytes[..method_len];
         let spelt = method.iter().all(|b| b.is_ascii_uppercase() || matches!(b, b'-' | b'_'));
@@ -146,7 +150,7 @@ impl<'a> Start<'a> {
             return None;
         }
         let (line, ended) = line(&bytes[method_len + 1..]);
-        let cut = line.iter().rposition(|b| *b == b' ');
+        let cut = rfind_byte(line, b' ');
         let (target, version) =
             cut.map_or((line, &line[line.len()..]), |cut| (&line[..cut], &line[cut + 1..]));
         Some(Self { method, target, version, ended })
