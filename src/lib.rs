@@ -46,7 +46,8 @@
 //! # Asked once
 //! A flow keeps up to [`flow::HEAD_BYTES_MAX`] payload bytes of each side in a bounded pool. When it comes
 //! due (enough was heard, refused, timed out, closed) `payload`, `registry` and `host` are asked, beside the
-//! road and never per packet, and the bytes are let go.
+//! road and never per packet, and the bytes are let go. A handshake that is longer may be kept whole, up to
+//! [`flow::LONG_HEAD_BYTES_MAX`], out of the same pool.
 //!
 //! # Hostile input
 //! Any bytes are normal input: no panic, no unbounded memory, no silent loss. Rooms that read strangers'

@@ -40,8 +40,8 @@ pub struct Config {
     /// Flows tracked at the same time, over all workers; rounded up to a multiple of [`super::SHARDS`].
     /// Default 2^21.
     pub flows_max: usize,
-    /// Heads (up to 512 payload bytes of one side) held at the same time; rounded up likewise. At the bound,
-    /// new flows go without. Default 2^17, which is 66 MB.
+    /// Heads (up to 512 payload bytes of one side; a longer one counts once for every 512) held at the same
+    /// time; rounded up likewise. At the bound, new flows go without. Default 2^17, which is 70 MB.
     pub heads_max: usize,
     /// Seed of the hash that places flows. Output below the caps does not depend on it.
     pub seed: u64,

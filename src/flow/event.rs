@@ -95,6 +95,11 @@ pub enum Keep {
     Release,
     /// Not decided: keep the bytes, gather more, ask again.
     Listen,
+    /// It is decided, but not all is there that is wanted: keep the bytes, let full heads grow until each
+    /// holds so many (at most [`super::LONG_HEAD_BYTES_MAX`]; later datagrams stand behind the first), ask
+    /// again. Asked again at once when a head grew, since the packet at hand may hold the rest. After the
+    /// last hearing, and when the pool is at its bound, this is [`Keep::Release`].
+    More(usize),
     /// It is decided, but what it says from its next payload packet on is wanted ([`Event::Said`]); the kept
     /// bytes go.
     Tap,

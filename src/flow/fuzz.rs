@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use super::{Config, Ears, Event, Flow, HEAD_BYTES_MAX, Keep, Order, Table, Timeouts};
+use super::{Config, Ears, Event, Flow, Keep, LONG_HEAD_BYTES_MAX, Order, Table, Timeouts};
 use crate::time::Timestamp;
 use crate::wire::{Endpoint, Packet, Role, Tcp, TcpFlags, Transport, Vlan};
 
@@ -111,7 +111,7 @@ struct Fickle;
 impl Ears<u8> for Fickle {
     fn hear(&mut self, flow: &Flow) -> (u8, Keep) {
         let first = flow.head_orig.bytes.first().copied().unwrap_or(0);
-        (first, [Keep::Release, Keep::Listen, Keep::Tap][usize::from(first % 3)])
+        (first, [Keep::Release, Keep::Listen, Keep::Tap, Keep::More(1200)][usize::from(first % 4)])
     }
 }
 
@@ -137,7 +137,9 @@ fn check(events: &Events, packets: &[Packet<'_>]) {
 }
 
 fn bounded(flow: &Flow) {
-    assert!(flow.head_orig.bytes.len() <= HEAD_BYTES_MAX && flow.head_resp.bytes.len() <= HEAD_BYTES_MAX);
+    for head in [&flow.head_orig, &flow.head_resp] {
+        assert!(head.bytes.len() <= LONG_HEAD_BYTES_MAX);
+    }
     assert!(flow.direction.confidence <= 100, "{flow:?}");
     assert!(flow.id < 1 << 53, "{flow:?}");
     // At most one outcome, and one that goes with the state: neither asks for more than the flow knows.

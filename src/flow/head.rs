@@ -5,10 +5,18 @@
 //! apart from it is not kept (and comes back if it is retransmitted). Bytes that are there already are never
 //! doubled.
 //!
+//! A head that is to become longer goes on in further buffers ([`super::heads`]), each of which is one like
+//! this with a `base` of its own.
+//!
 //! Invariants: `len <= 512`, `len < island.0 < island.1 <= 512` or there is no island; `bytes[..len]` is
 //! contiguous.
 
+use super::slab::NIL;
 use super::{HEAD_BYTES_MAX, Head};
+
+/// Bytes of one buffer, as a distance between sequence numbers.
+#[expect(clippy::cast_possible_truncation, reason = "512")]
+const SIZE: u32 = HEAD_BYTES_MAX as u32;
 
 /// A buffer of the pool.
 #[derive(Clone, Copy, Debug)]
@@ -21,13 +29,20 @@ pub(super) struct HeadBuffer {
     island: (u16, u16),
     /// True when `base` is where the stream began.
     from_start: bool,
+    /// The buffer that goes on where this one ends.
+    pub(super) next: u32,
     bytes: [u8; HEAD_BYTES_MAX],
 }
 
 impl HeadBuffer {
     /// An empty buffer whose first byte has this sequence number.
     pub(super) fn new(base: u32, from_start: bool) -> Self {
-        Self { base, len: 0, island: (0, 0), from_start, bytes: [0; HEAD_BYTES_MAX] }
+        Self { base, len: 0, island: (0, 0), from_start, next: NIL, bytes: [0; HEAD_BYTES_MAX] }
+    }
+
+    /// An empty buffer for the bytes behind this one's.
+    pub(super) fn following(&self) -> Self {
+        Self::new(self.base.wrapping_add(SIZE), self.from_start)
     }
 
     /// True when nothing more fits.
@@ -40,21 +55,28 @@ impl HeadBuffer {
         (self.len, self.island) = (0, (0, 0));
     }
 
-    /// Puts bytes behind the ones that are there (a datagram and its later fragments).
-    pub(super) fn append(&mut self, bytes: &[u8]) {
+    /// Puts bytes behind the ones that are there (a datagram and its later fragments); how many fitted.
+    pub(super) fn append(&mut self, bytes: &[u8]) -> usize {
         let from = usize::from(self.len);
         self.place(from, bytes);
+        usize::from(self.len) - from
     }
 
     /// Puts a TCP segment where its sequence number says.
     pub(super) fn segment(&mut self, seq: u32, bytes: &[u8]) {
         let ahead = seq.wrapping_sub(self.base).cast_signed();
+        let is_beyond = usize::try_from(ahead).is_ok_and(|at| at >= HEAD_BYTES_MAX);
+        if is_beyond && self.len == 0 && self.island.0 == self.island.1 {
+            // The beginning is lost: better the first bytes there are than none.
+            (self.base, self.from_start) = (seq, false);
+        }
+        self.segment_behind(seq, bytes);
+    }
+
+    /// Puts a TCP segment where its sequence number says, as far as that is in this buffer.
+    pub(super) fn segment_behind(&mut self, seq: u32, bytes: &[u8]) {
+        let ahead = seq.wrapping_sub(self.base).cast_signed();
         if let Ok(at) = usize::try_from(ahead) {
-            if at >= HEAD_BYTES_MAX && self.len == 0 && self.island.0 == self.island.1 {
-                // The beginning is lost: better the first bytes there are than none.
-                (self.base, self.from_start) = (seq, false);
-                return self.place(0, bytes);
-            }
             return self.place(at, bytes);
         }
         // It begins before the first byte kept; what reaches beyond that is still new or the same.
@@ -63,13 +85,18 @@ impl HeadBuffer {
         }
     }
 
+    /// The bytes without a hole before them.
+    pub(super) fn contiguous(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+
     /// What was gathered. Bytes behind a hole are given only when there is nothing before it.
     pub(super) fn snapshot(&self) -> Head {
         if self.len == 0 && self.island.1 > 0 {
             let bytes = self.bytes[usize::from(self.island.0)..usize::from(self.island.1)].to_vec();
             return Head { bytes, from_start: false };
         }
-        Head { bytes: self.bytes[..usize::from(self.len)].to_vec(), from_start: self.from_start }
+        Head { bytes: self.contiguous().to_vec(), from_start: self.from_start }
     }
 
     fn place(&mut self, at: usize, bytes: &[u8]) {

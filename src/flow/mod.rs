@@ -22,6 +22,7 @@ mod endpoints;
 mod event;
 mod fuzz;
 mod head;
+mod heads;
 mod index;
 mod key;
 mod letters;
@@ -55,6 +56,8 @@ pub use table::{Living, Table};
 
 /// Payload bytes kept per direction until they have been asked about.
 pub const HEAD_BYTES_MAX: usize = 512;
+/// Payload bytes kept per direction where [`Keep::More`] asked for them: two datagrams of 1,500 bytes.
+pub const LONG_HEAD_BYTES_MAX: usize = 3072;
 /// Shards of all tables together: the finest division of work, and the same for any number of workers.
 pub const SHARDS: usize = 64;
 /// Times a flow is heard at most.

@@ -231,10 +231,19 @@ impl History {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Head {
     /// The bytes: for TCP contiguous from the first byte seen; for UDP and SCTP the first datagram,
-    /// or a later one once the first had been heard and said nothing.
+    /// or a later one once the first had been heard and said nothing, and under [`super::Keep::More`] those
+    /// after it.
     pub bytes: Vec<u8>,
     /// False when the beginning of the conversation was not captured, so the bytes may start anywhere.
     pub from_start: bool,
+}
+
+impl Head {
+    /// The first [`super::HEAD_BYTES_MAX`] bytes.
+    #[must_use]
+    pub fn first(&self) -> &[u8] {
+        &self.bytes[..self.bytes.len().min(super::HEAD_BYTES_MAX)]
+    }
 }
 
 /// An ICMP error that quoted a packet of a flow.

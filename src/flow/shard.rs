@@ -12,6 +12,7 @@ use super::birth::{Embryo, Profile, Profiles};
 use super::config::{Config, Counters};
 use super::deadlines::{Deadlines, TRACKS};
 use super::head::HeadBuffer;
+use super::heads::{Grown, Heads};
 use super::key::{End, Hasher, Key, low32};
 use super::slab::{List, NIL, Slab};
 use super::track::{Class, Hearing, Track, asks};
@@ -35,13 +36,24 @@ pub(super) struct Arrival<'p, 'a> {
     pub(super) tag: u32,
 }
 
+/// Where payload goes in its sender's head.
+#[derive(Clone, Copy, Debug)]
+enum Goes {
+    /// Nowhere: it is of a later datagram, or stands behind a hole.
+    Nowhere,
+    /// To its place in the stream.
+    At(u32),
+    /// Behind what is there, from this byte of it on.
+    Behind(usize),
+}
+
 #[derive(Debug)]
 pub(super) struct Shard<N> {
     hasher: Hasher,
     index: super::index::Index,
     embryos: Slab<Embryo, 128>,
     tracks: Slab<Track<N>, TRACKS>,
-    heads: Slab<HeadBuffer, 16>,
+    heads: Heads,
     icmp: Slab<IcmpNote, 16>,
     profiles: Profiles,
     /// Embryos, oldest first: in exact order of their deadlines.
@@ -50,7 +62,6 @@ pub(super) struct Shard<N> {
     next_due: Timestamp,
     clock: Timestamp,
     flows_max: usize,
-    heads_max: usize,
     counters: Counters,
 }
 
@@ -70,7 +81,7 @@ impl<N: Copy + Default> Shard<N> {
             index: super::index::Index::new(),
             embryos: Slab::new(),
             tracks: Slab::new(),
-            heads: Slab::new(),
+            heads: Heads::new(config.heads_max.div_ceil(SHARDS)),
             icmp: Slab::new(),
             profiles: Profiles::new(config.seed),
             young: List::EMPTY,
@@ -78,7 +89,6 @@ impl<N: Copy + Default> Shard<N> {
             next_due: Timestamp::MAX,
             clock: Timestamp::MIN,
             flows_max: config.flows_max.div_ceil(SHARDS).max(1),
-            heads_max: config.heads_max.div_ceil(SHARDS),
             counters: Counters::default(),
         }
     }
@@ -296,16 +306,16 @@ impl<N: Copy + Default> Shard<N> {
             Hearing::Done => {}
             Hearing::Tapped => self.say(at, arrival, out),
             Hearing::Open => {
-                let first = self.keep_head(at, arrival, expected);
+                let (first, rest) = self.keep_head(at, arrival, expected);
                 if self.is_due(at, sender, first) {
-                    self.hear(at, packet, ears, out);
+                    self.hear(at, arrival, rest, ears, out);
                 }
             }
         }
     }
 
-    /// Adds payload to the sender's head; true when it is the first of that side.
-    fn keep_head(&mut self, at: u32, arrival: &Arrival<'_, '_>, expected: u32) -> bool {
+    /// Adds payload to the sender's head: whether it is the first of that side, and how it would go on.
+    fn keep_head(&mut self, at: u32, arrival: &Arrival<'_, '_>, expected: u32) -> (bool, Goes) {
         let (packet, sender) = (arrival.packet, arrival.sender);
         let is_tcp = packet.transport == Transport::Tcp;
         let fragment = match packet.role {
@@ -318,33 +328,42 @@ impl<N: Copy + Default> Shard<N> {
         // What was heard said nothing: a later datagram may. (A stream goes on where it was.)
         let again = !is_tcp && fragment.is_none() && (1..HEARINGS_MAX).contains(&track.heard);
         if first {
-            if self.heads.live() >= self.heads_max {
+            let Some(head) = self.heads.insert(first_head(track, arrival)) else {
                 self.counters.heads_refused += 1;
                 if track.heads[1 - sender] == NIL {
                     track.hearing = Hearing::Done;
                 }
-                return false;
-            }
-            track.heads[sender] = self.heads.insert(first_head(track, arrival));
+                return (false, Goes::Nowhere);
+            };
+            track.heads[sender] = head;
             track.set_datagram_open(sender, true);
         } else if fragment.is_none() {
             track.set_datagram_open(sender, again);
         }
-        let open = track.datagram_is_open(sender);
-        let head = self.heads.get_mut(track.heads[sender]);
-        if again {
-            head.forget();
+        let (open, head) = (track.datagram_is_open(sender), track.heads[sender]);
+        if again && !self.heads.is_long(head) {
+            self.heads.forget(head);
         }
-        match fragment {
-            Some(false) => {}
-            Some(true) if is_tcp => head.segment(expected, packet.payload),
-            Some(true) if open => head.append(packet.payload),
-            Some(true) => {}
-            None if is_tcp => head.segment(payload_seq(packet), packet.payload),
-            None if first || again => head.append(packet.payload),
-            None => {}
+        let goes = match fragment {
+            Some(false) => Goes::Nowhere,
+            Some(true) if is_tcp => Goes::At(expected),
+            Some(true) if open => Goes::Behind(0),
+            Some(true) => Goes::Nowhere,
+            None if is_tcp => Goes::At(payload_seq(packet)),
+            None if first || again || self.heads.is_long(head) => Goes::Behind(0),
+            None => Goes::Nowhere,
+        };
+        (first, self.put(head, packet.payload, goes))
+    }
+
+    /// Puts payload into a head; where the rest of it goes if the head grows.
+    fn put(&mut self, head: u32, payload: &[u8], goes: Goes) -> Goes {
+        match goes {
+            Goes::Nowhere => {}
+            Goes::At(seq) => self.heads.segment(head, seq, payload),
+            Goes::Behind(from) => return Goes::Behind(from + self.heads.append(head, &payload[from..])),
         }
-        first
+        goes
     }
 
     /// Due: the second side spoke for the first time, four more payload packets came, or a side without an
@@ -355,25 +374,66 @@ impl<N: Copy + Default> Shard<N> {
         if track.heard >= HEARINGS_MAX || mine == NIL && other == NIL {
             return false;
         }
-        let full = track.heard == 0 && mine != NIL && other == NIL && self.heads.get(mine).is_full();
+        let full = track.heard == 0 && mine != NIL && other == NIL && self.heads.is_full(mine);
         first && other != NIL || track.since >= HEAR_EVERY || full
     }
 
-    fn hear(&mut self, at: u32, packet: &Packet<'_>, ears: &mut impl Ears<N>, out: &mut Out<N>) {
-        let flow = Box::new(self.snapshot(at, None));
-        let (note, keep) = ears.hear(&flow);
+    /// Asks what the flow is. Whoever wants more is asked again at once, as the packet at hand may hold it.
+    fn hear(
+        &mut self,
+        at: u32,
+        arrival: &Arrival<'_, '_>,
+        rest: Goes,
+        ears: &mut impl Ears<N>,
+        out: &mut Out<N>,
+    ) {
+        let mut flow = Box::new(self.snapshot(at, None));
+        let (mut note, mut keep) = ears.hear(&flow);
+        if let Keep::More(len) = keep {
+            match self.lengthen(at, arrival, rest, len) {
+                Grown::Longer => {
+                    *flow = self.snapshot(at, None);
+                    (note, keep) = ears.hear(&flow);
+                }
+                Grown::Enough => {}
+                Grown::Refused => keep = Keep::Release,
+            }
+        }
         let track = self.tracks.get_mut(at);
         (track.note, track.since) = (note, 0);
         track.heard += 1;
         track.hearing = match keep {
-            Keep::Listen => Hearing::Open,
+            Keep::More(_) if track.heard >= HEARINGS_MAX => Hearing::Done,
+            Keep::Listen | Keep::More(_) => Hearing::Open,
             Keep::Release => Hearing::Done,
             Keep::Tap => Hearing::Tapped,
         };
-        if keep != Keep::Listen {
+        if track.hearing != Hearing::Open {
             self.release_heads(at);
         }
-        out.push((self.order_of(packet), Event::Heard(flow, note)));
+        out.push((self.order_of(arrival.packet), Event::Heard(flow, note)));
+    }
+
+    /// Lets the full heads of a flow grow, and takes in what the packet at hand has for them.
+    fn lengthen(&mut self, at: u32, arrival: &Arrival<'_, '_>, rest: Goes, len: usize) -> Grown {
+        let heads = self.tracks.get(at).heads;
+        let mut all = Grown::Enough;
+        for (end, head) in heads.into_iter().enumerate().filter(|(_, head)| *head != NIL) {
+            match self.heads.grow(head, len) {
+                Grown::Enough => {}
+                Grown::Refused => {
+                    self.counters.heads_refused += 1;
+                    return Grown::Refused;
+                }
+                Grown::Longer => {
+                    all = Grown::Longer;
+                    if end == arrival.sender {
+                        self.put(head, arrival.packet.payload, rest);
+                    }
+                }
+            }
+        }
+        all
     }
 
     fn say(&mut self, at: u32, arrival: &Arrival<'_, '_>, out: &mut Out<N>) {
@@ -489,7 +549,7 @@ impl<N: Copy + Default> Shard<N> {
         let track = self.tracks.get(at);
         let heads = track.heads.map(|head| match head {
             NIL => Head::default(),
-            head => self.heads.get(head).snapshot(),
+            head => self.heads.snapshot(head),
         });
         track.flow(self.profiles.get(track.profile), heads, self.icmp_of(track), ended)
     }
@@ -508,7 +568,7 @@ impl<N: Copy + Default> Shard<N> {
     fn release_heads(&mut self, at: u32) {
         for head in &mut self.tracks.get_mut(at).heads {
             if *head != NIL {
-                self.heads.remove(*head);
+                self.heads.release(*head);
                 *head = NIL;
             }
         }

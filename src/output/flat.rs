@@ -65,6 +65,9 @@ impl Flat {
             if let Some(tls) = &app.tls {
                 flat.tls(tls);
             }
+            if let Some(quic) = &app.quic {
+                flat.add("ghostport_quic_version", quic.version.cleaned());
+            }
         }
         flat.add("ghostport_story", ghost.verdict.story);
         flat.add("ghostport_probability", ghost.verdict.probability.to_string());

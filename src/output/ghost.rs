@@ -117,14 +117,19 @@ pub(super) struct GhostApp<'a> {
     pub(super) sides: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) tls: Option<GhostTls<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) quic: Option<GhostQuic<'a>>,
 }
 
 impl<'a> GhostApp<'a> {
     fn new(evidence: &'a Evidence, room: Room) -> Option<Self> {
         let said = evidence.app;
-        let tls = evidence.details.as_deref().map(|details| GhostTls::new(details, room));
+        let details = evidence.details.as_deref();
+        let tls = details.map(|details| GhostTls::new(details, room)).filter(|tls| !tls.is_empty());
+        let quic = details.and_then(|details| details.quic.as_deref());
+        let quic = quic.map(|version| GhostQuic { version: Text::cut(version, 16) });
         let known = said.app != App::Unknown;
-        known.then(|| Self { name: said.app.name(), sides: said.sides.name(), tls })
+        known.then(|| Self { name: said.app.name(), sides: said.sides.name(), tls, quic })
     }
 }
 
@@ -151,6 +156,17 @@ impl<'a> GhostTls<'a> {
             ja4: details.ja4.as_ref().map(text),
         }
     }
+
+    /// True when a QUIC handshake said nothing that could be read.
+    fn is_empty(&self) -> bool {
+        self.sni.is_none() && self.alpn.is_empty() && self.version.is_none() && self.ja4.is_none()
+    }
+}
+
+/// `quic`: what the first packet's header says.
+#[derive(Debug, Serialize)]
+pub(super) struct GhostQuic<'a> {
+    pub(super) version: Text<'a>,
 }
 
 /// `verdict`: the answer.

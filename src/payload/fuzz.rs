@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use super::{Announced, App, Carrier, MEETINGS_MAX, Sides, Speech, announce, listen};
+use super::{Announced, App, Carrier, Details, MEETINGS_MAX, Sides, Speech, announce, listen};
 use crate::time::Timestamp;
 use crate::wire::Endpoint;
 
@@ -16,6 +16,7 @@ use crate::wire::Endpoint;
 pub fn fuzz(data: &[u8]) {
     let Some((first, rest)) = data.split_first() else { return };
     let (orig, resp) = rest.split_at(rest.len() * usize::from(*first) / 256);
+    detailed(orig, resp);
     for carrier in [Carrier::Stream, Carrier::Datagram] {
         let (one, other) = (listen(carrier, orig, resp), listen(carrier, resp, orig));
         assert_eq!(one.proto.app, other.proto.app, "sides do not matter");
@@ -25,6 +26,15 @@ pub fn fuzz(data: &[u8]) {
         for app in App::ALL.iter().filter(|app| app.announces()) {
             announced(*app, carrier, rest);
         }
+    }
+}
+
+/// What is said of a handshake is bounded.
+fn detailed(orig: &[u8], resp: &[u8]) {
+    for app in [App::Tls, App::Dtls, App::Quic] {
+        let _bounded = Details::wanted(app, orig, resp);
+        let Some(details) = Details::of(app, orig, resp) else { continue };
+        assert!(details.alpn.len() <= 8 && details.sni.is_none_or(|name| name.len() <= 3 * 255));
     }
 }
 

@@ -203,17 +203,20 @@ struct Listener;
 impl Ears<AppProto> for Listener {
     fn hear(&mut self, flow: &Flow) -> (AppProto, Keep) {
         let heard = recognise(flow);
+        let (orig, resp) = (&flow.head_orig.bytes, &flow.head_resp.bytes);
         let keep = match heard.app {
             App::Unknown => Keep::Listen,
-            app if payload::goes_on(app, &flow.head_orig.bytes, &flow.head_resp.bytes) => Keep::Tap,
-            _ => Keep::Release,
+            app if payload::goes_on(app, orig, resp) => Keep::Tap,
+            app => Details::wanted(app, orig, resp).map_or(Keep::Release, Keep::More),
         };
         (heard, keep)
     }
 }
 
+/// By the first bytes of each side, no matter how many more were kept.
 fn recognise(flow: &Flow) -> AppProto {
-    payload::recognise(carrier(flow.transport), &flow.head_orig.bytes, &flow.head_resp.bytes)
+    let [orig, resp] = [&flow.head_orig, &flow.head_resp].map(|head| head.first());
+    payload::recognise(carrier(flow.transport), orig, resp)
 }
 
 fn details(flow: &Flow, app: AppProto) -> Option<Box<Details>> {

@@ -1,0 +1,181 @@
+//! The pool of a shard's heads: buffers of 512 bytes, and chains of them where somebody asked for more.
+//!
+//! Most conversations say what they are in their first bytes. The few that take longer to say all that is
+//! wanted grow by whole buffers out of the same pool, so that there is one bound for all of it.
+//!
+//! Invariants: at most `max` buffers live; a chain is at most [`LONG_HEAD_BYTES_MAX`] long and ends; only the
+//! first buffer of a chain is ever named from outside.
+
+use super::head::HeadBuffer;
+use super::slab::{NIL, Slab};
+use super::{HEAD_BYTES_MAX, Head, LONG_HEAD_BYTES_MAX};
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Heads {
+    buffers: Slab<HeadBuffer, 16>,
+    max: usize,
+}
+
+/// What became of the wish for a longer head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Grown {
+    /// It takes more now.
+    Longer,
+    /// It takes as much as was asked for, or is not full yet.
+    Enough,
+    /// The pool is at its bound.
+    Refused,
+}
+
+impl Heads {
+    /// A pool of at most this many buffers.
+    pub(super) const fn new(max: usize) -> Self {
+        Self { buffers: Slab::new(), max }
+    }
+
+    /// Takes a head in; `None` at the bound.
+    pub(super) fn insert(&mut self, first: HeadBuffer) -> Option<u32> {
+        (self.buffers.live() < self.max).then(|| self.buffers.insert(first))
+    }
+
+    /// True when the first buffer takes no more.
+    pub(super) fn is_full(&self, head: u32) -> bool {
+        self.buffers.get(head).is_full()
+    }
+
+    /// True when it has grown.
+    pub(super) fn is_long(&self, head: u32) -> bool {
+        self.buffers.get(head).next != NIL
+    }
+
+    /// Empties a head that has not grown, for another datagram.
+    pub(super) fn forget(&mut self, head: u32) {
+        self.buffers.get_mut(head).forget();
+    }
+
+    /// Puts bytes behind the ones that are there; how many fitted.
+    pub(super) fn append(&mut self, head: u32, bytes: &[u8]) -> usize {
+        let (mut at, mut taken) = (head, 0);
+        while at != NIL && taken < bytes.len() {
+            let buffer = self.buffers.get_mut(at);
+            taken += buffer.append(&bytes[taken..]);
+            at = buffer.next;
+        }
+        taken
+    }
+
+    /// Puts a TCP segment where its sequence number says.
+    pub(super) fn segment(&mut self, head: u32, seq: u32, bytes: &[u8]) {
+        let first = self.buffers.get_mut(head);
+        first.segment(seq, bytes);
+        let mut at = first.next;
+        while at != NIL {
+            let buffer = self.buffers.get_mut(at);
+            buffer.segment_behind(seq, bytes);
+            at = buffer.next;
+        }
+    }
+
+    /// Makes room for `len` bytes in a head whose first buffer is full: all of it or nothing.
+    pub(super) fn grow(&mut self, head: u32, len: usize) -> Grown {
+        if !self.is_full(head) {
+            return Grown::Enough;
+        }
+        let (mut last, mut buffers) = (head, 1);
+        while self.is_long(last) {
+            last = self.buffers.get(last).next;
+            buffers += 1;
+        }
+        let wanted = len.min(LONG_HEAD_BYTES_MAX).div_ceil(HEAD_BYTES_MAX);
+        if buffers >= wanted {
+            return Grown::Enough;
+        }
+        if self.buffers.live() + wanted - buffers > self.max {
+            return Grown::Refused;
+        }
+        for _ in buffers..wanted {
+            let next = self.buffers.insert(self.buffers.get(last).following());
+            self.buffers.get_mut(last).next = next;
+            last = next;
+        }
+        Grown::Longer
+    }
+
+    /// What was gathered.
+    pub(super) fn snapshot(&self, head: u32) -> Head {
+        let mut buffer = self.buffers.get(head);
+        let mut said = buffer.snapshot();
+        while buffer.is_full() && buffer.next != NIL {
+            buffer = self.buffers.get(buffer.next);
+            said.bytes.extend_from_slice(buffer.contiguous());
+        }
+        said
+    }
+
+    /// Lets a head go.
+    pub(super) fn release(&mut self, head: u32) {
+        let mut at = head;
+        while at != NIL {
+            self.buffers.remove(at);
+            at = self.buffers.get(at).next;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stream(len: usize) -> Vec<u8> {
+        (0..len).map(|n| u8::try_from(n * 7 % 251).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_long_head_holds_what_came_in_any_order() {
+        let bytes = stream(4000);
+        let mut heads = Heads::new(8);
+        let head = heads.insert(HeadBuffer::new(u32::MAX - 700, true)).unwrap();
+        let seq = |at: usize| (u32::MAX - 700).wrapping_add(u32::try_from(at).unwrap());
+        heads.segment(head, seq(0), &bytes[..600]);
+        assert_eq!(heads.snapshot(head).bytes, &bytes[..HEAD_BYTES_MAX]);
+        assert_eq!(heads.grow(head, 2000), Grown::Longer);
+        heads.segment(head, seq(0), &bytes[..600]);
+        heads.segment(head, seq(1500), &bytes[1500..4000]);
+        assert_eq!(heads.snapshot(head).bytes, &bytes[..600]);
+        heads.segment(head, seq(400), &bytes[400..1700]);
+        assert_eq!(heads.snapshot(head).bytes, &bytes[..2048]);
+        assert_eq!(heads.grow(head, 2000), Grown::Enough);
+        assert_eq!(heads.grow(head, usize::MAX), Grown::Longer);
+        heads.segment(head, seq(1800), &bytes[1800..]);
+        assert_eq!(heads.snapshot(head).bytes, &bytes[..LONG_HEAD_BYTES_MAX]);
+        heads.release(head);
+        assert_eq!(heads.buffers.live(), 0);
+    }
+
+    #[test]
+    fn datagrams_stand_behind_each_other() {
+        let bytes = stream(1300);
+        let mut heads = Heads::new(8);
+        let head = heads.insert(HeadBuffer::new(0, true)).unwrap();
+        let taken = heads.append(head, &bytes);
+        assert_eq!((taken, heads.grow(head, 3000)), (HEAD_BYTES_MAX, Grown::Longer));
+        assert_eq!(heads.append(head, &bytes[taken..]), 1300 - taken);
+        assert_eq!(heads.append(head, &bytes), 1300);
+        assert_eq!(heads.snapshot(head).bytes, [&bytes[..], &bytes[..]].concat());
+    }
+
+    #[test]
+    fn the_pool_has_one_bound_for_short_and_long() {
+        let mut heads = Heads::new(4);
+        let mut full = HeadBuffer::new(0, true);
+        full.append(&stream(512));
+        let head = heads.insert(full).unwrap();
+        let young = heads.insert(HeadBuffer::new(0, true)).unwrap();
+        assert_eq!(heads.grow(young, 2000), Grown::Enough, "it is not full");
+        assert_eq!(heads.grow(head, 2000), Grown::Refused);
+        heads.release(young);
+        assert_eq!(heads.grow(head, 2000), Grown::Longer);
+        assert_eq!(heads.insert(HeadBuffer::new(0, true)), None);
+    }
+}
