@@ -3,6 +3,8 @@
 //! A bounded table by packet clock: an announcement lives for a configured time after the packet that carried
 //! it, the oldest goes first when the table is full, and saying it again makes it young.
 //!
+//! What the owner of a place says of it is not overwritten by what others say, while it lives.
+//!
 //! Invariants: at most `entries_max` entries; ordered containers only, so that what is evicted is the same on
 //! every run.
 
@@ -36,9 +38,14 @@ impl Announced {
         Self { entries_max, lifetime, entries, order, turn: 0, evicted: 0 }
     }
 
-    /// Remembers a meeting that `frame` announced at `time`. A place announced before is overwritten.
+    /// Remembers a meeting that `frame` announced at `time`. A place announced before is overwritten, unless
+    /// its owner announced it and this is somebody else.
     pub fn insert(&mut self, meeting: Meeting, frame: u64, time: Timestamp) {
         let key = (meeting.transport, Endpoint::new(meeting.addr, meeting.port));
+        let known = self.on(key.0, key.1, time);
+        if known.is_some_and(|known| known.meeting.is_own()) && !meeting.is_own() {
+            return;
+        }
         self.turn += 1;
         self.order.push_back((self.turn, key));
         let known = self.entries.insert(key, (self.turn, Announcement { meeting, frame, time })).is_some();
@@ -95,7 +102,8 @@ mod tests {
 
     fn meeting(port: u16) -> Meeting {
         let addr = "10.0.0.2".parse().unwrap();
-        Meeting { transport: Transport::Tcp, addr, port, by: "ftp-pasv", what: String::new() }
+        let (by, what) = ("ftp-pasv", String::new());
+        Meeting { transport: Transport::Tcp, addr, port, said_by: addr, by, what }
     }
 
     fn place(port: u16) -> Endpoint {
@@ -122,6 +130,22 @@ mod tests {
         let known = |port| table.on(Transport::Tcp, place(port), Timestamp::from_parts(0, 0)).is_some();
         assert_eq!((known(1), known(2), known(3)), (true, false, true));
         assert_eq!((table.len(), table.evicted()), (2, 1));
+    }
+
+    #[test]
+    fn others_do_not_overwrite_the_owner() {
+        let mut table = Announced::new(8, Duration::from_secs(60));
+        let at = |seconds| Timestamp::from_parts(seconds, 0);
+        let hearsay = Meeting { said_by: "10.0.0.9".parse().unwrap(), ..meeting(7) };
+        for (frame, meeting, seconds) in [(1, &hearsay, 0), (2, &meeting(7), 1), (3, &hearsay, 2)] {
+            table.insert(meeting.clone(), frame, at(seconds));
+        }
+        let frame = |table: &Announced, seconds| {
+            table.on(Transport::Tcp, place(7), at(seconds)).map(|known| known.frame)
+        };
+        assert_eq!(frame(&table, 2), Some(2));
+        table.insert(hearsay, 4, at(100));
+        assert_eq!(frame(&table, 100), Some(4), "what the owner said is too old");
     }
 
     #[test]
