@@ -1,7 +1,5 @@
 //! Announced ports: where control conversations tell others to meet, and where they only seem to.
 
-use serde_json::json;
-
 use super::{Alert, Labelled, Scenario};
 use crate::support::speech;
 use crate::support::talk::Tap;
