@@ -8,6 +8,8 @@ use crate::wire::Transport;
 
 /// How a service record of a name server, or of multicast DNS, announces ([`Meeting::by`]).
 pub(super) const SRV: &str = "srv";
+/// How a UPnP location announces.
+pub(super) const SSDP: &str = "ssdp";
 
 /// Where somebody was told to meet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,8 +43,14 @@ impl Meeting {
         self.said_by == self.addr
     }
 
-    /// The service that a directory says is here (`ipp` of `_ipp._tcp`, RFC 6335 section 5.2): a directory
-    /// lists services on the ports they are registered for too, where no meeting is needed to explain them.
+    /// True for a directory's entry (service records, UPnP): directories list services on the ports they are
+    /// registered for too, where no meeting is needed to explain them.
+    #[must_use]
+    pub fn is_listing(&self) -> bool {
+        matches!(self.by, SRV | SSDP)
+    }
+
+    /// The service that a listing names: `ipp` of `_ipp._tcp`, a name of the registry (RFC 6335 section 5.2).
     #[must_use]
     pub fn service(&self) -> Option<&str> {
         let labels = self.what.strip_prefix('_').filter(|_| self.by == SRV)?;

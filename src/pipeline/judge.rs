@@ -19,7 +19,7 @@ use crate::evidence::{self, Context};
 use crate::flow::{self, Endpoints, Flow, Hints, Order, Outcome};
 use crate::host::{Listeners, Process};
 use crate::payload::{Announced, Announcement, App, AppProto, Conversations, Details, Words};
-use crate::registry::{Claim, Registry};
+use crate::registry::{Claim, ClaimKind, Registry};
 use crate::rules::State;
 use crate::time::Timestamp;
 use crate::verdict::{Bench, Verdict};
@@ -97,7 +97,7 @@ impl Judge {
                 self.listen(said.note.app, &words, (order.frame, order.clock));
             }
             Happening::Heard(flow, app, details) => {
-                self.listen_to_heads(&flow, app.app, (order.frame, order.clock));
+                self.listen_to_heads(&flow, app.app, order.frame);
                 if let Some(details) = details {
                     self.details.insert(flow.id, Arc::from(details));
                 }
@@ -112,7 +112,7 @@ impl Judge {
                     self.endpoints.closed(&flow, flow.outcome());
                 }
                 // What was never due is heard now; it was said in the first packet.
-                self.listen_to_heads(&flow, app.app, (flow.first_frame, flow.start));
+                self.listen_to_heads(&flow, app.app, flow.first_frame);
                 if let Some(details) = details {
                     self.details.insert(flow.id, Arc::from(details));
                 }
@@ -121,9 +121,10 @@ impl Judge {
         }
     }
 
-    /// Remembers the meeting places named in what was kept of both sides, said in this frame at this time,
-    /// unless its packets were heard one by one.
-    fn listen_to_heads(&mut self, flow: &Flow, app: App, said: (u64, Timestamp)) {
+    /// Remembers the meeting places named in what was kept of both sides, said up to this frame, unless its
+    /// packets were heard one by one. It is dated by the flow's first packet: who was told to meet may have
+    /// gone there before this flow was heard.
+    fn listen_to_heads(&mut self, flow: &Flow, app: App, frame: u64) {
         if !app.announces() || app.is_overheard() {
             return;
         }
@@ -133,7 +134,7 @@ impl Judge {
         for (head, speaker, listener, from_originator) in sides {
             let transport = flow.transport;
             let words = Words { transport, speaker, listener, from_originator, bytes: &head.bytes };
-            self.listen(app, &words, said);
+            self.listen(app, &words, (frame, flow.start));
         }
     }
 
@@ -239,8 +240,8 @@ impl Judge {
     }
 }
 
-/// The announcement that explains this flow. When a directory says that a service is where its registration
-/// puts it, or where what speaks belongs, that is no news.
+/// The announcement that explains this flow. When a directory lists a service where its registration puts
+/// it, or where what speaks belongs, that is no news.
 fn explanation<'a>(
     places: &'a Announced,
     registry: &Registry,
@@ -248,10 +249,14 @@ fn explanation<'a>(
     app: App,
 ) -> Option<&'a Announcement> {
     let found = places.on(flow.transport, flow.responder, flow.start)?;
-    let at_home = found.meeting.service().is_some_and(|service| {
-        let speaks = |claim: &Claim| claim.speaks.iter().any(|name| App::from_name(name) == Some(app));
-        let claims = registry.on(flow.transport, flow.responder.port);
-        claims.iter().any(|claim| claim.name.eq_ignore_ascii_case(service) || speaks(claim))
-    });
+    let belongs = |claim: &Claim| match app {
+        // As far as anybody can tell.
+        App::Unknown => claim.kind == ClaimKind::Registered && !claim.speaks.is_empty(),
+        app => claim.speaks.iter().any(|name| App::from_name(name) == Some(app)),
+    };
+    let named =
+        |claim: &Claim| found.meeting.service().is_some_and(|name| claim.name.eq_ignore_ascii_case(name));
+    let claims = registry.on(flow.transport, flow.responder.port);
+    let at_home = found.meeting.is_listing() && claims.iter().any(|claim| belongs(claim) || named(claim));
     (found.meeting.explains(flow.originator.addr) && !at_home).then_some(found)
 }

@@ -168,7 +168,8 @@ mod tests {
 
     #[test]
     fn peers_are_named_to_who_asked() {
-        let ask = b"d1:ad2:id20:aaaaaaaaaaaaaaaaaaaa9:info_hash20:bbbbbbbbbbbbbbbbbbbbe1:q9:get_peers1:t2:aa1:y1:qe";
+        let ask = b"d1:ad2:id20:aaaaaaaaaaaaaaaaaaaa9:info_hash20:bbbbbbbbbbbbbbbbbbbbe1:q9:get_peers\
+                    1:t2:aa1:y1:qe";
         let reply =
             b"d1:rd2:id20:cccccccccccccccccccc5:token2:tt6:valuesl6:\xc0\0\x02\x09\x0b\xbf6:\xc0\0\x02\
                       \x0a\0\0ee1:t2:aa1:y1:re";

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::Notes;
 use crate::payload::bytes::{at, be16, decimal, le16, starts_nocase};
+use crate::payload::meeting::SSDP;
 use crate::payload::recognise::Carrier;
 use crate::wire::Transport::{Tcp, Udp};
 
@@ -21,7 +22,7 @@ pub(super) fn ssdp(notes: &mut Notes<'_, '_>) {
         let place = rest.and_then(|rest| rest.split(|b| *b == b'/').next());
         let place = place.and_then(|place| std::str::from_utf8(place).ok()?.parse::<SocketAddr>().ok());
         if let Some(place) = place.filter(|place| place.ip() == notes.speech.speaker) {
-            notes.add(Tcp, place.ip(), place.port(), "ssdp", "");
+            notes.add(Tcp, place.ip(), place.port(), SSDP, "");
         }
     }
 }
