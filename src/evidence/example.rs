@@ -142,6 +142,7 @@ pub(crate) fn announcement() -> Announcement {
         transport: Transport::Tcp,
         addr: [10, 0, 0, 2].into(),
         port: 3007,
+        said_by: [10, 0, 0, 2].into(),
         by: "epm",
         what: String::new(),
     };

@@ -371,6 +371,7 @@ mod tests {
             transport: Transport::Tcp,
             addr: [10, 0, 0, 2].into(),
             port: 3007,
+            said_by: [10, 0, 0, 2].into(),
             by: "epm",
             what: "mapi".into(),
         };

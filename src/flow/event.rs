@@ -33,7 +33,7 @@ pub enum Event<N> {
     /// Enough was said to ask what it is, and this was the answer. The flow so far, heads included. At most
     /// [`super::HEARINGS_MAX`] per flow.
     Heard(Box<Flow>, N),
-    /// A flow under [`Keep::Tap`] carried payload.
+    /// A flow under [`Keep::Tap`] carried payload that is wanted, or a datagram was overheard.
     Said(Said<N>),
     /// The flow is finished; it is no longer in the table.
     Closed(Box<Flow>, N),
@@ -55,7 +55,7 @@ pub struct Opened {
     pub asks: bool,
 }
 
-/// Payload of a tapped flow.
+/// Payload of a tapped flow, or a datagram that was overheard.
 #[derive(Debug)]
 pub struct Said<N> {
     /// What was noted on the flow.
@@ -86,6 +86,19 @@ impl<N> Said<N> {
 pub trait Ears<N> {
     /// Looks at the flow's heads; the note is kept on the flow and handed back with its later events.
     fn hear(&mut self, flow: &Flow) -> (N, Keep);
+
+    /// A datagram of a flow that is not decided yet: a note when it is wanted as [`Event::Said`] now, because
+    /// what it says must not wait until the flow is due (nobody may ever answer). Asked for every datagram
+    /// until then, so it has to be quick.
+    fn overhear(&mut self, _datagram: &[u8]) -> Option<N> {
+        None
+    }
+
+    /// False for payload of a tapped flow with this note that is of no use: it is neither handed on nor
+    /// counted. Asked for every packet with payload, so it has to be quick.
+    fn wants(&mut self, _note: N, _payload: &[u8]) -> bool {
+        true
+    }
 }
 
 /// What to do with the kept payload bytes after they were asked about.

@@ -304,8 +304,18 @@ impl<N: Copy + Default> Shard<N> {
         }
         match track.hearing {
             Hearing::Done => {}
-            Hearing::Tapped => self.say(at, arrival, out),
+            Hearing::Tapped => {
+                let note = track.note;
+                if ears.wants(note, packet.payload) {
+                    self.say(at, arrival, note, out);
+                }
+            }
             Hearing::Open => {
+                if packet.transport == Transport::Udp
+                    && let Some(note) = ears.overhear(packet.payload)
+                {
+                    self.say(at, arrival, note, out);
+                }
                 let (first, rest) = self.keep_head(at, arrival, expected);
                 if self.is_due(at, sender, first) {
                     self.hear(at, arrival, rest, ears, out);
@@ -436,7 +446,7 @@ impl<N: Copy + Default> Shard<N> {
         all
     }
 
-    fn say(&mut self, at: u32, arrival: &Arrival<'_, '_>, out: &mut Out<N>) {
+    fn say(&mut self, at: u32, arrival: &Arrival<'_, '_>, note: N, out: &mut Out<N>) {
         let track = self.tracks.get_mut(at);
         if track.said >= SAID_MAX {
             self.counters.said_dropped += 1;
@@ -446,7 +456,7 @@ impl<N: Copy + Default> Shard<N> {
         let packet = arrival.packet;
         let bytes = &packet.payload[..packet.payload.len().min(Said::<N>::BYTES_MAX)];
         let said = Said {
-            note: track.note,
+            note,
             transport: packet.transport,
             speaker: packet.src,
             listener: packet.dst,

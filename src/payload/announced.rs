@@ -3,6 +3,8 @@
 //! A bounded table by packet clock: an announcement lives for a configured time after the packet that carried
 //! it, the oldest goes first when the table is full, and saying it again makes it young.
 //!
+//! What the owner of a place says of it is not overwritten by what others say, while it lives.
+//!
 //! Invariants: at most `entries_max` entries; ordered containers only, so that what is evicted is the same on
 //! every run.
 
@@ -18,12 +20,20 @@ use crate::wire::{Endpoint, Transport};
 pub struct Announced {
     entries_max: usize,
     lifetime: Duration,
-    entries: BTreeMap<(Transport, Endpoint), (u64, Announcement)>,
+    entries: BTreeMap<(Transport, Endpoint), Entry>,
     /// Keys in the order they were last announced, each with its turn; a key whose turn is not the entry's is
     /// stale.
     order: VecDeque<(u64, (Transport, Endpoint))>,
     turn: u64,
     evicted: u64,
+}
+
+/// One place. It was announced again and again from the first time to the latest, never a lifetime apart.
+#[derive(Debug)]
+struct Entry {
+    turn: u64,
+    first: Announcement,
+    latest: Announcement,
 }
 
 impl Announced {
@@ -36,26 +46,39 @@ impl Announced {
         Self { entries_max, lifetime, entries, order, turn: 0, evicted: 0 }
     }
 
-    /// Remembers a meeting that `frame` announced at `time`. A place announced before is overwritten.
+    /// Remembers a meeting that `frame` announced at `time`. A place announced before is overwritten, unless
+    /// its owner announced it and this is somebody else.
     pub fn insert(&mut self, meeting: Meeting, frame: u64, time: Timestamp) {
         let key = (meeting.transport, Endpoint::new(meeting.addr, meeting.port));
+        let known = self.entries.get(&key);
+        let alive = known.filter(|known| time.since(known.latest.time) <= self.lifetime);
+        if alive.is_some_and(|alive| alive.latest.meeting.is_own()) && !meeting.is_own() {
+            return;
+        }
         self.turn += 1;
         self.order.push_back((self.turn, key));
-        let known = self.entries.insert(key, (self.turn, Announcement { meeting, frame, time })).is_some();
+        let latest = Announcement { meeting, frame, time };
+        let first = alive.map_or_else(|| latest.clone(), |alive| alive.first.clone());
+        let known = self.entries.insert(key, Entry { turn: self.turn, first, latest }).is_some();
         if !known && self.entries.len() > self.entries_max {
             self.evict();
         }
         if self.order.len() > 2 * self.entries_max + 16 {
             let entries = &self.entries;
-            self.order.retain(|(turn, key)| entries.get(key).is_some_and(|(current, _)| current == turn));
+            self.order.retain(|(turn, key)| entries.get(key).is_some_and(|entry| entry.turn == *turn));
         }
     }
 
-    /// The latest announcement of this endpoint, unless it is older than the lifetime at `now`.
+    /// The latest announcement of this endpoint, unless it is older than the lifetime at `now`. When that
+    /// came after `now`, the first of those that led up to it: nobody follows directions not given yet.
     #[must_use]
     pub fn on(&self, transport: Transport, endpoint: Endpoint, now: Timestamp) -> Option<&Announcement> {
-        let (_, found) = self.entries.get(&(transport, endpoint))?;
-        (now.since(found.time) <= self.lifetime).then_some(found)
+        let Entry { first, latest, .. } = self.entries.get(&(transport, endpoint))?;
+        if latest.time <= now {
+            (now.since(latest.time) <= self.lifetime).then_some(latest)
+        } else {
+            (first.time <= now).then_some(first)
+        }
     }
 
     /// Places remembered now, expired ones that nobody asked for included; never more than the configured
@@ -80,7 +103,7 @@ impl Announced {
     /// Forgets the place that was announced longest ago.
     fn evict(&mut self) {
         while let Some((turn, key)) = self.order.pop_front() {
-            if self.entries.get(&key).is_some_and(|(current, _)| *current == turn) {
+            if self.entries.get(&key).is_some_and(|entry| entry.turn == turn) {
                 self.entries.remove(&key);
                 self.evicted += 1;
                 return;
@@ -95,7 +118,8 @@ mod tests {
 
     fn meeting(port: u16) -> Meeting {
         let addr = "10.0.0.2".parse().unwrap();
-        Meeting { transport: Transport::Tcp, addr, port, by: "ftp-pasv", what: String::new() }
+        let (by, what) = ("ftp-pasv", String::new());
+        Meeting { transport: Transport::Tcp, addr, port, said_by: addr, by, what }
     }
 
     fn place(port: u16) -> Endpoint {
@@ -122,6 +146,35 @@ mod tests {
         let known = |port| table.on(Transport::Tcp, place(port), Timestamp::from_parts(0, 0)).is_some();
         assert_eq!((known(1), known(2), known(3)), (true, false, true));
         assert_eq!((table.len(), table.evicted()), (2, 1));
+    }
+
+    #[test]
+    fn nothing_is_explained_by_what_was_said_later() {
+        let mut table = Announced::new(8, Duration::from_secs(60));
+        for (frame, seconds, before) in
+            [(1, 10, Some(1)), (2, 60, Some(1)), (3, 110, Some(1)), (4, 300, None)]
+        {
+            table.insert(meeting(7), frame, Timestamp::from_parts(seconds, 0));
+            let at = |now| table.on(Transport::Tcp, place(7), Timestamp::from_parts(now, 0)).map(|a| a.frame);
+            assert_eq!((at(9), at(50)), (None, before));
+            assert_eq!(at(seconds), Some(frame));
+        }
+    }
+
+    #[test]
+    fn others_do_not_overwrite_the_owner() {
+        let mut table = Announced::new(8, Duration::from_secs(60));
+        let at = |seconds| Timestamp::from_parts(seconds, 0);
+        let hearsay = Meeting { said_by: "10.0.0.9".parse().unwrap(), ..meeting(7) };
+        for (frame, meeting, seconds) in [(1, &hearsay, 0), (2, &meeting(7), 1), (3, &hearsay, 2)] {
+            table.insert(meeting.clone(), frame, at(seconds));
+        }
+        let frame = |table: &Announced, seconds| {
+            table.on(Transport::Tcp, place(7), at(seconds)).map(|known| known.frame)
+        };
+        assert_eq!(frame(&table, 2), Some(2));
+        table.insert(hearsay, 4, at(100));
+        assert_eq!(frame(&table, 100), Some(4), "what the owner said is too old");
     }
 
     #[test]

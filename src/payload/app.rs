@@ -454,7 +454,20 @@ impl App {
                 | Self::SqlBrowser
                 | Self::Stun
                 | Self::Tftp
+                | Self::Smb
+                | Self::Dns
+                | Self::Mdns
+                | Self::Socks5
+                | Self::Irc
+                | Self::BittorrentDht
         )
+    }
+
+    /// True for announcing protocols whose datagrams are heard one by one from the first on, because nobody
+    /// need ever answer them on their own flow ([`super::overhear()`]).
+    #[must_use]
+    pub const fn is_overheard(self) -> bool {
+        matches!(self, Self::Ssdp | Self::Tftp | Self::Mdns)
     }
 
     /// The more general protocol that this one is built on, when one side's bytes may show no more than that.

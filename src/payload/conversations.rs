@@ -11,7 +11,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::announce::{Speech, announce, unfinished};
+use super::announce::smb::{self, Message, Pipe};
+use super::announce::{Speech, announce, is_question, unfinished};
 use super::app::App;
 use super::meeting::Meeting;
 use super::recognise::Carrier;
@@ -40,6 +41,8 @@ struct Talk {
     tail: Vec<u8>,
     /// The beginning of the last message, where replies need their question.
     last: Vec<u8>,
+    /// The endpoint mapper's pipe that this side opened (SMB).
+    pipe: Option<Box<Pipe>>,
 }
 
 /// One message, and who says it to whom.
@@ -67,9 +70,34 @@ impl Conversations {
     /// Adds the meeting places that these words of a conversation in `app` name, and did not name before, to
     /// `out`.
     pub fn hear(&mut self, app: App, words: &Words<'_>, out: &mut Vec<Meeting>) {
-        if !app.announces() || words.bytes.is_empty() {
-            return;
+        if app == App::Smb {
+            self.hear_pipe(words, out);
+        } else if app.announces() && !words.bytes.is_empty() {
+            self.hear_words(app, words, out);
         }
+    }
+
+    /// Reads what the endpoint mapper says on its pipe as if it were said on a connection of its own.
+    fn hear_pipe(&mut self, words: &Words<'_>, out: &mut Vec<Meeting>) {
+        let asks = (words.transport, words.speaker, words.listener);
+        let answers = (words.transport, words.listener, words.speaker);
+        for message in smb::messages(words.bytes) {
+            if matches!(message, Message::Open { .. }) {
+                let known = self.talks.contains_key(&asks);
+                self.keep(asks, Talk { pipe: Some(Box::default()), ..Talk::default() }, known);
+            }
+            let key =
+                if matches!(message, Message::Open { .. } | Message::Asks { .. }) { asks } else { answers };
+            let pipe = self.talks.get_mut(&key).and_then(|talk| talk.pipe.as_mut());
+            let Some((bytes, whole)) = pipe.and_then(|pipe| pipe.hear(message)) else { continue };
+            self.hear_words(App::Dcerpc, &Words { bytes, ..*words }, out);
+            if !whole && let Some(talk) = self.talks.get_mut(&asks) {
+                talk.tail.clear(); // the rest of it will not be heard
+            }
+        }
+    }
+
+    fn hear_words(&mut self, app: App, words: &Words<'_>, out: &mut Vec<Meeting>) {
         let key = (words.transport, words.speaker, words.listener);
         let stream = words.transport != Transport::Udp;
         let mut talk = self.talks.remove(&key);
@@ -90,7 +118,7 @@ impl Conversations {
             announce(app, &speech, out);
         };
         let mut next = Talk::default();
-        if matches!(app, App::Portmap | App::Sunrpc) {
+        if is_question(app, words.bytes) {
             next.last = words.bytes[..words.bytes.len().min(LAST_BYTES_MAX)].to_vec();
         }
         if tail.is_empty() {
@@ -176,6 +204,38 @@ mod tests {
         talks.hear(App::Portmap, &answer, &mut out);
         assert_eq!(out.len(), 1, "{out:?}");
         assert_eq!((out[0].transport, out[0].port), (Transport::Tcp, 3007));
+    }
+
+    #[test]
+    fn the_mapper_is_heard_on_its_pipe() {
+        use super::super::announce::smb::tests::{create2, created2, read2, said2};
+        let (mut talks, mut out) = (Conversations::new(8), Vec::new());
+        let reply = epm_reply();
+        let (first, second) = reply.split_at(60);
+        let server = words(&[]);
+        let client = Words { speaker: server.listener, listener: server.speaker, ..server };
+        for (who, bytes) in [
+            (client, create2(1, "epmapper")),
+            (server, created2(1, 0, 7)),
+            (client, read2(2, 7)),
+            (server, said2(2, first)),
+            (client, read2(3, 7)),
+            (server, said2(3, second)),
+        ] {
+            talks.hear(App::Smb, &Words { bytes: &bytes, ..who }, &mut out);
+        }
+        assert_eq!((out.len(), out[0].port, out[0].by), (1, 1207, "epm"));
+    }
+
+    /// A response of the endpoint mapper: EMSMDB at 10.0.0.2, port 1207 (C706 chapter 12, appendix L).
+    fn epm_reply() -> Vec<u8> {
+        let mut tower = vec![3, 0, 19, 0, 13];
+        tower.extend([0x11; 18]);
+        tower.extend([2, 0, 0, 0, 1, 0, 7, 2, 0, 4, 0xb7, 1, 0, 9, 4, 0, 10, 0, 0, 2]);
+        let mut pdu = vec![5, 0, 2, 3, 16, 0, 0, 0, u8::try_from(24 + tower.len()).unwrap(), 0];
+        pdu.resize(24, 0);
+        pdu.extend(tower);
+        pdu
     }
 
     proptest! {

@@ -39,7 +39,7 @@ mod recognition_tests;
 #[cfg(test)]
 mod samples;
 
-pub use announce::{MEETINGS_MAX, Speech, announce, goes_on};
+pub use announce::{MEETINGS_MAX, Speech, announce, goes_on, overhear, wants};
 pub use announced::Announced;
 pub use app::{App, AppProto, Sides, Strength};
 pub use conversations::{Conversations, LAST_BYTES_MAX, TAIL_BYTES_MAX, Words};

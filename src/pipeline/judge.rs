@@ -18,10 +18,12 @@ use crate::bucket::Buckets;
 use crate::evidence::{self, Context};
 use crate::flow::{self, Endpoints, Flow, Hints, Order, Outcome};
 use crate::host::{Listeners, Process};
-use crate::payload::{Announced, App, AppProto, Conversations, Details, Words};
+use crate::payload::{Announced, Announcement, App, AppProto, Conversations, Details, Words};
+use crate::registry::{Claim, ClaimKind, Registry};
 use crate::rules::State;
 use crate::time::Timestamp;
 use crate::verdict::{Bench, Verdict};
+use crate::wire::Endpoint;
 
 /// Announced meeting places remembered.
 const ANNOUNCED_MAX: usize = 65_536;
@@ -95,9 +97,7 @@ impl Judge {
                 self.listen(said.note.app, &words, (order.frame, order.clock));
             }
             Happening::Heard(flow, app, details) => {
-                if app.app.announces() {
-                    self.listen_to_heads(&flow, app.app, (order.frame, order.clock));
-                }
+                self.listen_to_heads(&flow, app.app, order.frame);
                 if let Some(details) = details {
                     self.details.insert(flow.id, Arc::from(details));
                 }
@@ -111,7 +111,8 @@ impl Judge {
                 if order.rank != Order::END {
                     self.endpoints.closed(&flow, flow.outcome());
                 }
-                self.listen_at_last(&flow, app.app);
+                // What was never due is heard now; it was said in the first packet.
+                self.listen_to_heads(&flow, app.app, flow.first_frame);
                 if let Some(details) = details {
                     self.details.insert(flow.id, Arc::from(details));
                 }
@@ -120,23 +121,20 @@ impl Judge {
         }
     }
 
-    /// A request that nobody answered on its own flow (TFTP, a UPnP advertisement) is heard only when that
-    /// flow is over. What it announced was said in its first packet.
-    fn listen_at_last(&mut self, flow: &Flow, app: App) {
-        if app.announces() {
-            self.listen_to_heads(flow, app, (flow.first_frame, flow.start));
+    /// Remembers the meeting places named in what was kept of both sides, said up to this frame, unless its
+    /// packets were heard one by one. It is dated by the flow's first packet: who was told to meet may have
+    /// gone there before this flow was heard.
+    fn listen_to_heads(&mut self, flow: &Flow, app: App, frame: u64) {
+        if !app.announces() || app.is_overheard() {
+            return;
         }
-    }
-
-    /// Remembers the meeting places named in what was kept of both sides, said in this frame at this time.
-    fn listen_to_heads(&mut self, flow: &Flow, app: App, said: (u64, Timestamp)) {
         let (originator, responder) = (flow.originator, flow.responder);
         let sides =
             [(&flow.head_orig, originator, responder, true), (&flow.head_resp, responder, originator, false)];
         for (head, speaker, listener, from_originator) in sides {
             let transport = flow.transport;
             let words = Words { transport, speaker, listener, from_originator, bytes: &head.bytes };
-            self.listen(app, &words, said);
+            self.listen(app, &words, (frame, flow.start));
         }
     }
 
@@ -170,7 +168,7 @@ impl Judge {
             self.endpoints.answered(&flow);
         }
         let process = self.process(&flow, outcome);
-        let announcement = self.announced.on(flow.transport, flow.responder, flow.start);
+        let announcement = explanation(&self.announced, &self.knowledge.registry, &flow, app.app);
         let is_silent = flow.orig.payload_bytes == 0 && flow.resp.payload_bytes == 0;
         let app = match announcement {
             Some(announcement) if !is_silent => announcement.meeting.tells(app),
@@ -203,14 +201,18 @@ impl Judge {
 
     fn hints(&self, flow: &Flow) -> Hints {
         let listens = |end| self.endpoints.listener(flow.transport, end).is_some();
-        let announced = |end| self.announced.on(flow.transport, end, flow.start);
+        let announced = |end, peer: Endpoint| {
+            let found = self.announced.on(flow.transport, end, flow.start);
+            found.filter(|found| found.meeting.explains(peer.addr))
+        };
         // Who asked by TFTP announced itself: that does not make its own request an answer.
         let asked_itself = |by| by == "tftp";
+        let by_orig = announced(flow.originator, flow.responder);
         Hints {
             orig_listens: listens(flow.originator),
             resp_listens: listens(flow.responder),
-            orig_announced: announced(flow.originator).is_some_and(|a| !asked_itself(a.meeting.by)),
-            resp_announced: announced(flow.responder).is_some(),
+            orig_announced: by_orig.is_some_and(|a| !asked_itself(a.meeting.by)),
+            resp_announced: announced(flow.responder, flow.originator).is_some(),
         }
     }
 
@@ -236,4 +238,25 @@ impl Judge {
         }
         alerts.len() as u64
     }
+}
+
+/// The announcement that explains this flow. When a directory lists a service where its registration puts
+/// it, or where what speaks belongs, that is no news.
+fn explanation<'a>(
+    places: &'a Announced,
+    registry: &Registry,
+    flow: &Flow,
+    app: App,
+) -> Option<&'a Announcement> {
+    let found = places.on(flow.transport, flow.responder, flow.start)?;
+    let belongs = |claim: &Claim| match app {
+        // As far as anybody can tell.
+        App::Unknown => claim.kind == ClaimKind::Registered && !claim.speaks.is_empty(),
+        app => claim.speaks.iter().any(|name| App::from_name(name) == Some(app)),
+    };
+    let named =
+        |claim: &Claim| found.meeting.service().is_some_and(|name| claim.name.eq_ignore_ascii_case(name));
+    let claims = registry.on(flow.transport, flow.responder.port);
+    let at_home = found.meeting.is_listing() && claims.iter().any(|claim| belongs(claim) || named(claim));
+    (found.meeting.explains(flow.originator.addr) && !at_home).then_some(found)
 }

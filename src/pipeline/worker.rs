@@ -211,6 +211,14 @@ impl Ears<AppProto> for Listener {
         };
         (heard, keep)
     }
+
+    fn overhear(&mut self, datagram: &[u8]) -> Option<AppProto> {
+        payload::overhear(datagram)
+    }
+
+    fn wants(&mut self, note: AppProto, payload: &[u8]) -> bool {
+        payload::wants(note.app, payload)
+    }
 }
 
 /// By the first bytes of each side, no matter how many more were kept.

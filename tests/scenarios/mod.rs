@@ -7,6 +7,7 @@
 //! these labels whatever the files say.
 
 mod matrix;
+mod meetings;
 mod shapes;
 mod stories;
 
@@ -78,6 +79,7 @@ pub(crate) fn all() -> Vec<Scenario> {
     let mut all = stories::all();
     all.extend(matrix::all());
     all.extend(shapes::all());
+    all.extend(meetings::all());
     all.sort_by(|a, b| a.name.cmp(&b.name));
     all
 }

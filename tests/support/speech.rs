@@ -68,12 +68,7 @@ pub(crate) fn ssh() -> [Vec<u8>; 2] {
 
 /// DNS (RFC 1035): a question for an address, and the answer.
 pub(crate) fn dns(name: &str, addr: [u8; 4]) -> [Vec<u8>; 2] {
-    let mut question = Vec::new();
-    for label in name.split('.') {
-        question.push(u8::try_from(label.len()).expect("short"));
-        question.extend(label.as_bytes());
-    }
-    question.extend([0, 0, 1, 0, 1]);
+    let question = [&dns_name(name)[..], &[0, 1, 0, 1]].concat();
     let mut ask = vec![0x5a, 0x31, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
     ask.extend(&question);
     let mut answer = vec![0x5a, 0x31, 0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0];
@@ -275,4 +270,102 @@ pub(crate) fn ftp_numbers(addr: [u8; 4], port: u16) -> String {
 /// for.)
 pub(crate) fn netbus() -> [&'static [u8]; 3] {
     [b"NetBus 1.70 \r", b"GetInfo\r", b"Info;Program Path: C:\\WINDOWS\\Patch.exe|Restart persistent: Yes\r"]
+}
+
+/// SMB 2 (\[MS-SMB2\] 2.2.13, 2.2.14): a file or pipe is opened, and its handle given. A pipe was never
+/// created, so its `time` is zero.
+pub(crate) fn smb2_create(id: u8, name: &str, time: u8) -> [Vec<u8>; 2] {
+    let name: Vec<u8> = name.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let mut ask = smb2_header(5, false, id);
+    ask.extend([57, 0, 0, 0, 2, 0, 0, 0]);
+    ask.extend([0; 16]);
+    ask.extend([0x9f, 1, 0x12, 0, 0, 0, 0, 0, 7, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]); // access, open
+    ask.extend([120, 0, u8::try_from(name.len()).expect("short"), 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    ask.extend(name);
+    let mut answer = smb2_header(5, true, id);
+    answer.extend([89, 0, 0, 0, 1, 0, 0, 0, time]);
+    answer.resize(120, 0);
+    answer.extend([0x80, 0, 0, 0, 0, 0, 0, 0]); // attributes: normal
+    answer.extend(SMB2_HANDLE);
+    answer.extend([0; 8]);
+    [netbios(&ask), netbios(&answer)]
+}
+
+/// SMB 2 (\[MS-SMB2\] 2.2.31, 2.2.32): something is said to a pipe, and its answer read, at once.
+pub(crate) fn smb2_transceive(id: u8, question: &[u8], reply: &[u8]) -> [Vec<u8>; 2] {
+    let size = |bytes: &[u8]| u32::try_from(bytes.len()).expect("short").to_le_bytes();
+    let mut ask = smb2_header(11, false, id);
+    ask.extend([57, 0, 0, 0, 0x17, 0xc0, 0x11, 0]); // FSCTL_PIPE_TRANSCEIVE
+    ask.extend(SMB2_HANDLE);
+    ask.extend([120, 0, 0, 0]);
+    ask.extend(size(question));
+    ask.extend([0; 12]);
+    ask.extend([0, 4, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]); // 1024 bytes of output, a control code
+    ask.extend(question);
+    let mut answer = smb2_header(11, true, id);
+    answer.extend([49, 0, 0, 0, 0x17, 0xc0, 0x11, 0]);
+    answer.extend(SMB2_HANDLE);
+    answer.extend([112, 0, 0, 0, 0, 0, 0, 0, 112, 0, 0, 0]);
+    answer.extend(size(reply));
+    answer.extend([0; 8]);
+    answer.extend(reply);
+    [netbios(&ask), netbios(&answer)]
+}
+
+/// SMB 2 (\[MS-SMB2\] 2.2.19, 2.2.20): data is read.
+pub(crate) fn smb2_read(id: u8, data: &[u8]) -> [Vec<u8>; 2] {
+    let mut ask = smb2_header(8, false, id);
+    ask.extend([49, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    ask.extend(SMB2_HANDLE);
+    ask.resize(113, 0);
+    let mut answer = smb2_header(8, true, id);
+    answer.extend([17, 0, 80, 0]);
+    answer.extend(u32::try_from(data.len()).expect("short").to_le_bytes());
+    answer.extend([0; 8]);
+    answer.extend(data);
+    [netbios(&ask), netbios(&answer)]
+}
+
+const SMB2_HANDLE: [u8; 16] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16];
+
+fn smb2_header(command: u8, reply: bool, id: u8) -> Vec<u8> {
+    let mut header = b"\xfeSMB".to_vec();
+    header.extend([64, 0, 1, 0, 0, 0, 0, 0, command, 0, 1, 0, u8::from(reply), 0, 0, 0, 0, 0, 0, 0, id]);
+    header.resize(64, 0);
+    header
+}
+
+/// Multicast DNS (RFC 6762, RFC 6763): a host advertises a service, its port and its address.
+pub(crate) fn mdns_service(service: &str, port: u16, addr: [u8; 4]) -> Vec<u8> {
+    let host = dns_name("stock.local");
+    let mut advert = vec![0, 0, 0x84, 0, 0, 0, 0, 2, 0, 0, 0, 0];
+    advert.extend(dns_srv(&dns_name(&format!("Stock.{service}.local")), port, &host));
+    advert.extend([&host[..], &[0, 1, 0x80, 1, 0, 0, 0, 120, 0, 4], &addr].concat());
+    advert
+}
+
+/// DNS (RFC 2782): a question for a service, and the answer with the address of its host.
+pub(crate) fn dns_service(name: &str, port: u16, addr: [u8; 4]) -> [Vec<u8>; 2] {
+    let question = [&dns_name(name)[..], &[0, 33, 0, 1]].concat();
+    let ask = [&[0x5a, 0x32, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0][..], &question].concat();
+    let host = dns_name("stock.example.net");
+    let mut answer = [&[0x5a, 0x32, 0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 1][..], &question].concat();
+    answer.extend(dns_srv(&[0xc0, 12], port, &host));
+    answer.extend([&host[..], &[0, 1, 0, 1, 0, 0, 0, 120, 0, 4], &addr].concat());
+    [ask, answer]
+}
+
+fn dns_srv(owner: &[u8], port: u16, target: &[u8]) -> Vec<u8> {
+    let data = [&[0, 0, 0, 0], &port.to_be_bytes()[..], target].concat();
+    [owner, &[0, 33, 0, 1, 0, 0, 0, 120], &sized16(&data)].concat()
+}
+
+fn dns_name(name: &str) -> Vec<u8> {
+    let mut labels = Vec::new();
+    for label in name.split('.') {
+        labels.push(u8::try_from(label.len()).expect("short"));
+        labels.extend(label.as_bytes());
+    }
+    labels.push(0);
+    labels
 }

@@ -199,6 +199,35 @@ mod tests {
     }
 
     #[test]
+    fn an_unspecified_address_is_the_servers_own() {
+        let said = said(App::Dcerpc, Carrier::Stream, &response(2, &stub([0; 4])));
+        assert_eq!(said.len(), 1);
+        assert!(said[0].starts_with("tcp 10.0.0.2 1207 epm"));
+    }
+
+    #[test]
+    fn several_towers_and_the_wider_representation() {
+        // NDR64 ([MS-RPCE] section 2.2.5): counts and pointers of eight bytes, towers as they are.
+        let mut stub = vec![0; 24];
+        stub.extend([2_u64, 4, 0, 2, 3, 4, 75, 75].iter().flat_map(|word| word.to_le_bytes()));
+        stub.extend(tower(&EMSMDB, [10, 0, 0, 2]));
+        stub.extend([0; 5]);
+        stub.extend(tower(&[0x11; 16], [10, 0, 0, 2]));
+        stub.extend([0; 9]);
+        assert_eq!(said(App::Dcerpc, Carrier::Stream, &response(2, &stub)).len(), 2);
+    }
+
+    #[test]
+    fn a_big_endian_server_is_understood() {
+        // The header's numbers follow the sender's order; towers are always little-endian (C706 appendix L).
+        let mut pdu = response(2, &stub([10, 0, 0, 2]));
+        pdu[4] = 0;
+        pdu.swap(8, 9);
+        assert_eq!(said(App::Dcerpc, Carrier::Stream, &pdu).len(), 1);
+        assert_eq!(super::unfinished(&pdu), pdu.len());
+    }
+
+    #[test]
     fn requests_announce_nothing() {
         assert!(said(App::Dcerpc, Carrier::Stream, &response(0, &stub([10, 0, 0, 2]))).is_empty());
     }

@@ -1,5 +1,9 @@
 //! FTP data connections: PORT and 227 (RFC 959 sections 4.1.2 and 4.2), EPRT and 229 (RFC 2428 sections 2 and
 //! 3), 228 not.
+//!
+//! A named address that is not the speaker's is a bounce, a transfer between two servers, or the inside
+//! address of a host behind address translation. Servers that refuse bounces (RFC 2577 section 3) and clients
+//! that do not trust replies go to the other end of the control connection instead, so both are announced.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -14,16 +18,16 @@ pub(super) fn read(notes: &mut Notes<'_, '_>) {
         let speaker = notes.speech.speaker;
         if starts_nocase(line, b"PORT ") {
             if let Some((addr, port)) = six_numbers(&line[5..]) {
-                notes.add(Tcp, addr, port, "ftp-port", "");
+                notes.add_named(Tcp, addr, port, "ftp-port", "");
             }
         } else if starts_nocase(line, b"EPRT ") {
             if let Some((addr, port)) = extended(&line[5..]) {
-                notes.add(Tcp, addr.unwrap_or(speaker), port, "ftp-port", "");
+                notes.add_named(Tcp, addr.unwrap_or(speaker), port, "ftp-port", "");
             }
         } else if line.starts_with(b"227") {
             let digits = line.get(4..).and_then(|text| text.iter().position(u8::is_ascii_digit));
             if let Some((addr, port)) = digits.and_then(|start| six_numbers(&line[4 + start..])) {
-                notes.add(Tcp, addr, port, "ftp-pasv", "");
+                notes.add_named(Tcp, addr, port, "ftp-pasv", "");
             }
         } else if line.starts_with(b"229")
             && let Some(open) = line.iter().position(|b| *b == b'(')
@@ -69,17 +73,24 @@ mod tests {
 
     #[test]
     fn active_and_passive_in_both_spellings() {
-        assert_eq!(ftp("PORT 10,0,0,1,11,191\r\n"), ["tcp 10.0.0.1 3007 ftp-port"]);
+        assert_eq!(ftp("PORT 10,0,0,2,11,191\r\n"), ["tcp 10.0.0.2 3007 ftp-port"]);
         assert_eq!(ftp("EPRT |1|10.0.0.2|3098|\r\n"), ["tcp 10.0.0.2 3098 ftp-port"]);
-        assert_eq!(ftp("EPRT |2|2001:db8::1|3098|\r\n"), ["tcp 2001:db8::1 3098 ftp-port third party"]);
         assert_eq!(ftp("227 Entering Passive Mode (10,0,0,2,4,183).\r\n"), ["tcp 10.0.0.2 1207 ftp-pasv"]);
         assert_eq!(ftp("227 =10,0,0,2,4,183\r\n"), ["tcp 10.0.0.2 1207 ftp-pasv"]);
         assert_eq!(ftp("229 Entering Extended Passive Mode (|||1207|)\r\n"), ["tcp 10.0.0.2 1207 ftp-pasv"]);
     }
 
     #[test]
-    fn a_bounce_is_a_third_party() {
-        assert_eq!(ftp("PORT 192,0,2,9,0,25\r\n"), ["tcp 192.0.2.9 25 ftp-port third party"]);
+    fn a_foreign_address_is_a_third_party_or_an_inside_address() {
+        for (line, named, by) in [
+            ("PORT 192,0,2,9,11,191\r\n", "192.0.2.9", "ftp-port"),
+            ("EPRT |2|2001:db8::1|3007|\r\n", "2001:db8::1", "ftp-port"),
+            ("227 Entering Passive Mode (192,168,1,9,11,191)\r\n", "192.168.1.9", "ftp-pasv"),
+        ] {
+            let peer = format!("tcp 10.0.0.2 3007 {by} at the speaker's address, not {named}");
+            assert_eq!(ftp(line), [format!("tcp {named} 3007 {by} third party"), peer]);
+        }
+        assert_eq!(ftp("227 ok (0,0,0,0,11,191)\r\n"), ["tcp 10.0.0.2 3007 ftp-pasv"]);
     }
 
     #[test]

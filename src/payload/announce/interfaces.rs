@@ -2,7 +2,8 @@
 //!
 //! Sources: the interface identifiers stated in the Microsoft Open Specifications named beside each row; the
 //! Exchange ones in [MS-OXCRPC], [MS-OXABREF] and [MS-NSPI], and (information store, system attendant,
-//! message transfer agent) in the endpoint lists that administrators publish from `rpcdump`.
+//! message transfer agent, XDS) in J.-B. Marchand, "Windows network services internals", sections on Exchange
+//! (hsc.fr/ressources/articles/win_net_srv/msrpc_exchange.html), which lists what a server registers.
 
 /// (identifier as the registry writes it, name).
 const INTERFACES: &[(&str, &str)] = &[
@@ -50,7 +51,14 @@ const INTERFACES: &[(&str, &str)] = &[
     ("3919286a-b10c-11d0-9ba8-00c04fd92ef5", "domain role (dssetup)"),           // [MS-DSSP]
     ("c681d488-d850-11d0-8c52-00c04fd90f7e", "encrypting file system"),          // [MS-EFSR]
     ("8fb6d884-2388-11d0-8c35-00c04fda2795", "Windows time"),                    // [MS-W32T]
-    ("dea00001-6c97-11d1-8271-00a02442df7d", "PROFINET IO device"),              // IEC 61158-6-10
+    ("f5cc5a7c-4264-101a-8c59-08002b2f8426", "Exchange or directory service (XDS)"),
+    ("906b0ce0-c70b-1067-b317-00dd010662da", "transaction coordinator"), // [MS-CMPO]
+    ("fdb3a030-065f-11d1-bb9b-00a024ea5525", "message queuing"),         // [MS-MQMP]
+    ("4fc742e0-4a10-11cf-8273-00aa004ae673", "DFS namespace management"), // [MS-DFSNM]
+    ("894de0c0-0d55-11d3-a322-00c04fa321a1", "remote shutdown"),         // [MS-RSP]
+    ("d95afe70-a6d5-4259-822e-2c84da1ddb0d", "remote shutdown"),         // [MS-RSP]
+    ("45f52c28-7f9f-101a-b52b-08002b2efabe", "WINS administration"),     // [MS-RAIW]
+    ("dea00001-6c97-11d1-8271-00a02442df7d", "PROFINET IO device"),      // IEC 61158-6-10
 ];
 
 /// The identifier in its usual spelling and, when it is known, the interface's name after a space.

@@ -2,7 +2,9 @@
 //! Transport header (RFC 2326 section 12.39).
 //!
 //! Media flow to the address in the connection line, which need not be the speaker's; RTP's control companion
-//! uses the next port unless the description says otherwise (RFC 3550 section 11).
+//! uses the next port unless the description says otherwise (RFC 3550 section 11). When that is an inside
+//! address (RFC 1918, RFC 6598, RFC 4193) and the words come from a public one, the other side answers to
+//! where they come from (symmetric RTP, RFC 4961), so that is announced too.
 
 use std::net::IpAddr;
 
@@ -66,12 +68,26 @@ impl<'a> Media<'a> {
             .copied()
             .map(char::from)
             .collect();
-        let addr = self.addr.unwrap_or(notes.speech.speaker);
-        notes.add(if self.tcp { Tcp } else { Udp }, addr, self.first, "sdp", &kind);
+        let speaker = notes.speech.speaker;
+        let addr = self.addr.unwrap_or(speaker);
+        let translated = is_inside(addr) && !is_inside(speaker);
+        let add = if translated { Notes::add_named } else { Notes::add };
+        add(notes, if self.tcp { Tcp } else { Udp }, addr, self.first, "sdp", &kind);
         if self.rtp && !self.tcp && self.first != 0 {
             let control = self.control.or(self.first.checked_add(1)).unwrap_or(0);
-            notes.add(Udp, addr, control, "sdp", &format!("{kind} rtcp"));
+            add(notes, Udp, addr, control, "sdp", &format!("{kind} rtcp"));
         }
+    }
+}
+
+/// True for addresses that mean nothing outside.
+fn is_inside(addr: IpAddr) -> bool {
+    match addr {
+        IpAddr::V4(v4) => {
+            let shared = v4.octets()[0] == 100 && v4.octets()[1] & 0xc0 == 64;
+            v4.is_private() || v4.is_loopback() || v4.is_link_local() || shared
+        }
+        IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local() || v6.is_loopback(),
     }
 }
 
@@ -93,24 +109,33 @@ pub(super) fn rtsp(notes: &mut Notes<'_, '_>) {
     let bytes = notes.speech.bytes;
     for line in bytes.split(|b| *b == b'\n').take(64).filter(|line| starts_nocase(line, b"Transport:")) {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let field = |name: &[u8]| {
-            let found =
-                line.split(|b| matches!(b, b';' | b':' | b',' | b' ')).find_map(|f| f.strip_prefix(name));
-            found.map(|value| value.strip_prefix(b"\"").unwrap_or(value))
-        };
-        let named =
-            |value: Option<&[u8]>| value.and_then(|v| std::str::from_utf8(v).ok()?.parse::<IpAddr>().ok());
-        let source = named(field(b"source=")).unwrap_or(server);
-        let destination = named(field(b"destination=")).unwrap_or(client);
-        for (name, addr) in [(&b"server_port="[..], source), (b"client_port=", destination)] {
-            let Some(range) = field(name) else { continue };
-            for (index, place) in range.split(|b| *b == b'-').take(2).enumerate() {
-                let what = if index == 0 { "rtp" } else { "rtcp" };
-                notes.add(Udp, addr, number(place).unwrap_or(0), "rtsp", what);
-            }
+        for offer in line["Transport:".len()..].split(|b| *b == b',').take(8) {
+            transport(offer.trim_ascii(), (server, client), notes);
         }
     }
     session(notes);
+}
+
+/// One of the transports that are offered, between these ends.
+fn transport(offer: &[u8], (server, client): (IpAddr, IpAddr), notes: &mut Notes<'_, '_>) {
+    let field = |name: &[u8]| {
+        let value = offer.split(|b| *b == b';').find_map(|field| field.trim_ascii().strip_prefix(name))?;
+        Some(value.strip_prefix(b"\"").unwrap_or(value))
+    };
+    if starts_nocase(offer, b"RTP/AVP/TCP") || field(b"interleaved=").is_some() {
+        return; // the media stay on this connection (RFC 2326 section 10.12)
+    }
+    let named =
+        |value: Option<&[u8]>| value.and_then(|v| std::str::from_utf8(v).ok()?.parse::<IpAddr>().ok());
+    let source = named(field(b"source=")).unwrap_or(server);
+    let destination = named(field(b"destination=")).unwrap_or(client);
+    for (name, addr) in [(&b"server_port="[..], source), (b"client_port=", destination)] {
+        let Some(range) = field(name) else { continue };
+        for (index, place) in range.split(|b| *b == b'-').take(2).enumerate() {
+            let what = if index == 0 { "rtp" } else { "rtcp" };
+            notes.add(Udp, addr, number(place).unwrap_or(0), "rtsp", what);
+        }
+    }
 }
 
 /// Where the message begins that is not whole: its head has not ended, or its body is shorter than
@@ -151,6 +176,33 @@ mod tests {
                 "udp 10.0.0.2 5000 sdp image",
             ]
         );
+    }
+
+    #[test]
+    fn an_inside_address_is_announced_with_the_speakers() {
+        use crate::payload::announce::tests::speech;
+        use crate::payload::{Speech, announce};
+        let text = b"SIP/2.0 200 OK\r\n\r\nv=0\r\nc=IN IP4 192.168.1.9\r\nm=audio 3098 RTP/AVP 0\r\n";
+        let said = |speaker: &str| {
+            let (mut out, speaker) = (Vec::new(), speaker.parse().unwrap());
+            announce(App::Sip, &Speech { speaker, ..speech(Carrier::Datagram, text) }, &mut out);
+            out.into_iter().map(|m| (m.addr.to_string(), m.port)).collect::<Vec<_>>()
+        };
+        let place = |addr: &str, port| (addr.to_owned(), port);
+        let inside = [place("192.168.1.9", 3098), place("192.168.1.9", 3099)];
+        assert_eq!(said("10.0.0.2"), inside, "a proxy within");
+        let public = [place("203.0.113.7", 3098), place("203.0.113.7", 3099)];
+        let both = [&inside[0], &public[0], &inside[1], &public[1]].map(Clone::clone);
+        assert_eq!(said("203.0.113.7"), both);
+    }
+
+    #[test]
+    fn interleaved_media_meet_nowhere() {
+        for transport in ["RTP/AVP/TCP;unicast;interleaved=0-1", "RTP/AVP/TCP;unicast;client_port=3006-3007"]
+        {
+            let text = format!("RTSP/1.0 200 OK\r\nTransport: {transport}\r\n\r\n");
+            assert!(said(App::Rtsp, Carrier::Stream, text.as_bytes()).is_empty(), "{transport}");
+        }
     }
 
     #[test]

@@ -5,11 +5,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::Notes;
 use crate::payload::bytes::{at, be16, decimal, le16, starts_nocase};
+use crate::payload::meeting::SSDP;
 use crate::payload::recognise::Carrier;
 use crate::wire::Transport::{Tcp, Udp};
 
 /// `LOCATION: http://10.0.0.2:49152/desc.xml` in an advertisement or a search reply (UPnP Device Architecture
-/// 2.0, sections 1.2.2 and 1.3.3). Without a port it is HTTP's own, and no news.
+/// 2.0, sections 1.2.2 and 1.3.3). Without a port it is HTTP's own, and no news. The address must be the
+/// speaker's, as it is with every device that has one: a lone datagram is easily forged.
 pub(super) fn ssdp(notes: &mut Notes<'_, '_>) {
     for line in notes.speech.bytes.split(|b| *b == b'\n').take(64) {
         let Some(url) = line.get(9..).filter(|_| starts_nocase(line, b"LOCATION:")) else { continue };
@@ -19,8 +21,8 @@ pub(super) fn ssdp(notes: &mut Notes<'_, '_>) {
             .find_map(|scheme| starts_nocase(url, scheme).then(|| &url[scheme.len()..]));
         let place = rest.and_then(|rest| rest.split(|b| *b == b'/').next());
         let place = place.and_then(|place| std::str::from_utf8(place).ok()?.parse::<SocketAddr>().ok());
-        if let Some(place) = place {
-            notes.add(Tcp, place.ip(), place.port(), "ssdp", "");
+        if let Some(place) = place.filter(|place| place.ip() == notes.speech.speaker) {
+            notes.add(Tcp, place.ip(), place.port(), SSDP, "");
         }
     }
 }
@@ -120,10 +122,15 @@ mod tests {
         let reply =
             |url: &str| datagram(App::Ssdp, format!("HTTP/1.1 200 OK\r\nLocation: {url}\r\n").as_bytes());
         assert_eq!(reply("http://10.0.0.2:49152/desc.xml"), ["tcp 10.0.0.2 49152 ssdp"]);
-        assert_eq!(reply("http://[2001:db8::1]:80/"), ["tcp 2001:db8::1 80 ssdp third party"]);
-        for url in
-            ["http://10.0.0.2/desc.xml", "ftp://10.0.0.2:21/", "http://name:80/", "http://10.0.0.2:0/", ""]
-        {
+        for url in [
+            "http://10.0.0.2/desc.xml",
+            "http://[2001:db8::1]:80/",
+            "http://10.0.0.9:22/",
+            "ftp://10.0.0.2:21/",
+            "http://name:80/",
+            "http://10.0.0.2:0/",
+            "",
+        ] {
             assert!(reply(url).is_empty(), "{url}");
         }
     }

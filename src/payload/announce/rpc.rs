@@ -25,6 +25,7 @@ pub(super) fn read(notes: &mut Notes<'_, '_>) {
         (4, Question::Unheard | Question::Port { .. }) => number(results, &question, notes),
         (_, Question::Unheard) if be32(results, 0) == Some(1) => dump(results, notes),
         (_, Question::Dump) => dump(results, notes),
+        (_, Question::DumpOfText) => dump_of_text(results, notes),
         (_, Question::Unheard | Question::Address { .. }) => universal(results, &question, notes),
         _ => {}
     }
@@ -54,6 +55,8 @@ enum Question {
     Address { program: u32, version: u32, transport: Option<Transport> },
     /// DUMP of portmapper version 2.
     Dump,
+    /// DUMP of rpcbind, versions 3 and 4: its entries have text.
+    DumpOfText,
     /// Something that no port is the answer to.
     Other,
 }
@@ -110,14 +113,10 @@ fn asked(call: &[u8]) -> Option<Question> {
         }
         (2, 4) => Some(Question::Dump),
         (3 | 4, 3) => {
-            let len = usize::try_from(word(8)?).ok().filter(|len| *len <= 8)?;
-            let transport = match arguments.get(12..12 + len)? {
-                b"tcp" | b"tcp6" => Some(Tcp),
-                b"udp" | b"udp6" => Some(Udp),
-                _ => None,
-            };
+            let transport = transport_of(text(arguments, 8)?.0);
             Some(Question::Address { program: word(0)?, version: word(4)?, transport })
         }
+        (3 | 4, 4) => Some(Question::DumpOfText),
         _ => None,
     }
 }
@@ -147,7 +146,7 @@ fn dump(results: &[u8], notes: &mut Notes<'_, '_>) {
         let transport = match word(3) {
             6 => Tcp,
             17 => Udp,
-            _ => return, // rpcbind's dump has text here; it is not read
+            _ => return dump_of_text(results, notes),
         };
         let Ok(port) = u16::try_from(word(4)) else { return };
         if word(0) != 1 {
@@ -155,6 +154,41 @@ fn dump(results: &[u8], notes: &mut Notes<'_, '_>) {
         }
         let what = format!("program {} version {}", word(1), word(2));
         notes.add(transport, notes.speech.speaker, port, "portmap", &what);
+    }
+}
+
+/// DUMP of rpcbind: a list of (1, program, version, network identifier, universal address, owner), ended by
+/// 0 (RFC 1833 section 2.1).
+fn dump_of_text(results: &[u8], notes: &mut Notes<'_, '_>) {
+    let mut place = 0;
+    while be32(results, place) == Some(1) {
+        let word = |at: usize| be32(results, place + at).unwrap_or(0);
+        let what = format!("program {} version {}", word(4), word(8));
+        let entry = text(results, place + 12).and_then(|(network, end)| {
+            let (addr, end) = text(results, end)?;
+            Some((network, addr, text(results, end)?.1))
+        });
+        let Some((network, addr, end)) = entry else { return };
+        if let (Some(transport), Some((addr, port))) = (transport_of(network), universal_address(addr)) {
+            let addr = if addr.is_unspecified() { notes.speech.speaker } else { addr };
+            notes.add(transport, addr, port, "portmap", &what);
+        }
+        place = end;
+    }
+}
+
+/// A counted string, padded to four bytes, and where what follows it begins.
+fn text(bytes: &[u8], at: usize) -> Option<(&[u8], usize)> {
+    let len = usize::try_from(be32(bytes, at)?).ok().filter(|len| *len <= 255)?;
+    Some((bytes.get(at + 4..at + 4 + len)?, at + 4 + len.next_multiple_of(4)))
+}
+
+/// Network identifiers (RFC 5665 section 5.1.1): others have no ports.
+fn transport_of(network: &[u8]) -> Option<Transport> {
+    match network {
+        b"tcp" | b"tcp6" => Some(Tcp),
+        b"udp" | b"udp6" => Some(Udp),
+        _ => None,
     }
 }
 
@@ -247,6 +281,29 @@ mod tests {
                 "udp 10.0.0.2 2049 portmap program 100003 version 3"
             ]
         );
+    }
+
+    #[test]
+    fn a_dump_of_text_is_read() {
+        let text = |text: &str| {
+            let mut bytes = u32::try_from(text.len()).unwrap().to_be_bytes().to_vec();
+            bytes.extend(text.as_bytes());
+            bytes.resize(bytes.len().next_multiple_of(4), 0);
+            bytes
+        };
+        let entry = |network: &str, addr: &str| {
+            let program = [0, 0, 0, 1, 0, 1, 0x86, 0xa3, 0, 0, 0, 3];
+            [&program[..], &text(network), &text(addr), &text("superuser")].concat()
+        };
+        let list =
+            [entry("local", "/run/rpcbind.sock"), entry("tcp", "0.0.0.0.8.1"), entry("udp6", "::.8.1")];
+        let list = [&list.concat()[..], &[0, 0, 0, 0]].concat();
+        let want = ["tcp 2049 program 100003 version 3", "udp 2049 program 100003 version 3"];
+        assert_eq!(answered(&call(4, 4, &[]), &list), want);
+        assert_eq!(portmap(&list).len(), 2, "the question was not heard");
+        for len in 0..list.len() {
+            assert!(answered(&call(4, 4, &[]), &list[..len]).len() <= 2);
+        }
     }
 
     #[test]
