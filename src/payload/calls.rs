@@ -237,8 +237,8 @@ pub(super) fn h323(bytes: &[u8], carrier: Carrier) -> Option<Sign> {
     }
 }
 
-/// A request, confirmation or rejection of a gatekeeper or a registration: the choice, then (behind the sequence
-/// number) the identifier, in packed encoding.
+/// A request, confirmation or rejection of a gatekeeper or a registration: the choice, then (behind the
+/// sequence number) the identifier, in packed encoding.
 fn ras(bytes: &[u8]) -> Option<Sign> {
     const IDENTIFIER: [u8; 6] = [6, 0, 8, 0x91, 0x4a, 0];
     let identified = (3..=10).any(|place| at(bytes, place, &IDENTIFIER));

@@ -199,7 +199,8 @@ pub(super) fn rip(bytes: &[u8], _: Carrier) -> Option<Sign> {
 }
 
 /// HSRP: RFC 2281 section 5 (20 bytes: version 0, operation, state, times, priority, group, a reserved byte,
-/// eight bytes of authentication data, the address), version 2 by its elements (interface state, group state).
+/// eight bytes of authentication data, the address), version 2 by its elements (interface state, group
+/// state).
 pub(super) fn hsrp(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let first = bytes.len() == 20
         && bytes[0] == 0
@@ -262,7 +263,8 @@ pub(super) fn ipmi(bytes: &[u8], _: Carrier) -> Option<Sign> {
     (bytes.starts_with(&[6, 0, 0xff]) && known).then(|| either(Good)).flatten()
 }
 
-/// Dropbox LAN discovery: a JSON object with the host's number and a version, in any order (RFC 8259 section 4).
+/// Dropbox LAN discovery: a JSON object with the host's number and a version, in any order (RFC 8259 section
+/// 4).
 pub(super) fn dropbox(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let json = bytes.starts_with(b"{\"");
     (json && contains(bytes, b"\"host_int\":") && contains(bytes, b"\"version\":"))

@@ -1,8 +1,8 @@
-//! Protocols of operators' and vehicles' networks and of things: GTP, PFCP, LISP, BFD, PTP, OpenFlow, Babel, SLP,
-//! SMPP, session announcements, CoAP, RTPS, SOME/IP, KNX, Ceph.
+//! Protocols of operators' and vehicles' networks and of things: GTP, PFCP, LISP, BFD, PTP, OpenFlow, Babel,
+//! SLP, SMPP, session announcements, CoAP, RTPS, SOME/IP, KNX, Ceph.
 //!
-//! Most have no magic word: what tells them is that every length they declare, down to the last element, adds up
-//! to the message, and that reserved bits are empty.
+//! Most have no magic word: what tells them is that every length they declare, down to the last element, adds
+//! up to the message, and that reserved bits are empty.
 
 use super::app::Strength::{Good, Strong};
 use super::bytes::{at, be16, be24, be32, cut};
@@ -45,8 +45,8 @@ fn gtp_v1(kind: u8) -> Option<Sign> {
     }
 }
 
-/// Version 2: spare bits are empty, and elements (type, length, instance) fill the message; another one may ride
-/// behind it, when the flags say so.
+/// Version 2: spare bits are empty, and elements (type, length, instance) fill the message; another one may
+/// ride behind it, when the flags say so.
 fn gtp_v2(bytes: &[u8], kind: u8, len: usize) -> Option<Sign> {
     let (flags, end) = (bytes[0], len + 4);
     let header = if flags & 8 != 0 { 12 } else { 8 };
@@ -74,7 +74,8 @@ fn gtp_v2(bytes: &[u8], kind: u8, len: usize) -> Option<Sign> {
     }
 }
 
-/// PFCP: 3GPP TS 29.244 sections 7.2.2 (header, with a session when the lowest bit says so) and 8.1.1 (elements).
+/// PFCP: 3GPP TS 29.244 sections 7.2.2 (header, with a session when the lowest bit says so) and 8.1.1
+/// (elements).
 pub(super) fn pfcp(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let (flags, kind, len) = (*bytes.first()?, *bytes.get(1)?, usize::from(be16(bytes, 2)?));
     let header = if flags & 1 != 0 { 16 } else { 8 };
@@ -100,8 +101,8 @@ pub(super) fn pfcp(bytes: &[u8], _: Carrier) -> Option<Sign> {
     }
 }
 
-/// LISP control: RFC 9301 sections 5.2 (Map-Request), 5.4 (Map-Reply), 5.6 (Map-Register), 5.7 (Map-Notify): the
-/// addresses and records they count end where the message ends.
+/// LISP control: RFC 9301 sections 5.2 (Map-Request), 5.4 (Map-Reply), 5.6 (Map-Register), 5.7 (Map-Notify):
+/// the addresses and records they count end where the message ends.
 pub(super) fn lisp(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let records = *bytes.get(3)?;
     match bytes[0] >> 4 {
@@ -155,8 +156,8 @@ fn lisp_address(bytes: &[u8], place: usize) -> Option<usize> {
     (end <= bytes.len()).then_some(end)
 }
 
-/// BFD: RFC 5880 section 4.1 (version 1, never multipoint, a multiplier, the length) and 6.8.6 (a sender has a
-/// number; the peer's may be zero only while it is down).
+/// BFD: RFC 5880 section 4.1 (version 1, never multipoint, a multiplier, the length) and 6.8.6 (a sender has
+/// a number; the peer's may be zero only while it is down).
 pub(super) fn bfd(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let header = bytes.get(..24)?;
     let (state, authenticated) = (header[1] >> 6, header[1] & 4 != 0);
@@ -190,8 +191,8 @@ pub(super) fn ptp(bytes: &[u8], _: Carrier) -> Option<Sign> {
     (fits && sound && len >= shortest && header[32] == control).then(|| either(Good)).flatten()
 }
 
-/// OpenFlow: switch specification 1.0 section 5.1 and 1.3 section 7.1 (version, type, length, transaction); it
-/// begins with a hello (1.3 section 7.5.1), and other messages follow one another.
+/// OpenFlow: switch specification 1.0 section 5.1 and 1.3 section 7.1 (version, type, length, transaction);
+/// it begins with a hello (1.3 section 7.5.1), and other messages follow one another.
 pub(super) fn openflow(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let (mut place, mut count) = (0, 0);
     let version = bytes[0];
@@ -279,8 +280,8 @@ pub(super) fn sap(bytes: &[u8], _: Carrier) -> Option<Sign> {
     (flags & 0xeb == 0x20 && described).then(|| asks(Strong)).flatten()
 }
 
-/// CoAP: RFC 7252 sections 3 (version 1, token, code) and 3.1 (options in ascending order). A request is told by
-/// the path or host it names; an answer may be anything's alone.
+/// CoAP: RFC 7252 sections 3 (version 1, token, code) and 3.1 (options in ascending order). A request is told
+/// by the path or host it names; an answer may be anything's alone.
 pub(super) fn coap(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let (token, code) = (usize::from(*bytes.first()? & 0x0f), *bytes.get(1)?);
     if bytes[0] >> 6 != 1 || token > 8 {
@@ -292,8 +293,7 @@ pub(super) fn coap(bytes: &[u8], _: Carrier) -> Option<Sign> {
         let (delta, next) = coap_number(bytes, place + 1, head >> 4)?;
         let (len, start) = coap_number(bytes, next, head & 0x0f)?;
         option += delta;
-        let known = matches!(option, 1 | 3..=9 | 11 | 12 | 14..=17 | 19 | 20 | 23 | 27 | 28 | 31 | 35 | 39 | 60 | 252 | 258 | 292);
-        let value = bytes.get(start..start + len).filter(|_| known)?;
+        let value = bytes.get(start..start + len).filter(|_| COAP_OPTIONS.contains(&option))?;
         named |= matches!(option, 3 | 11) && len > 0 && value.iter().all(|b| matches!(b, 0x20..=0x7e));
         place = start + len;
     }
@@ -304,6 +304,10 @@ pub(super) fn coap(bytes: &[u8], _: Carrier) -> Option<Sign> {
         _ => None,
     }
 }
+
+/// Options in use (IANA, CoAP Option Numbers).
+const COAP_OPTIONS: [usize; 24] =
+    [1, 3, 4, 5, 6, 7, 8, 9, 11, 12, 14, 15, 16, 17, 19, 20, 23, 27, 28, 31, 35, 39, 60, 258];
 
 /// A four-bit number with its extension (RFC 7252 section 3.1): its value and what follows.
 fn coap_number(bytes: &[u8], place: usize, nibble: u8) -> Option<(usize, usize)> {
@@ -321,8 +325,8 @@ pub(super) fn rtps(bytes: &[u8], _: Carrier) -> Option<Sign> {
     sound.then(|| either(Strong)).flatten()
 }
 
-/// SOME/IP: AUTOSAR `PRS_SOMEIPProtocol` (message, length, request, protocol version 1, type, return code); service
-/// discovery is message 0xffff8100 of `PRS_SOMEIPServiceDiscoveryProtocol`.
+/// SOME/IP: AUTOSAR `PRS_SOMEIPProtocol` (message, length, request, protocol version 1, type, return code);
+/// service discovery is message 0xffff8100 of `PRS_SOMEIPServiceDiscoveryProtocol`.
 pub(super) fn someip(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let discovery = at(bytes, 0, &[0xff, 0xff, 0x81, 0]);
     let (mut place, first) = (0, *bytes.get(14)?);

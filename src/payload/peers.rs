@@ -81,8 +81,8 @@ pub(super) fn stun(bytes: &[u8], carrier: Carrier) -> Option<Sign> {
 
 const STUN_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 
-/// Binding or shared secret messages whose attributes fill the declared length exactly. Attributes that nobody
-/// registered are allowed (RFC 3489 section 11.2) and prove little.
+/// Binding or shared secret messages whose attributes fill the declared length exactly. Attributes that
+/// nobody registered are allowed (RFC 3489 section 11.2) and prove little.
 fn stun_classic(message: &[u8], kind: u16, len: usize) -> Option<Strength> {
     let known = matches!(kind, 0x0001 | 0x0101 | 0x0111 | 0x0002 | 0x0102 | 0x0112);
     let (mut place, mut strength) = (20, if len > 0 { Good } else { Weak });
@@ -192,19 +192,26 @@ pub(super) fn rtp(bytes: &[u8], _: Carrier) -> Option<Sign> {
     sized.then(|| either(Weak)).flatten()
 }
 
-/// RTCP: RFC 3550 section 6.1 (a compound packet begins with a report and its lengths add up).
+/// RTCP: RFC 3550 section 6.1 (a compound packet begins with a report and its lengths add up). Encrypted,
+/// only the report's header is legible, and an index with a tag of ten bytes follows (RFC 3711 section 3.4).
 pub(super) fn rtcp(bytes: &[u8], _: Carrier) -> Option<Sign> {
-    let (mut place, mut count) = (0, 0);
-    while let Some([first, kind, ..]) = bytes.get(place..) {
-        if first >> 6 != 2 || !matches!(kind, 200..=207) || count == 0 && !matches!(kind, 200 | 201) {
-            return None;
+    let (reports, kind) = (usize::from(bytes.first()? & 0x1f), *bytes.get(1)?);
+    let words = if kind == 200 { 6 } else { 1 } + reports * 6;
+    let exact = bytes[0] & 0x20 == 0 && usize::from(be16(bytes, 2)?) == words && reports > 0;
+    let encrypted = exact && matches!(kind, 200 | 201) && bytes.len() >= 4 + words * 4 + 14;
+    (encrypted || rtcp_adds_up(bytes, 4 + words * 4)).then(|| either(Good)).flatten()
+}
+
+/// Packets of known types to the very end, a report of at least this size first.
+fn rtcp_adds_up(bytes: &[u8], shortest: usize) -> bool {
+    let mut place = 0;
+    while let (Some([first, kind, ..]), Some(words)) = (bytes.get(place..), be16(bytes, place + 2)) {
+        if first >> 6 != 2 || !matches!(kind, 200..=207) || place == 0 && !matches!(kind, 200 | 201) {
+            return false;
         }
-        place += 4 + 4 * usize::from(be16(bytes, place + 2)?);
-        count += 1;
+        place += 4 + 4 * usize::from(words);
     }
-    let reports = usize::from(bytes.first()? & 0x1f);
-    let shortest = if *bytes.get(1)? == 200 { 28 } else { 8 } + reports * 24;
-    (place == bytes.len() && bytes.len() >= shortest).then(|| either(Good)).flatten()
+    place == bytes.len() && place >= shortest
 }
 
 /// RTMP: Adobe's specification 1.0, section 5.2 (C0 and S0 say version 3, then 1536 bytes with a zero or
@@ -380,6 +387,7 @@ pub(super) const SAMPLES: &[Sample] = &[
     ),
     datagram(App::Rtp, &rtp_sample(b'a'), &rtp_sample(b'b')),
     datagram(App::Rtcp, b"\x80\xc9\0\x01SSSS\x81\xca\0\x02SSSS\x01\x01a\0", b"\x80\xc9\0\x01RRRR"),
+    datagram(App::Rtcp, b"\x81\xc9\0\x07SSSSeeeeeeeeeeeeeeeeeeeeeeee\x80\0\0\x01tttttttttt", b""),
     stream(App::Rtmp, &rtmp_sample(7), &rtmp_sample(9)),
     stream(App::Skinny, b"\x08\0\0\0\x11\0\0\0\x20\0\0\0AAAA", b"\x08\0\0\0\x11\0\0\0\x81\0\0\0AAAA"),
     stream(

@@ -31,7 +31,7 @@ pub(super) fn modbus(bytes: &[u8], _: Carrier) -> Option<Sign> {
                 answers(Good)
             }
         }
-        0x81..=0x90 | 0xab if len == 3 && matches!(bytes.get(8)?, 1..=11) => answers(Good),
+        0x80.. if len == 3 && matches!(bytes.get(8)?, 1..=11) => answers(Good),
         7 | 11 | 12 | 17 if len == 2 => asks(Weak),
         _ => None,
     }
@@ -74,8 +74,8 @@ pub(super) fn iec104(bytes: &[u8], _: Carrier) -> Option<Sign> {
     }
 }
 
-/// EtherNet/IP: CIP volume 2, section 2-3 (encapsulation header of 24 bytes, little-endian) and, in datagrams, 2-6
-/// and 3-2 (two items: a sequenced address and connected data).
+/// EtherNet/IP: CIP volume 2, section 2-3 (encapsulation header of 24 bytes, little-endian) and, in
+/// datagrams, 2-6 and 3-2 (two items: a sequenced address and connected data).
 pub(super) fn enip(bytes: &[u8], carrier: Carrier) -> Option<Sign> {
     let connected = bytes.starts_with(&[2, 0, 2, 0x80, 8, 0]) && at(bytes, 14, &[0xb1, 0]);
     if carrier == Carrier::Datagram && connected {
@@ -254,6 +254,7 @@ pub(super) const SAMPLES: &[Sample] = &[
         b"\0\x01\0\0\0\x06\x01\x03\0\x6b\0\x03",
         b"\0\x01\0\0\0\x09\x01\x03\x06\x02\x2b\0\0\0\x64",
     ),
+    stream(App::Modbus, b"", b"\0\0\0\0\0\x03\x01\x80\x01"),
     stream(App::Dnp3, b"\x05\x64\x05\xc0\x01\0\0\x04\xe9\x21", b"\x05\x64\x05\x40\x01\0\0\x04\x9d\x40"),
     stream(App::Iec104, b"\x68\x04\x07\0\0\0", b"\x68\x04\x0b\0\0\0"),
     stream(App::Iec104, b"\x68\x04\x01\0\x42\0", b"\x68\x0e\0\0\0\0\x64\x01\x06\0\x01\0\0\0\0\x14"),
