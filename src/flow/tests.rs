@@ -337,6 +337,41 @@ fn flows_are_heard_when_due_and_at_most_four_times() {
 }
 
 #[test]
+fn a_head_grows_where_more_is_wanted() {
+    let long: Vec<u8> = (0..2000u16).map(|n| u8::try_from(n % 251).unwrap()).collect();
+    let config = Config::default();
+    let seen = |told: &Told| heard(told).iter().map(|flow| flow.head_orig.bytes.len()).collect::<Vec<_>>();
+    let packets = [
+        syn(1, A, B),
+        tcp(2, A, B, "A", 101, 0, &long[..1400]),
+        tcp(3, A, B, "A", 1501, 0, &long[1400..]),
+        tcp(4, B, A, "A", 9000, 0, b"answer"),
+    ];
+    let (told, _) = run_with(&config, Keep::More(1900), &packets);
+    assert_eq!(seen(&told), [1400, 2000], "the packet at hand counts, and the answer makes it due");
+    assert_eq!(heard(&told)[1].head_orig.bytes, long);
+
+    let datagrams = [udp(1, A, B, &long[..1200]), udp(2, A, B, &long[1200..]), udp(3, B, A, b"r")];
+    let (told, _) = run_with(&config, Keep::More(5000), &datagrams);
+    assert_eq!(seen(&told), [1200, 2000]);
+    assert_eq!(closed(&told)[0].head_orig.bytes, long);
+
+    let many: Vec<_> = (1..40).map(|ms| udp(ms, A, B, &long)).collect();
+    let (told, _) = run_with(&config, Keep::More(5000), &many);
+    assert_eq!(seen(&told), [2000, LONG_HEAD_BYTES_MAX, LONG_HEAD_BYTES_MAX, LONG_HEAD_BYTES_MAX]);
+    assert!(closed(&told)[0].head_orig.bytes.is_empty(), "the last hearing lets it go");
+}
+
+#[test]
+fn a_full_pool_lets_no_head_grow() {
+    let config = Config { heads_max: SHARDS, ..Config::default() };
+    let packets = [udp(1, A, B, &[7; 1200]), udp(2, A, B, &[7; 1200]), udp(3, B, A, b"r")];
+    let (told, counters) = run_with(&config, Keep::More(1200), &packets);
+    assert_eq!((heard(&told).len(), heard(&told)[0].head_orig.bytes.len()), (1, HEAD_BYTES_MAX));
+    assert_eq!(counters.heads_refused, 1);
+}
+
+#[test]
 fn tapped_flows_say_everything_from_the_next_packet_on() {
     let mut packets = vec![udp(1, A, B, b"ask"), udp(2, B, A, b"answer")];
     packets.extend((3..8).map(|ms| udp(ms, A, B, &[1; 3000])));

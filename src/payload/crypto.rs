@@ -130,6 +130,10 @@ pub(super) fn quic(bytes: &[u8], _: Carrier) -> Option<Sign> {
     if known && first & 0x40 != 0 && sizes && (dcid > 0 || scid > 0) {
         return either(Strong);
     }
+    // Reserved versions, with which clients ask for a negotiation (RFC 9000 section 15).
+    if version & 0x0f0f_0f0f == 0x0a0a_0a0a && first & 0xf0 == 0xc0 && sizes && dcid >= 8 {
+        return either(Good);
+    }
     let list = bytes.get(7 + dcid + scid..).unwrap_or_default();
     let offered =
         |v: &[u8]| matches!(v, [0, 0, 0, 1] | [0xff, 0, 0, _] | [0x6b, 0x33, 0x43, 0xcf] | [b'Q', b'0', ..]);
@@ -251,6 +255,7 @@ pub(super) const SAMPLES: &[Sample] = &[
         b"\xc0\x6b\x33\x43\xcf\x08DDDDDDDD\x00\x00\x44\x9epp",
         b"\x80\0\0\0\0\x00\x08DDDDDDDD\0\0\0\x01",
     ),
+    datagram(App::Quic, b"\xcc\x1a\x2a\x3a\x4a\x08DDDDDDDD\x00\x00\x44\x9eppppppppppppp", b""),
     datagram(App::Quic, b"\x0dCCCCCCCCQ043\x01HHHHHHHHHHHH", b""),
     datagram(
         App::Ike,

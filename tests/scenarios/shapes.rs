@@ -5,11 +5,12 @@ use serde_json::json;
 
 use super::{Alert, CaptureFile, Labelled, Scenario};
 use crate::support::pcap::Format;
+use crate::support::quic;
 use crate::support::speech;
 use crate::support::talk::Tap;
 
 pub(super) fn all() -> Vec<Scenario> {
-    vec![rotated(), pcapng_ipv6(), gzip_vlan(), reuse()]
+    vec![rotated(), pcapng_ipv6(), gzip_vlan(), reuse(), long_hellos()]
 }
 
 /// The two halves of a flow in two files, the later one given first.
@@ -101,4 +102,45 @@ fn reuse() -> Scenario {
         json!({"event_type": "flow", "proto": "UDP", "flow": {"pkts_toserver": 2}}),
     ];
     Scenario::new("reuse", proves, tap.frames(), flows, never)
+}
+
+/// Hellos that are longer than the first 512 bytes, over TCP and in QUIC.
+fn long_hellos() -> Scenario {
+    let mut tap = Tap::default();
+    let [_, ask, answer] = speech::tls13("long.example.net");
+    tap.tcp(0, "10.2.0.14:50001", "10.2.1.14:443").open().ask(&ask).answer(&answer).close();
+    let [hello, ..] = speech::tls13("quic.example.net");
+    let (id, server) = (*b"\x83\x94\xc8\xf0\x3e\x51\x57\x08", b"\x5a-short-header-and-what-it-hides");
+    // The second half goes first inside each packet, and the hello needs both.
+    let first = [quic::crypto(&hello, 300, 900), quic::crypto(&hello, 0, 300)].concat();
+    let second = [vec![1], quic::crypto(&hello, 1200, hello.len()), quic::crypto(&hello, 900, 1200)].concat();
+    for (millis, port, version) in [(1000, "50002", quic::V1), (2000, "50003", quic::V2)] {
+        let client = format!("10.2.0.14:{port}");
+        let talk = tap.udp(millis, &client, "10.2.1.14:443");
+        let talk = talk.ask(&quic::initial(&version, id, 0, &first));
+        talk.ask(&quic::initial(&version, id, 1, &second)).answer(server);
+    }
+    // Only the first of two was captured.
+    tap.udp(3000, "10.2.0.14:50004", "10.2.1.14:443")
+        .ask(&quic::initial(&quic::V1, id, 0, &first))
+        .answer(server);
+    let flow = |what, from: &str| {
+        let flow = Labelled::udp(what, &format!("10.2.0.14:{from}"), "10.2.1.14:443").outcome(&["two_way"]);
+        flow.story(&["registered_service"]).app("quic").alert(Alert::Never)
+    };
+    let tls = Labelled::tcp("a long hello over TCP", "10.2.0.14:50001", "10.2.1.14:443");
+    Scenario::new(
+        "quic",
+        "Hellos with post-quantum key shares are longer than a segment: over TCP they are gathered, and in \
+         QUIC they are gathered from two Initial packets, decrypted, and put in order. What was not captured \
+         is not said.",
+        tap.frames(),
+        vec![
+            tls.story(&["registered_service"]).outcome(&["established"]).app("tls").alert(Alert::Never),
+            flow("QUIC version 1", "50002"),
+            flow("QUIC version 2", "50003"),
+            flow("half a hello", "50004"),
+        ],
+        vec![json!({"event_type": "flow", "src_port": 50004, "ghostport": {"app_proto": {"tls": {}}}})],
+    )
 }

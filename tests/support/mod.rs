@@ -7,6 +7,7 @@ pub(crate) mod binary;
 pub(crate) mod flood;
 pub(crate) mod json;
 pub(crate) mod pcap;
+pub(crate) mod quic;
 pub(crate) mod source;
 pub(crate) mod speech;
 pub(crate) mod talk;

@@ -14,19 +14,44 @@ pub(crate) fn http(host: &str, body: &str) -> [Vec<u8>; 2] {
 
 /// TLS 1.2 (RFC 5246, extensions RFC 6066): a client hello that names `server`, and a server hello.
 pub(crate) fn tls(server: &str) -> [Vec<u8>; 2] {
+    let mut answer = vec![3, 3];
+    answer.extend((0_u8..32).map(|n| n.wrapping_mul(91).wrapping_add(5)));
+    answer.push(0);
+    answer.extend([0xc0, 0x2f, 0]);
+    answer.extend(sized16(&[0xff, 0x01, 0, 1, 0])); // renegotiation_info
+    [record(&client_hello(server, &[]), 1), record(&handshake(2, &answer), 3)]
+}
+
+/// TLS 1.3 (RFC 8446) with a post-quantum key share of 1,216 bytes before the server's name, as clients of
+/// 2025 have it: the hello alone, and in records with the server's.
+pub(crate) fn tls13(server: &str) -> [Vec<u8>; 3] {
+    let share = [&[0x11, 0xec][..], &sized16(&[0x6b; 1216])].concat(); // X25519MLKEM768
+    let hello = client_hello(server, &[(51, sized16(&share)), (43, vec![2, 3, 4])]);
+    let mut answer = vec![3, 3];
+    answer.extend((0_u8..32).map(|n| n.wrapping_mul(91).wrapping_add(5)));
+    answer.extend([0, 0x13, 1, 0]);
+    let chosen = [&[0x11, 0xec][..], &sized16(&[0x7c; 1120])].concat();
+    let extensions = [&[0, 51][..], &sized16(&chosen), &[0, 43, 0, 2, 3, 4]].concat();
+    answer.extend(sized16(&extensions));
+    [hello.clone(), record(&hello, 1), record(&handshake(2, &answer), 3)]
+}
+
+/// A client hello that names `server`, with more extensions in front.
+fn client_hello(server: &str, more: &[(u16, Vec<u8>)]) -> Vec<u8> {
     let name = server.as_bytes();
     let mut names = vec![0]; // host_name
     names.extend(sized16(name));
     let mut extensions = Vec::new();
-    for (kind, body) in [
+    let usual = [
         (0_u16, sized16(&names)),                                            // server_name
         (10, sized16(&[0, 29, 0, 23])), // supported_groups: x25519, secp256r1
         (11, vec![1, 0]),               // ec_point_formats: uncompressed
         (13, sized16(&[4, 3, 8, 4, 4, 1])), // signature_algorithms
         (16, sized16(&[8, b'h', b't', b't', b'p', b'/', b'1', b'.', b'1'])), // ALPN
-    ] {
+    ];
+    for (kind, body) in more.iter().chain(&usual) {
         extensions.extend(kind.to_be_bytes());
-        extensions.extend(sized16(&body));
+        extensions.extend(sized16(body));
     }
     let mut client = vec![3, 3];
     client.extend((0_u8..32).map(|n| n.wrapping_mul(37).wrapping_add(11))); // random
@@ -34,12 +59,7 @@ pub(crate) fn tls(server: &str) -> [Vec<u8>; 2] {
     client.extend(sized16(&[0xc0, 0x2f, 0xc0, 0x30, 0x00, 0x9c])); // cipher suites
     client.extend([1, 0]); // no compression
     client.extend(sized16(&extensions));
-    let mut answer = vec![3, 3];
-    answer.extend((0_u8..32).map(|n| n.wrapping_mul(91).wrapping_add(5)));
-    answer.push(0);
-    answer.extend([0xc0, 0x2f, 0]);
-    answer.extend(sized16(&[0xff, 0x01, 0, 1, 0])); // renegotiation_info
-    [record(&handshake(1, &client), 1), record(&handshake(2, &answer), 3)]
+    handshake(1, &client)
 }
 
 fn handshake(kind: u8, body: &[u8]) -> Vec<u8> {

@@ -1,5 +1,5 @@
-//! A client's fingerprint, by `FoxIO`'s published description of JA4 (which is under the 3-clause BSD licence;
-//! this is not its code).
+//! A client's fingerprint, by `FoxIO`'s published description of JA4 (which is under the 3-clause BSD
+//! licence; this is not its code).
 
 use sha2::{Digest, Sha256};
 

@@ -3,8 +3,8 @@
 //!
 //! Computed once, from the heads, when a flow is heard; not kept in the flow table. Hellos with post-quantum
 //! key shares are longer than a head: [`Details::wanted`] says how much more of the bytes is needed, and
-//! [`crate::flow::Keep::More`] gets it. What stands beyond is absent, never guessed: a fingerprint needs every
-//! extension's kind and the signature algorithms.
+//! [`crate::flow::Keep::More`] gets it. What stands beyond is absent, never guessed: a fingerprint needs
+//! every extension's kind and the signature algorithms.
 //!
 //! Invariants: no panic on any bytes; texts are bounded and come from strangers (writers clean them).
 

@@ -6,8 +6,8 @@
 //! not checked, which also lets a packet be read that was cut. What tells the right key from a wrong one is
 //! the content: frames that an Initial may carry, whole, and a `ClientHello` in them.
 //!
-//! CRYPTO frames come in any order and over several packets (long hellos; Chrome shuffles on purpose). What is
-//! contiguous from the beginning is read; what is missing is missing.
+//! CRYPTO frames come in any order and over several packets (long hellos; Chrome shuffles on purpose). What
+//! is contiguous from the beginning is read; what is missing is missing.
 //!
 //! Invariants: no panic on any bytes; at most [`PACKETS_MAX`] packets are opened, so work and memory are
 //! bounded whatever is given.
@@ -97,6 +97,12 @@ static V2: Dialect = Dialect {
     labels: ["quicv2 key", "quicv2 iv", "quicv2 hp"],
     initial: 1,
 };
+/// draft-ietf-quic-tls-23 to 28, section 5.2.
+static DRAFT_23: Dialect = Dialect {
+    salt: *b"\xc3\xee\xf7\x12\xc7\x2e\xbb\x5a\x11\xa7\xd2\x43\x2b\xb4\x63\x65\xbe\xf9\xf5\x02",
+    labels: V1.labels,
+    initial: 0,
+};
 /// draft-ietf-quic-tls-29 to 32, section 5.2: what browsers spoke until 2021.
 static DRAFT_29: Dialect = Dialect {
     salt: *b"\xaf\xbf\xec\x28\x99\x93\xd2\x4c\x9e\x97\x86\xf1\x9c\x61\x11\xe0\x43\x90\xa8\x99",
@@ -109,6 +115,7 @@ impl Dialect {
         match version {
             1 | 0xff00_0021 | 0xff00_0022 => Some(&V1),
             0x6b33_43cf => Some(&V2),
+            0xff00_0017..=0xff00_001c => Some(&DRAFT_23),
             0xff00_001d..=0xff00_0020 => Some(&DRAFT_29),
             _ => None,
         }
@@ -180,8 +187,8 @@ impl<'a> Packet<'a> {
 }
 
 impl Initial<'_> {
-    /// Takes the protection off (RFC 9001 sections 5.3 and 5.4): the frames. `None` when too little is there or
-    /// the key is wrong.
+    /// Takes the protection off (RFC 9001 sections 5.3 and 5.4): the frames. `None` when too little is there
+    /// or the key is wrong.
     fn open(&self, keys: &Keys) -> Option<Vec<u8>> {
         let mut mask = *GenericArray::from_slice(self.body.get(4..20)?);
         keys.header.encrypt_block(&mut mask);
