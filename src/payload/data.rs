@@ -140,6 +140,7 @@ pub(super) fn memcached(bytes: &[u8], carrier: Carrier) -> Option<Sign> {
     }
     let (first, ended) = line(bytes);
     let (command, rest) = word(first);
+    let rest = &rest[..rest.len().min(300)]; // keys are at most 250 bytes long
     let numbers =
         |skip: usize| rest.split(|b| *b == b' ').skip(skip).take(3).filter(|n| decimal(n).is_some()).count();
     match command {

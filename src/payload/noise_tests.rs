@@ -1,8 +1,8 @@
 //! Noise is nothing: how often payloads that no protocol wrote are given a name.
 //!
-//! Uniform bytes and structured noise (text, base64, JSON, protobuf and the like), of 1 to 512 bytes, one side
-//! alone, over both carriers; whatever is named, however weakly, counts. The bar is one in 100,000 (for zeros with a few
-//! bytes set, see [`measure`], one in 1,000). The quick
+//! Uniform bytes and structured noise (text, base64, JSON, protobuf and the like), of 1 to 512 bytes, one
+//! side alone, over both carriers; whatever is named, however weakly, counts. The bar is one in 100,000 (for
+//! zeros with a few bytes set, see [`measure`], one in 1,000). The quick
 //! test measures 200,000 payloads; the long one 20 million, and prints every kind's rate:
 //!
 //! ```text
@@ -109,7 +109,7 @@ impl Noise {
             }
             "one byte" => out.resize(len, self.next().to_le_bytes()[0]),
             "digits" => self.letters(len, b"0123456789", out),
-            "printable" => self.letters(len, &std::array::from_fn::<u8, 95, _>(|i| 0x20 + i as u8), out),
+            "printable" => self.letters(len, &(0x20..0x7f).collect::<Vec<u8>>(), out),
             "sentences" => self.words(len, b". ", out),
             "text lines" => self.words(len, b"\r\n", out),
             "base64" => {
@@ -120,7 +120,7 @@ impl Noise {
             "few set in zeros" => {
                 out.resize(len, 0);
                 for _ in 0..self.below(6) {
-                    let place = self.below(len.min(24) as u64);
+                    let place = self.below(u64::try_from(len.min(24)).unwrap());
                     out[place] = self.next().to_le_bytes()[0];
                 }
             }
