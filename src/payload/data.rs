@@ -241,7 +241,7 @@ pub(super) fn kafka(bytes: &[u8], _: Carrier) -> Option<Sign> {
         }
         0 if key == 18 || key == 3 => asks(Good),
         // Clients without a name: the body of a metadata, produce or fetch request follows.
-        0 if key <= 3 && bytes.len() > 20 && bytes[8..12] != [0; 4] => asks(Weak),
+        0 if key <= 3 && bytes.len() > 20 && bytes[14..].iter().any(|b| *b != 0) => asks(Weak),
         _ => None,
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! Uniform bytes and structured noise (text, base64, JSON, protobuf and the like), of 1 to 512 bytes, one
 //! side alone, over both carriers; whatever is named, however weakly, counts. The bar is one in 100,000 (for
-//! zeros with a few bytes set, see [`measure`], one in 1,000). Every run measures 20,000 payloads of each kind; for the
-//! record, 20 million in half a minute:
+//! zeros with a few bytes set, see [`measure`], one in 1,000). Every run measures 20,000 payloads of each
+//! kind; for the record, 20 million in half a minute:
 //!
 //! ```text
 //! NOISE=1850000 cargo test --release --lib noise_is_nothing -- --nocapture
