@@ -3,8 +3,13 @@
 //! Each case asks about both sides' first bytes of one flow, as a worker does when it is heard. `mixed` goes
 //! round a list of common conversations, so that the branch predictor does not learn one of them by heart;
 //! `noise` is 512 random bytes on each side, which no recogniser may believe and several must look at.
+//!
+//! The worst case is searched for, not guessed: every first byte and the openings that lead far into a
+//! recogniser, each before every filler, 512 bytes on both sides. The dearest of each filler are printed, and
+//! the dearest of all is then measured like the others.
 
 use std::hint::black_box;
+use std::time::Instant;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use ghostport::payload::{App, Carrier, Details, recognise};
@@ -66,6 +71,94 @@ fn talks() -> Vec<Talk> {
     ]
 }
 
+/// What a head may be full of: the name, and the bytes repeated.
+fn fillers() -> Vec<(&'static str, Vec<u8>)> {
+    vec![
+        ("letter", b"Dear Sir or Madam, ".to_vec()),
+        ("lines", b"Dear Sir or Madam,\r\n".to_vec()),
+        ("short lines", b"a\n".to_vec()),
+        ("zeros", vec![0]),
+        ("ones", vec![0xff]),
+        ("noise", noise(5)),
+        ("digits", b"0123456789".to_vec()),
+        ("commas", b"1, ".to_vec()),
+        ("capitals", b"ABCDEFGH ".to_vec()),
+        ("one letter", b"s".to_vec()),
+        ("json", b"{\"a\": 1, ".to_vec()),
+        ("telnet", b"\xff\xfb\x01".to_vec()),
+    ]
+}
+
+/// Every first byte, and words that are only the beginning of a longer look.
+fn openings() -> Vec<Vec<u8>> {
+    const WORDS: [&[u8]; 24] = [
+        b"GET ",
+        b"GET /",
+        b"POST /",
+        b"HTTP/1.1 200 OK\r\n",
+        b"HTTP/1.1 101 ",
+        b"NOTIFY ",
+        b"OPTIONS sip:a",
+        b"220 ",
+        b"220-",
+        b"250 ",
+        b"200 ",
+        b"+OK ",
+        b"* OK ",
+        b"a LOGIN ",
+        b"USER ",
+        b"NICK ",
+        b":a 001 ",
+        b"<?xml",
+        b"{\"id\"",
+        b"CONNECT",
+        b"STAT ",
+        b"6193, ",
+        b"<13>",
+        b"\xff\xfa\x18",
+    ];
+    (0..=255).map(|byte| vec![byte]).chain(WORDS.iter().map(|word| word.to_vec())).collect()
+}
+
+/// Nanoseconds that one conversation takes: the quickest of a few rounds, because the slower ones were
+/// disturbed.
+fn nanoseconds((_, carrier, asks, answers): &Talk) -> u128 {
+    const TIMES: u32 = 200;
+    let round = || {
+        let start = Instant::now();
+        for _ in 0..TIMES {
+            black_box(recognise(*carrier, black_box(asks), black_box(answers)));
+        }
+        start.elapsed().as_nanos() / u128::from(TIMES)
+    };
+    (0..4).map(|_| round()).min().unwrap_or(0)
+}
+
+/// Searches, prints the dearest of every filler, and gives the dearest of all.
+#[expect(clippy::print_stdout, reason = "the figures are what a bench is run for")]
+fn worst() -> Option<Talk> {
+    let mut dearest: Option<(u128, Talk)> = None;
+    for carrier in [Carrier::Stream, Carrier::Datagram] {
+        for (name, filler) in fillers() {
+            let mut all = Vec::new();
+            for mut head in openings() {
+                let opening = String::from_utf8_lossy(&head).into_owned();
+                head.extend(filler.iter().cycle().take(512 - head.len()));
+                let talk = talk("worst", carrier, &head, &head);
+                all.push((nanoseconds(&talk), opening, talk));
+            }
+            all.sort_by_key(|(cost, ..)| std::cmp::Reverse(*cost));
+            let median = all[all.len() / 2].0;
+            let (cost, opening, talk) = all.swap_remove(0);
+            println!("{carrier:?}, {name}: worst {cost} ns after {opening:?}, median {median} ns");
+            if dearest.as_ref().is_none_or(|(most, _)| cost > *most) {
+                dearest = Some((cost, talk));
+            }
+        }
+    }
+    dearest.map(|(_, talk)| talk)
+}
+
 fn payload(c: &mut Criterion) {
     let talks = talks();
     let mut group = c.benchmark_group("payload/recognise");
@@ -79,6 +172,9 @@ fn payload(c: &mut Criterion) {
             next.next().map(|(_, carrier, asks, answers)| recognise(*carrier, black_box(asks), answers))
         });
     });
+    if let Some((name, carrier, asks, answers)) = worst() {
+        group.bench_function(name, |b| b.iter(|| recognise(carrier, black_box(&asks), black_box(&answers))));
+    }
     group.finish();
     let mut group = c.benchmark_group("payload/details");
     group.throughput(Throughput::Elements(1));

@@ -58,10 +58,14 @@ macro_rules! protocols {
     };
 }
 
+/// What the methods of RFC 9110 and a status line begin with.
+const METHODS: &[u8] = b"DGHPO";
+
 protocols! {
     /// Hypertext Transfer Protocol 1.x, RFC 9112.
     /// A proxy's too (section 3.2: CONNECT and absolute targets).
-    Http "http" ["http1", "www", "webdav", "http-proxy", "http_proxy", "http_connect"], Stream, Range(b'A', b'Z') => web::http;
+    Http "http" ["http1", "www", "webdav", "http-proxy", "http_proxy", "http_connect"], Stream,
+        Range(b'A', b'Z') => web::http;
     /// HTTP/2 with prior knowledge, RFC 9113.
     Http2 "http2" ["h2", "h2c"], Stream, Of(b"P\0") => web::http2;
     /// WebSocket, RFC 6455.
@@ -69,9 +73,9 @@ protocols! {
     /// gRPC over HTTP/2.
     Grpc "grpc" [], Stream, Of(b"P\0") => over_http::grpc;
     /// The Docker Engine API over HTTP.
-    Docker "docker" [], Stream, Range(b'A', b'Z') => over_http::docker;
+    Docker "docker" [], Stream, Of(METHODS) => over_http::docker;
     /// The Kubernetes API over HTTP.
-    Kubernetes "kubernetes" ["k8s"], Stream, Range(b'A', b'Z') => over_http::kubernetes;
+    Kubernetes "kubernetes" ["k8s"], Stream, Of(METHODS) => over_http::kubernetes;
     /// Transport Layer Security, RFC 8446, and its ancestors.
     Tls "tls" ["ssl", "https"], Stream, Within(&[(20, 23), (0x80, 0xff)]) => crypto::tls;
     /// Secure Shell, RFC 4253.
@@ -87,7 +91,9 @@ protocols! {
     /// Post Office Protocol 3, RFC 1939.
     Pop3 "pop3" ["pop"], Stream, Words(b"UPCSAQNL", b"+-") => mail::pop3;
     /// Internet Message Access Protocol, RFC 9051.
-    Imap "imap" ["imap4"], Stream, Within(&[(b'*', b'*'), (b'-', b'.'), (b'0', b'9'), (b'A', b'Z'), (b'_', b'_'), (b'a', b'z')]) => mail::imap;
+    Imap "imap" ["imap4"], Stream,
+        Within(&[(b'*', b'*'), (b'-', b'.'), (b'0', b'9'), (b'A', b'Z'), (b'_', b'_'), (b'a', b'z')])
+        => mail::imap;
     /// Network News Transfer Protocol, RFC 3977.
     Nntp "nntp" [], Stream, Words(b"MAXICLG", b"1234") => mail::nntp;
     /// Internet Relay Chat, RFC 2812.
@@ -209,7 +215,7 @@ protocols! {
     /// Cassandra (CQL).
     Cassandra "cassandra" ["cql"], Stream, Of(&[3, 4, 5, 0x83, 0x84, 0x85]) => data::cassandra;
     /// Elasticsearch, its transport and its API over HTTP.
-    Elasticsearch "elasticsearch" [], Stream, Range(b'A', b'Z') => over_http::elasticsearch;
+    Elasticsearch "elasticsearch" [], Stream, Of(b"EDGHPO") => over_http::elasticsearch;
     /// Advanced Message Queuing Protocol.
     Amqp "amqp" [], Stream, Of(b"A\x01") => data::amqp;
     /// MQTT.

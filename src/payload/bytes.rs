@@ -73,6 +73,7 @@ pub(super) fn rfind_byte(bytes: &[u8], byte: u8) -> Option<usize> {
 }
 
 /// True when one of these is `byte`; without a way out of the loop, so that they are compared at once.
+#[inline(always)]
 fn holds(chunk: &[u8; LANES], byte: u8) -> bool {
     chunk.iter().fold(false, |any, b| any | (*b == byte))
 }
@@ -118,14 +119,21 @@ pub(super) fn decimal(digits: &[u8]) -> Option<u32> {
     digits.iter().try_fold(0_u32, |sum, d| d.is_ascii_digit().then(|| sum * 10 + u32::from(d - b'0')))
 }
 
+/// How much of a reply line is read.
+const TEXT_MAX: usize = 160;
+
 /// A reply line of the mail and file transfer family (RFC 5321 section 4.2, RFC 959 section 4.2): three
-/// digits, then a space, a hyphen or the end of the line. Gives the code and the text of the line.
+/// digits, then a space, a hyphen or the end of the line. Gives the code and the beginning of the line's
+/// text, where servers name themselves.
 pub(super) fn reply(bytes: &[u8]) -> Option<(u32, &[u8])> {
     let (line, ended) = line(bytes);
     let code = decimal(line.get(..3)?).filter(|code| (100..600).contains(code))?;
     match line.get(3) {
         None if ended => Some((code, &[])),
-        Some(b' ' | b'-') if is_text(line) => Some((code, &line[4..])),
+        Some(b' ' | b'-') => {
+            let text = &line[4..line.len().min(TEXT_MAX)];
+            is_text(text).then_some((code, text))
+        }
         _ => None,
     }
 }
@@ -188,7 +196,9 @@ mod tests {
         }
 
         #[test]
-        fn text_is_printable(bytes in proptest::collection::vec(prop_oneof![20 => 0x20..0x7e_u8, 1 => any::<u8>()], 0..90)) {
+        fn text_is_printable(
+            bytes in proptest::collection::vec(prop_oneof![20 => 0x20..0x7e_u8, 1 => any::<u8>()], 0..90),
+        ) {
             let text = bytes.iter().all(|b| matches!(b, b'\t' | 0x20..=0x7e | 0x80..));
             prop_assert_eq!(is_text(&bytes), text);
         }

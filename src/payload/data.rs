@@ -140,6 +140,7 @@ pub(super) fn memcached(bytes: &[u8], carrier: Carrier) -> Option<Sign> {
     }
     let (first, ended) = line(bytes);
     let (command, rest) = word(first);
+    let rest = &rest[..rest.len().min(300)]; // keys are at most 250 bytes long
     let numbers =
         |skip: usize| rest.split(|b| *b == b' ').skip(skip).take(3).filter(|n| decimal(n).is_some()).count();
     match command {
@@ -240,7 +241,7 @@ pub(super) fn kafka(bytes: &[u8], _: Carrier) -> Option<Sign> {
         }
         0 if key == 18 || key == 3 => asks(Good),
         // Clients without a name: the body of a metadata, produce or fetch request follows.
-        0 if key <= 3 && bytes.len() > 20 && bytes[8..12] != [0; 4] => asks(Weak),
+        0 if key <= 3 && bytes.len() > 20 && bytes[14..].iter().any(|b| *b != 0) => asks(Weak),
         _ => None,
     }
 }

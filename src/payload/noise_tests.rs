@@ -1,12 +1,12 @@
 //! Noise is nothing: how often payloads that no protocol wrote are given a name.
 //!
-//! Uniform bytes and structured noise (text, base64, JSON, protobuf and the like), of 1 to 512 bytes, one side
-//! alone, over both carriers; whatever is named, however weakly, counts. The bar is one in 100,000 (for zeros with a few
-//! bytes set, see [`measure`], one in 1,000). The quick
-//! test measures 200,000 payloads; the long one 20 million, and prints every kind's rate:
+//! Uniform bytes and structured noise (text, base64, JSON, protobuf and the like), of 1 to 512 bytes, one
+//! side alone, over both carriers; whatever is named, however weakly, counts. The bar is one in 100,000 (for
+//! zeros with a few bytes set, see [`measure`], one in 1,000). Every run measures 20,000 payloads of each
+//! kind; for the record, 20 million in half a minute:
 //!
 //! ```text
-//! cargo test --release --lib twenty_million -- --ignored --nocapture
+//! NOISE=1850000 cargo test --release --lib noise_is_nothing -- --nocapture
 //! ```
 
 use super::{App, AppProto, Carrier, Strength, recognise};
@@ -109,7 +109,7 @@ impl Noise {
             }
             "one byte" => out.resize(len, self.next().to_le_bytes()[0]),
             "digits" => self.letters(len, b"0123456789", out),
-            "printable" => self.letters(len, &std::array::from_fn::<u8, 95, _>(|i| 0x20 + i as u8), out),
+            "printable" => self.letters(len, &(0x20..0x7f).collect::<Vec<u8>>(), out),
             "sentences" => self.words(len, b". ", out),
             "text lines" => self.words(len, b"\r\n", out),
             "base64" => {
@@ -120,7 +120,7 @@ impl Noise {
             "few set in zeros" => {
                 out.resize(len, 0);
                 for _ in 0..self.below(6) {
-                    let place = self.below(len.min(24) as u64);
+                    let place = self.below(u64::try_from(len.min(24)).unwrap());
                     out[place] = self.next().to_le_bytes()[0];
                 }
             }
@@ -174,15 +174,10 @@ fn measure(count: u64, show: usize) -> [Rate; 2] {
 
 #[test]
 fn noise_is_nothing() {
-    let [noise, zeros] = measure(20_000, 4);
-    assert!(noise.named <= 4 && noise.sure <= 2, "{} of {} named", noise.named, noise.asked);
-    assert!(zeros.named * 1000 < zeros.asked, "{} of {} named", zeros.named, zeros.asked);
-}
-
-#[test]
-#[ignore = "half a minute in release mode; the figure for the record"]
-fn twenty_million_payloads_are_nothing() {
-    let [noise, zeros] = measure(1_850_000, 3);
-    assert!(noise.named * 100_000 < noise.asked, "{} of {} named", noise.named, noise.asked);
+    let count = std::env::var("NOISE").ok().and_then(|count| count.parse().ok()).unwrap_or(20_000);
+    let [noise, zeros] = measure(count, 4);
+    // Four: what a small sample may show of a rate that is below the bar.
+    assert!(noise.named <= 4.max(noise.asked / 100_000), "{} of {} named", noise.named, noise.asked);
+    assert!(noise.sure <= 2.max(noise.asked / 200_000), "{} of {} named surely", noise.sure, noise.asked);
     assert!(zeros.named * 1000 < zeros.asked, "{} of {} named", zeros.named, zeros.asked);
 }

@@ -1,4 +1,4 @@
-//! What travels inside HTTP and says so: WebSocket, gRPC, and the APIs of Docker, Kubernetes and Elasticsearch.
+//! What travels inside HTTP and says so: WebSocket, gRPC, the APIs of Docker, Kubernetes, Elasticsearch.
 //!
 //! The outer protocol is always true as well, so each names it as its family: where the inner one does not
 //! show, the conversation is HTTP. A path counts only when it is the API's own spelling down to a whole
@@ -21,8 +21,8 @@ pub(super) fn websocket(bytes: &[u8], carrier: Carrier) -> Option<Sign> {
     (offers || accepts).then(|| web::http(bytes, carrier)).flatten()
 }
 
-/// A whole text message, readable once unmasked: clients mask, servers do not (section 5.1). Binary and control
-/// frames that fill the bytes exactly are no more than a hint.
+/// A whole text message, readable once unmasked: clients mask, servers do not (section 5.1). Binary frames
+/// that fill the bytes exactly are no more than a hint.
 fn websocket_frames(bytes: &[u8]) -> Option<Sign> {
     let frame = Frame::of(bytes)?;
     let next = frame.rest.is_empty()
@@ -72,9 +72,9 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// gRPC: "gRPC over HTTP/2" (requests and responses carry a content type that begins with `application/grpc`),
-/// as a literal of RFC 7541 section 5.2: plain, or in the code of appendix B. Strings begin on a whole byte and
-/// the sixteen letters fill eleven of them, so that it always looks the same.
+/// gRPC: "gRPC over HTTP/2" (requests and responses carry a content type that begins with
+/// `application/grpc`), as a literal of RFC 7541 section 5.2: plain, or in the code of appendix B. Strings
+/// begin on a whole byte and the sixteen letters fill eleven of them, so that it always looks the same.
 pub(super) fn grpc(bytes: &[u8], carrier: Carrier) -> Option<Sign> {
     const CODED: [u8; 11] = [0x1d, 0x75, 0xd0, 0x62, 0x0d, 0x26, 0x3d, 0x4c, 0x4d, 0x65, 0x64];
     let sign = web::http2(bytes, carrier)?;
@@ -126,7 +126,7 @@ pub(super) fn docker(bytes: &[u8], _: Carrier) -> Option<Sign> {
 /// Priority and Fairness" (its `X-Kubernetes-PF-` response fields).
 pub(super) fn kubernetes(bytes: &[u8], _: Carrier) -> Option<Sign> {
     if bytes.starts_with(b"HTTP/1.") {
-        let object = contains(bytes, b"\"kind\":\"") && contains(bytes, b"\"apiVersion\":\"");
+        let object = contains(bytes, b"apiVersion\":\"") && contains(bytes, b"\"kind\":\"");
         let named = object || contains_nocase(bytes, b"\nX-Kubernetes-PF-");
         return named.then(|| answers(Strong)).flatten();
     }
@@ -199,25 +199,31 @@ use super::samples::{Sample, stream};
 pub(super) const SAMPLES: &[Sample] = &[
     stream(
         App::Websocket,
-        b"GET /chat HTTP/1.1\r\nHost: a.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
+        b"GET /chat HTTP/1.1\r\nHost: a.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+          Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
     ),
     stream(App::Websocket, b"\x81\x89RST!:68M=s-N\x27", b"\x81\x0d{\"status\": 1}\x89\0"),
     stream(
         App::Grpc,
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\0\0\x11\x01\x04\0\0\0\x01\x83\x86\x44\x01/\x5f\x8b\x1d\x75\xd0\x62\x0d\x26\x3d\x4c\x4d\x65\x64",
-        b"\0\0\0\x04\0\0\0\0\0\0\0\0\x04\x01\0\0\0\0\0\0\x14\x01\x04\0\0\0\x01\x88\x0f\x10\x10application/grpc",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\0\0\x11\x01\x04\0\0\0\x01\x83\x86\
+          \x44\x01/\x5f\x8b\x1d\x75\xd0\x62\x0d\x26\x3d\x4c\x4d\x65\x64",
+        b"\0\0\0\x04\0\0\0\0\0\0\0\0\x04\x01\0\0\0\0\0\0\x14\x01\x04\0\0\0\x01\x88\x0f\x10\x10ap\
+          plication/grpc",
     ),
     stream(
         App::Docker,
         b"GET /v1.43/containers/json HTTP/1.1\r\nHost: docker\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nApi-Version: 1.43\r\nDocker-Experimental: false\r\nServer: Docker/24.0.7 (linux)\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nApi-Version: 1.43\r\nDocker-Experimental: false\r\nServer: Docker/2\
+          4.0.7 (linux)\r\n\r\n",
     ),
     stream(App::Docker, b"GET /images/json?all=1 HTTP/1.1\r\nHost: a\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n[]"),
     stream(
         App::Kubernetes,
         b"GET /api/v1/namespaces/default/pods?limit=500 HTTP/1.1\r\nHost: a\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{\"kind\":\"PodList\",\"apiVersion\":\"v1\"}",
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{\"kind\":\"PodList\",\"apiVe\
+          rsion\":\"v1\"}",
     ),
     stream(
         App::Kubernetes,

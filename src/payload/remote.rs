@@ -6,15 +6,15 @@ use super::crypto;
 use super::recognise::Carrier;
 use super::sign::{Role, Sign, either, shared};
 
-/// AnyDesk: TLS to names under `net.anydesk.com` (its help centre's firewall page), with certificates that its
-/// own `AnyNet Root CA` issued (nDPI, `tls.c`: the issuer's name), visible up to TLS 1.2.
+/// `AnyDesk`: TLS to names under `net.anydesk.com` (its help centre's firewall page), with certificates that
+/// its own `AnyNet Root CA` issued (nDPI, `tls.c`: the issuer's name), visible up to TLS 1.2.
 pub(super) fn anydesk(bytes: &[u8], carrier: Carrier) -> Option<Sign> {
     let sign = crypto::tls(bytes, carrier)?;
     (contains(bytes, b".net.anydesk.com") || contains(bytes, b"AnyNet Root CA")).then_some(sign)
 }
 
-/// TeamViewer: frames over TCP begin with 17 24 or 11 30, over UDP 17 24 follows eleven bytes of which the first
-/// is zero (nDPI, `teamviewer.c`). Two bytes are nothing alone: over TCP both sides must agree.
+/// `TeamViewer`: frames over TCP begin with 17 24 or 11 30, over UDP 17 24 follows eleven bytes of which the
+/// first is zero (nDPI, `teamviewer.c`). Two bytes are nothing alone: over TCP both sides must agree.
 pub(super) fn teamviewer(bytes: &[u8], carrier: Carrier) -> Option<Sign> {
     match carrier {
         Carrier::Stream => {
@@ -34,9 +34,14 @@ use super::samples::{Sample, datagram, stream};
 pub(super) const SAMPLES: &[Sample] = &[
     stream(
         App::Anydesk,
-        b"\x16\x03\x01\x00\x60\x01\x00\x00\x5c\x03\x03RRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRR\x00\x00\x02\x13\x01\x01\x00\x00\x23\x00\x00\x00\x1f\x00\x1d\x00\x00\x1arelay-1234.net.anydesk.com",
+        b"\x16\x03\x01\x00\x60\x01\x00\x00\x5c\x03\x03RRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRR\x00\x00\
+          \x02\x13\x01\x01\x00\x00\x23\x00\x00\x00\x1f\x00\x1d\x00\x00\x1arelay-1234.net.anydesk.com",
         b"\x16\x03\x03\x00\x40\x02\x00\x00\x3c\x03\x03QQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQ\x00\x13\x01",
     ),
     stream(App::Teamviewer, b"\x17\x24\x0a\x20\0\x01\x02", b"\x17\x24\x0b\x20\0\x01\x02"),
-    datagram(App::Teamviewer, b"\0\x80\x01\x02\x03\x04\x05\x06\x07\x08\x09\x17\x24\x3b\0", b"\0\x80\x01\x02\x03\x04\x05\x06\x07\x08\x09\x17\x24\x3b\0"),
+    datagram(
+        App::Teamviewer,
+        b"\0\x80\x01\x02\x03\x04\x05\x06\x07\x08\x09\x17\x24\x3b\0",
+        b"\0\x80\x01\x02\x03\x04\x05\x06\x07\x08\x09\x17\x24\x3b\0",
+    ),
 ];

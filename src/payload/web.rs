@@ -143,10 +143,10 @@ impl<'a> Start<'a> {
     /// A line that opens with a method word: 2 to 24 capitals, hyphens or underscores (tokens in fact, RFC
     /// 9110 section 9.1, but every registered method is spelt like this).
     pub(super) fn of(bytes: &'a [u8]) -> Option<Self> {
-        let method_len = bytes.iter().take(25).position(|b| *b == b' ')?;
+        let spelt = |b: &u8| b.is_ascii_uppercase() || matches!(b, b'-' | b'_');
+        let method_len = bytes.iter().take(25).position(|b| !spelt(b))?;
         let method = &bytes[..method_len];
-        let spelt = method.iter().all(|b| b.is_ascii_uppercase() || matches!(b, b'-' | b'_'));
-        if !spelt || method_len < 2 {
+        if bytes[method_len] != b' ' || method_len < 2 {
             return None;
         }
         let (line, ended) = line(&bytes[method_len + 1..]);
