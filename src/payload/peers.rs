@@ -199,7 +199,10 @@ pub(super) fn rtcp(bytes: &[u8], _: Carrier) -> Option<Sign> {
     let words = if kind == 200 { 6 } else { 1 } + reports * 6;
     let exact = bytes[0] & 0x20 == 0 && usize::from(be16(bytes, 2)?) == words && reports > 0;
     let encrypted = exact && matches!(kind, 200 | 201) && bytes.len() >= 4 + words * 4 + 14;
-    (encrypted || rtcp_adds_up(bytes, 4 + words * 4)).then(|| either(Good)).flatten()
+    if rtcp_adds_up(bytes, 4 + words * 4) {
+        return either(Good);
+    }
+    encrypted.then(|| either(Weak)).flatten() // nothing says where it ends
 }
 
 /// Packets of known types to the very end, a report of at least this size first.
