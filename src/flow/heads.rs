@@ -9,12 +9,24 @@
 use super::head::HeadBuffer;
 use super::slab::{NIL, Slab};
 use super::{HEAD_BYTES_MAX, Head, LONG_HEAD_BYTES_MAX};
+use crate::wire::{Packet, TcpFlags};
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Heads {
     buffers: Slab<HeadBuffer, 16>,
     max: usize,
+}
+
+/// Where payload goes in its sender's head.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Goes {
+    /// Nowhere: it is of a later datagram, or stands behind a hole.
+    Nowhere,
+    /// To its place in the stream.
+    At(u32),
+    /// Behind what is there, from this byte of it on.
+    Behind(usize),
 }
 
 /// What became of the wish for a longer head.
@@ -55,7 +67,7 @@ impl Heads {
     }
 
     /// Puts bytes behind the ones that are there; how many fitted.
-    pub(super) fn append(&mut self, head: u32, bytes: &[u8]) -> usize {
+    fn append(&mut self, head: u32, bytes: &[u8]) -> usize {
         let (mut at, mut taken) = (head, 0);
         while at != NIL && taken < bytes.len() {
             let buffer = self.buffers.get_mut(at);
@@ -66,7 +78,7 @@ impl Heads {
     }
 
     /// Puts a TCP segment where its sequence number says.
-    pub(super) fn segment(&mut self, head: u32, seq: u32, bytes: &[u8]) {
+    fn segment(&mut self, head: u32, seq: u32, bytes: &[u8]) {
         let first = self.buffers.get_mut(head);
         first.segment(seq, bytes);
         let mut at = first.next;
@@ -75,6 +87,16 @@ impl Heads {
             buffer.segment_behind(seq, bytes);
             at = buffer.next;
         }
+    }
+
+    /// Puts payload into a head; where the rest of it goes if the head grows.
+    pub(super) fn put(&mut self, head: u32, payload: &[u8], goes: Goes) -> Goes {
+        match goes {
+            Goes::Nowhere => {}
+            Goes::At(seq) => self.segment(head, seq, payload),
+            Goes::Behind(from) => return Goes::Behind(from + self.append(head, &payload[from..])),
+        }
+        goes
     }
 
     /// Makes room for `len` bytes in a head whose first buffer is full: all of it or nothing.
@@ -121,6 +143,11 @@ impl Heads {
             at = self.buffers.get(at).next;
         }
     }
+}
+
+/// Sequence number of a segment's first payload byte: a SYN takes one of its own.
+pub(super) fn payload_seq(packet: &Packet<'_>) -> u32 {
+    packet.tcp.seq.wrapping_add(u32::from(packet.tcp.flags.has(TcpFlags::SYN)))
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::birth::{Embryo, Profile, Profiles};
 use super::config::{Config, Counters};
 use super::deadlines::{Deadlines, TRACKS};
 use super::head::HeadBuffer;
-use super::heads::{Grown, Heads};
+use super::heads::{Goes, Grown, Heads, payload_seq};
 use super::key::{End, Hasher, Key, low32};
 use super::slab::{List, NIL, Slab};
 use super::track::{Class, Hearing, Track, asks};
@@ -34,17 +34,6 @@ pub(super) struct Arrival<'p, 'a> {
     pub(super) key: Key,
     pub(super) sender: End,
     pub(super) tag: u32,
-}
-
-/// Where payload goes in its sender's head.
-#[derive(Clone, Copy, Debug)]
-enum Goes {
-    /// Nowhere: it is of a later datagram, or stands behind a hole.
-    Nowhere,
-    /// To its place in the stream.
-    At(u32),
-    /// Behind what is there, from this byte of it on.
-    Behind(usize),
 }
 
 #[derive(Debug)]
@@ -363,17 +352,7 @@ impl<N: Copy + Default> Shard<N> {
             None if first || again || self.heads.is_long(head) => Goes::Behind(0),
             None => Goes::Nowhere,
         };
-        (first, self.put(head, packet.payload, goes))
-    }
-
-    /// Puts payload into a head; where the rest of it goes if the head grows.
-    fn put(&mut self, head: u32, payload: &[u8], goes: Goes) -> Goes {
-        match goes {
-            Goes::Nowhere => {}
-            Goes::At(seq) => self.heads.segment(head, seq, payload),
-            Goes::Behind(from) => return Goes::Behind(from + self.heads.append(head, &payload[from..])),
-        }
-        goes
+        (first, self.heads.put(head, packet.payload, goes))
     }
 
     /// Due: the second side spoke for the first time, four more payload packets came, or a side without an
@@ -438,7 +417,7 @@ impl<N: Copy + Default> Shard<N> {
                 Grown::Longer => {
                     all = Grown::Longer;
                     if end == arrival.sender {
-                        self.put(head, arrival.packet.payload, rest);
+                        self.heads.put(head, arrival.packet.payload, rest);
                     }
                 }
             }
@@ -615,11 +594,6 @@ fn opened(packet: &Packet<'_>) -> Opened {
     let answers = !is_icmp && packet.tcp.flags.has(TcpFlags::SYN | TcpFlags::ACK);
     let (originator, responder) = if answers { (packet.dst, packet.src) } else { (packet.src, packet.dst) };
     Opened { transport: packet.transport, originator, responder, time: packet.time, asks: asks(packet) }
-}
-
-/// Sequence number of a segment's first payload byte: a SYN takes one of its own.
-fn payload_seq(packet: &Packet<'_>) -> u32 {
-    packet.tcp.seq.wrapping_add(u32::from(packet.tcp.flags.has(crate::wire::TcpFlags::SYN)))
 }
 
 /// An empty head that begins where the stream began, if that was seen.

@@ -48,6 +48,23 @@ pub(super) fn version(bytes: &[u8]) -> Option<String> {
 /// `None` when these are not the first packets of a client, their version is not known, or the beginning is
 /// not among them.
 pub(super) fn hello(bytes: &[u8]) -> Option<Vec<u8>> {
+    let hello = joined(gathered(bytes));
+    Message::read(&hello).is_some_and(|message| message.kind == CLIENT).then_some(hello)
+}
+
+/// True when more bytes of this side could hold more of a `ClientHello`.
+pub(super) fn goes_on(bytes: &[u8]) -> bool {
+    let Some(initial) = packets(bytes).next().and_then(|packet| packet.initial) else { return false };
+    if initial.is_cut {
+        return true;
+    }
+    let pieces = gathered(bytes);
+    let opened = !pieces.is_empty();
+    opened && Message::read(&joined(pieces)).is_none_or(|message| message.missing() > 0)
+}
+
+/// What the CRYPTO frames of the packets hold that can be opened.
+fn gathered(bytes: &[u8]) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut keys: Option<(&[u8], Keys)> = None;
     for packet in packets(bytes).take(PACKETS_MAX) {
@@ -61,20 +78,11 @@ pub(super) fn hello(bytes: &[u8]) -> Option<Vec<u8>> {
         // A packet with anything else in it was made with another key, or is damaged.
         let _ = read_frames(&plain, initial.is_cut, &mut pieces);
     }
-    let hello = joined(pieces);
-    Message::read(&hello).is_some_and(|message| message.kind == CLIENT).then_some(hello)
+    pieces
 }
 
-/// True when more bytes of this side could hold more of a `ClientHello`.
-pub(super) fn goes_on(bytes: &[u8]) -> bool {
-    let Some(initial) = packets(bytes).next().and_then(|packet| packet.initial) else { return false };
-    if initial.is_cut {
-        return true;
-    }
-    let Some(plain) = initial.open(&Keys::of(initial.dialect, initial.to)) else { return false };
-    read_frames(&plain, false, &mut Vec::new()).is_some()
-        && hello(bytes).is_none_or(|hello| Message::read(&hello).is_none_or(|message| message.missing() > 0))
-}
+/// Part of a message, and where in it.
+type Piece = (u64, Vec<u8>);
 
 /// What is different between versions.
 struct Dialect {
@@ -242,7 +250,7 @@ fn expand(secret: &Hkdf<Sha256>, label: &str, out: &mut [u8]) {
 
 /// Collects the CRYPTO frames, each with its offset (RFC 9000 section 19.6); `None` when there is anything
 /// that an Initial may not carry (section 17.2.2). `is_cut`: the last frame may be incomplete.
-fn read_frames(plain: &[u8], is_cut: bool, pieces: &mut Vec<(u64, Vec<u8>)>) -> Option<()> {
+fn read_frames(plain: &[u8], is_cut: bool, pieces: &mut Vec<Piece>) -> Option<()> {
     let (mut left, mut found) = (plain, Vec::new());
     while let Some((kind, rest)) = left.split_first() {
         let next = match kind {
@@ -263,7 +271,7 @@ fn read_frames(plain: &[u8], is_cut: bool, pieces: &mut Vec<(u64, Vec<u8>)>) -> 
 }
 
 /// A CRYPTO frame; what stands behind it.
-fn crypto<'a>(frame: &'a [u8], is_cut: bool, found: &mut Vec<(u64, Vec<u8>)>) -> Option<&'a [u8]> {
+fn crypto<'a>(frame: &'a [u8], is_cut: bool, found: &mut Vec<Piece>) -> Option<&'a [u8]> {
     let (offset, rest) = varint(frame)?;
     let (len, rest) = varint(rest)?;
     let len = usize::try_from(len).ok()?;
@@ -289,7 +297,7 @@ fn skip_ack(frame: &[u8], has_ecn: bool) -> Option<&[u8]> {
 }
 
 /// What is contiguous from offset 0.
-fn joined(mut pieces: Vec<(u64, Vec<u8>)>) -> Vec<u8> {
+fn joined(mut pieces: Vec<Piece>) -> Vec<u8> {
     pieces.sort_by_key(|(offset, _)| *offset);
     let mut whole = Vec::new();
     for (offset, data) in pieces {
