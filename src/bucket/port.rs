@@ -121,7 +121,7 @@ impl PortBucket {
         self.last = self.last.max(flow.end);
         self.outcomes[evidence.outcome as usize] += 1;
         self.stories[verdict.story as usize] += 1;
-        self.speak(evidence.app.app, 1);
+        self.speak(evidence.app.app.spoken(), 1);
     }
 
     /// Adds a bucket of the same port.

@@ -112,7 +112,7 @@ fn about<'a, G>(
         dest_port: Some(flow.responder.port),
         proto: Some(flow.transport.eve_name()),
         community_id: Some(community_id),
-        app_proto: (evidence.app.app != App::Unknown).then(|| evidence.app.app.name()),
+        app_proto: (evidence.app.app != App::Unknown).then(|| evidence.app.app.spoken().name()),
         host: host(context),
         ..Event::new(event_type, time(flow))
     }

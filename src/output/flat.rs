@@ -62,6 +62,9 @@ impl Flat {
         if let Some(app) = &ghost.app_proto {
             flat.add("ghostport_app_proto", app.name);
             flat.add("ghostport_app_proto_sides", app.sides);
+            if let Some(carries) = app.carries {
+                flat.add("ghostport_app_proto_carries", carries);
+            }
             if let Some(tls) = &app.tls {
                 flat.tls(tls);
             }

@@ -116,6 +116,8 @@ pub(super) struct GhostApp<'a> {
     pub(super) name: &'static str,
     pub(super) sides: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) carries: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) tls: Option<GhostTls<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) quic: Option<GhostQuic<'a>>,
@@ -128,8 +130,10 @@ impl<'a> GhostApp<'a> {
         let tls = details.map(|details| GhostTls::new(details, room)).filter(|tls| !tls.is_empty());
         let quic = details.and_then(|details| details.quic.as_deref());
         let quic = quic.map(|version| GhostQuic { version: Text::cut(version, 16) });
+        let spoken = said.app.spoken();
+        let carries = (spoken != said.app).then(|| said.app.name());
         let known = said.app != App::Unknown;
-        known.then(|| Self { name: said.app.name(), sides: said.sides.name(), tls, quic })
+        known.then(|| Self { name: spoken.name(), sides: said.sides.name(), carries, tls, quic })
     }
 }
 

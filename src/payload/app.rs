@@ -214,8 +214,10 @@ protocols! {
     Memcached "memcached" ["memcache"], Any, AnyByte => data::memcached;
     /// Cassandra (CQL).
     Cassandra "cassandra" ["cql"], Stream, Of(&[3, 4, 5, 0x83, 0x84, 0x85]) => data::cassandra;
-    /// Elasticsearch, its transport and its API over HTTP.
-    Elasticsearch "elasticsearch" [], Stream, Of(b"EDGHPO") => over_http::elasticsearch;
+    /// Elasticsearch transport.
+    Elasticsearch "elasticsearch" [], Stream, Of(b"E") => data::elasticsearch;
+    /// The Elasticsearch API over HTTP.
+    ElasticsearchApi "elasticsearch-api" [], Stream, Of(METHODS) => over_http::elasticsearch;
     /// Advanced Message Queuing Protocol.
     Amqp "amqp" [], Stream, Of(b"A\x01") => data::amqp;
     /// MQTT.
@@ -476,6 +478,17 @@ impl App {
         matches!(self, Self::Ssdp | Self::Tftp | Self::Mdns)
     }
 
+    /// The protocol that is spoken on the wire: what programs that know protocols by the names of Suricata or
+    /// nDPI call it. Some of ours are uses of another one, which a server behind the same port may all offer.
+    #[must_use]
+    pub const fn spoken(self) -> Self {
+        match self {
+            Self::Docker | Self::Kubernetes | Self::ElasticsearchApi => Self::Http,
+            Self::Anydesk => Self::Tls,
+            other => other,
+        }
+    }
+
     /// The more general protocol that this one is built on, when one side's bytes may show no more than that.
     #[must_use]
     pub const fn family(self) -> Option<Self> {
@@ -484,7 +497,7 @@ impl App {
             Self::Portmap | Self::Nfs => Some(Self::Sunrpc),
             Self::Rdp | Self::S7comm => Some(Self::Tpkt),
             Self::Smb => Some(Self::NetbiosSsn),
-            Self::Websocket | Self::Docker | Self::Kubernetes | Self::Elasticsearch => Some(Self::Http),
+            Self::Websocket | Self::Docker | Self::Kubernetes | Self::ElasticsearchApi => Some(Self::Http),
             Self::Grpc => Some(Self::Http2),
             Self::Anydesk => Some(Self::Tls),
             _ => None,

@@ -156,12 +156,9 @@ const ENDPOINTS: [&[u8]; 10] = [
     b"_doc",
 ];
 
-/// Elasticsearch: its transport (`TcpHeader`), and over HTTP the REST API reference (endpoints begin with an
-/// underscore), the `X-elastic-product` field, and what `/` answers.
-pub(super) fn elasticsearch(bytes: &[u8], carrier: Carrier) -> Option<Sign> {
-    if bytes.starts_with(b"ES") {
-        return super::data::elasticsearch(bytes, carrier);
-    }
+/// Elasticsearch: the REST API reference (endpoints begin with an underscore), the `X-elastic-product` field,
+/// and what `/` answers.
+pub(super) fn elasticsearch(bytes: &[u8], _: Carrier) -> Option<Sign> {
     if bytes.starts_with(b"HTTP/1.") {
         let named =
             contains_nocase(bytes, b"\nX-elastic-product:") || contains(bytes, b"You Know, for Search");
@@ -231,12 +228,12 @@ pub(super) const SAMPLES: &[Sample] = &[
         b"HTTP/1.1 403 Forbidden\r\nX-Kubernetes-Pf-Flowschema-Uid: 1\r\n\r\n",
     ),
     stream(
-        App::Elasticsearch,
+        App::ElasticsearchApi,
         b"POST /logs/_search?size=1 HTTP/1.1\r\nHost: a\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nX-elastic-product: Elasticsearch\r\n\r\n{}",
     ),
     stream(
-        App::Elasticsearch,
+        App::ElasticsearchApi,
         b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
         b"HTTP/1.1 200 OK\r\n\r\n{\"name\" : \"n\", \"tagline\" : \"You Know, for Search\"}",
     ),

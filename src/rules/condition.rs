@@ -96,7 +96,7 @@ impl Condition {
     fn holds_for_conduct(&self, subject: &Subject) -> bool {
         among(&self.story, subject.story)
             && self.probability.is_none_or(|least| subject.probability >= least.0)
-            && among(&self.app_proto, subject.app)
+            && (among(&self.app_proto, subject.app) || among(&self.app_proto, subject.app.spoken()))
             && among(&self.sides, subject.sides)
             && among(&self.outcome, subject.outcome)
             && self.answered.is_none_or(|answered| subject.outcome.answered() == answered)
