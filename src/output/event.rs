@@ -48,8 +48,8 @@
 //! `port` `transport` `tier` `status` `registered` (absent when the port is not registered) `tags` (may be
 //! empty); `conn_state` `history` (Zeek's) `outcome`; `direction{basis, confidence 0-1}`;
 //! `app_proto{name, sides, carries, tls{sni, alpn[], version, ja4}, quic{version}}` (absent when nothing was
-//! recognised; `carries` when HTTP or TLS is known to be used for something: `docker`, `anydesk`; `tls`, of TLS, DTLS and QUIC, and each of its keys only when seen in the first bytes of a
-//! side, at most 3072: `alpn` is what the client offers, `version` what the server chose (not read in QUIC),
+//! recognised; `carries` when HTTP or TLS is known to be used for something: `docker`, `anydesk`; `tls`, of
+//! TLS, DTLS and QUIC, and each of its keys only when seen in the first bytes of a side, at most 3072: `alpn` is what the client offers, `version` what the server chose (not read in QUIC),
 //! `ja4` needs the whole client hello; `quic.version` is a string: `1`, `2`, `draft-29`, `Q046`);
 //! `verdict{story, probability, stories[{story,p}]}`; `evidence[{fact, value, weight{story: log-odds}}]`
 //! (`value` is always a string; `weight` is absent when the fact moved nothing); `claims[]`;
