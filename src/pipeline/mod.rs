@@ -26,6 +26,7 @@ use crate::rules::{self, Rules, Severity};
 use crate::sink::{self, Target};
 use crate::wire::Skip;
 
+pub use control::now;
 use control::{Command, Control};
 use crew::Moment;
 use desk::Desk;
