@@ -24,7 +24,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("registry", &["wire"]),        // Transport
     ("host", &["wire"]),            // Transport, Endpoint
     ("evidence", &["wire", "flow", "payload", "registry", "host"]),
-    ("verdict", &["wire", "payload", "registry", "evidence"]),
+    ("verdict", &["time", "wire", "flow", "payload", "registry", "host", "evidence"]),
     ("bucket", &["time", "wire", "flow", "payload", "registry", "verdict"]),
     ("rules", &["time", "wire", "flow", "payload", "registry", "evidence", "verdict"]),
     (

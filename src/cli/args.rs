@@ -234,9 +234,16 @@ pub(crate) enum Command {
     },
     /// Why an alert was raised: facts for and against, and what would change the verdict
     Why {
-        /// A file of alert lines, or - for standard input
-        #[arg(value_name = "FILE", default_value = "-")]
-        file: String,
+        /// A file of alert lines, or - for standard input; or captures as for -r, and the flow_id of one of
+        /// their flows
+        #[arg(value_name = "FILE | CAPTURE... FLOW_ID", default_value = "-")]
+        what: Vec<String>,
+        /// As JSON lines
+        #[arg(long)]
+        json: bool,
+        /// Add claims about ports from a file; repeatable
+        #[arg(long = "claims", value_name = "FILE")]
+        claims: Vec<PathBuf>,
     },
     /// Query the port registry
     Ports(Box<PortsArgs>),

@@ -71,7 +71,7 @@ fn colour(color: Color) {
 fn subcommand(command: &Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Explain { port, json, claims } => ports::explain(port, *json, claims),
-        Command::Why { file } => why::why(file),
+        Command::Why { what, json, claims } => why::why(what, *json, claims),
         Command::Ports(args) => ports::run(args),
         Command::Rules { action } => rules::run(action),
         Command::Listeners { json } => listeners::list(*json),

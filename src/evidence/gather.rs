@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::course::{Opening, is_cut, is_two_way, odd_flags, opening, refusal, unasked};
 use super::fact::{Evidence, Fact, LocalProcess};
 use super::os_hint::os_hint;
+use super::speech::add_spoken;
 use super::tenant::{bears_the_name, best, expecting, is_silent, tenant};
 use crate::flow::{Basis, Flow, Knocks, Listener, Outcome, Reach, Sought};
 use crate::host::Process;
@@ -22,11 +23,6 @@ const FAN_OUT_MIN: u32 = 5;
 const FAN_IN_MIN: u32 = 5;
 /// Where the ranges in use today begin: Linux from 32768 on, the others from 49152 on.
 const MODERN_EPHEMERAL_MIN: u16 = 32768;
-
-/// Protocols whose servers get their ports from a mapper or a control connection: DCE/RPC endpoint mapper
-/// (C706), ONC RPC portmapper (RFC 1833), FTP data connections (RFC 959), media of SIP, RTSP and H.323 (RFC
-/// 3550, ITU-T T.38).
-const NEGOTIATING: [&str; 9] = ["dcerpc", "sunrpc", "nfs", "ftp-data", "rtp", "rtcp", "srtp", "t38", "h245"];
 
 /// What the other rooms know about a flow, as plain values. "The responder" is the flow's, direction settled.
 #[derive(Clone, Debug)]
@@ -119,28 +115,8 @@ pub fn gather(flow: Flow, app: AppProto, context: &Context<'_>) -> Evidence {
 }
 
 fn add_speech(facts: &mut Vec<Fact>, flow: &Flow, app: AppProto, context: &Context<'_>) {
-    if app.app == App::Unknown {
-        return;
-    }
-    if app.app.has_signs() {
-        facts.push(Fact::Speaks(app));
-    }
-    if app.app.is_malware() {
-        facts.push(Fact::MalwareBytes(app.app));
-    }
-    if let Some(claim) = expecting(&context.claims, app.app) {
-        facts.push(Fact::ClaimExpects(claim));
-        return;
-    }
-    facts.push(Fact::NoClaimExpects(tenant(&context.claims, context.registrant_lives)));
-    if is_guess(flow)
-        && let Some(claim) = expecting(&context.originator_claims, app.app)
-    {
-        facts.push(Fact::OriginatorClaimExpects(claim));
-    }
-    if NEGOTIATING.contains(&app.app.name()) {
-        facts.push(Fact::NegotiatesPorts(app.app));
-    }
+    let other_side = || is_guess(flow).then(|| expecting(&context.originator_claims, app.app)).flatten();
+    add_spoken(facts, app, &context.claims, context.registrant_lives, other_side);
 }
 
 fn add_claims(facts: &mut Vec<Fact>, flow: &Flow, app: AppProto, context: &Context<'_>) {

@@ -16,8 +16,11 @@ pub(crate) mod example;
 mod fact;
 mod gather;
 mod os_hint;
+mod speech;
 mod tenant;
 
 pub use catalogue::CATALOGUE;
 pub use fact::{Evidence, Fact, FactValue, LocalProcess, Refusal, Tenant, Unasked};
 pub use gather::{Context, gather};
+pub use speech::add_spoken;
+pub use tenant::tenant;

@@ -36,7 +36,8 @@ pub(super) fn best<'a>(claims: impl Iterator<Item = &'a Arc<Claim>>) -> Option<A
 
 /// What is known about the service that the port is registered for. `lives`: the registration itself shows
 /// signs of life; that somebody else uses the port today brings no dead registrant back.
-pub(super) fn tenant(claims: &[Arc<Claim>], lives: bool) -> Tenant {
+#[must_use]
+pub fn tenant(claims: &[Arc<Claim>], lives: bool) -> Tenant {
     let is_registrant =
         |claim: &&Arc<Claim>| claim.kind == ClaimKind::Registered && !claim.dead && claim.confidence > 0;
     let mut registered = claims.iter().filter(is_registrant);

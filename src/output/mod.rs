@@ -36,7 +36,7 @@ pub use say::print;
 pub use sighting::sighting;
 pub use stats::{FlowTotals, Stats, counters};
 pub use table::{Look, finding, render};
-pub use why::explain_line;
+pub use why::{Asked, explain_flow, explain_line};
 
 /// Every line is shorter than this, newline included: Splunk cuts at 10,000 bytes.
 pub const LINE_BYTES_MAX: usize = 10_000;

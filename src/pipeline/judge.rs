@@ -20,7 +20,7 @@ use crate::flow::{self, Endpoints, Flow, Hints, Order, Outcome};
 use crate::host::{Listeners, Process};
 use crate::payload::{Announced, Announcement, App, AppProto, Conversations, Details, Words};
 use crate::registry::{Claim, ClaimKind, Registry};
-use crate::rules::State;
+use crate::rules::{Alert, State};
 use crate::time::Timestamp;
 use crate::verdict::{Bench, Verdict};
 use crate::wire::Endpoint;
@@ -56,6 +56,16 @@ pub(super) struct Judge {
     /// Local sockets and when they were read; `None` in replay, where the machine is not the one in the
     /// capture.
     listeners: Option<(Listeners, Option<Instant>)>,
+    /// The flow that somebody asked about.
+    pub(super) sought: Option<Sought>,
+}
+
+/// What was said of one flow.
+#[derive(Debug)]
+pub(super) struct Sought {
+    pub(super) flow: u64,
+    pub(super) verdicts: Vec<Arc<Verdict>>,
+    pub(super) alerts: Vec<Alert>,
 }
 
 impl Judge {
@@ -71,6 +81,7 @@ impl Judge {
             answered: Flows::default(),
             details: HashMap::default(),
             listeners: ask_host.then(|| (Listeners::new(), None)),
+            sought: None,
             knowledge,
         }
     }
@@ -232,6 +243,10 @@ impl Judge {
 
     fn alerts(&mut self, verdict: &Arc<Verdict>, desk: &mut Desk) -> u64 {
         let alerts = self.knowledge.rules.judge(&mut self.state, verdict, &self.knowledge.registry);
+        if let Some(sought) = self.sought.as_mut().filter(|sought| sought.flow == verdict.evidence.flow.id) {
+            sought.verdicts.push(Arc::clone(verdict));
+            sought.alerts.extend(alerts.iter().cloned());
+        }
         for alert in &alerts {
             self.alerted.insert(verdict.evidence.flow.id);
             desk.alert(alert);

@@ -22,8 +22,9 @@ use crate::capture::{self, Damage, Files, Live, LiveOptions, Source};
 use crate::flow;
 use crate::output::ExtraPlacement;
 use crate::registry::{self, Registry};
-use crate::rules::{self, Rules, Severity};
+use crate::rules::{self, Alert, Rules, Severity};
 use crate::sink::{self, Target};
+use crate::verdict::Verdict;
 use crate::wire::Skip;
 
 pub use control::now;
@@ -31,7 +32,7 @@ use control::{Command, Control};
 use crew::Moment;
 use desk::Desk;
 use desk::say;
-use judge::Judge;
+use judge::{Judge, Sought};
 use progress::Bar;
 use recorder::Tape;
 use worker::Worker;
@@ -99,6 +100,34 @@ pub struct Config {
     pub claims: Vec<PathBuf>,
 }
 
+impl Config {
+    /// A replay that says nothing but what goes wrong, with these claims added and defaults for the rest.
+    #[must_use]
+    pub fn silent(captures: &[String], claims: &[PathBuf]) -> Self {
+        Self {
+            input: Input::Replay(captures.to_vec()),
+            filter: None,
+            workers: 1,
+            flow: flow::Config::default(),
+            targets: Vec::new(),
+            terminal: None,
+            flows: false,
+            ports: false,
+            write: None,
+            host: None,
+            extra: ExtraPlacement::default(),
+            stats_interval: Duration::ZERO,
+            ask_host: false,
+            progress: false,
+            quiet: true,
+            verbose: 0,
+            add_rules: Vec::new(),
+            only_rules: Vec::new(),
+            claims: claims.to_vec(),
+        }
+    }
+}
+
 /// Why a run did not take place or did not come to its end.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -164,6 +193,33 @@ pub fn load(config: &Config) -> Result<Knowledge, Error> {
 /// # Errors
 /// Nothing was read: a mistake in rules, an input or an output that cannot be opened.
 pub fn run(config: &Config) -> Result<Report, Error> {
+    follow(config, None).map(|(report, ..)| report)
+}
+
+/// What a replay said of one flow.
+#[derive(Debug)]
+pub struct Found {
+    /// Every verdict about it, in the order in which they were given; the last one is about the whole flow.
+    pub verdicts: Vec<Arc<Verdict>>,
+    /// Alerts about it.
+    pub alerts: Vec<Alert>,
+    /// Names of the inputs, indexed by [`crate::flow::Flow::input`].
+    pub inputs: Vec<String>,
+    /// How the run ended.
+    pub report: Report,
+}
+
+/// Reads the input to its end and remembers what was said of the flow of this id.
+///
+/// # Errors
+/// As [`run`].
+pub fn seek(config: &Config, flow: u64) -> Result<Found, Error> {
+    let (report, sought, inputs) = follow(config, Some(flow))?;
+    let (verdicts, alerts) = sought.map(|sought| (sought.verdicts, sought.alerts)).unwrap_or_default();
+    Ok(Found { verdicts, alerts, inputs, report })
+}
+
+fn follow(config: &Config, sought: Option<u64>) -> Result<(Report, Option<Sought>, Vec<String>), Error> {
     let knowledge = load(config)?;
     let mut source = open(config)?;
     let mut desk = Desk::open(config, source.inputs())?;
@@ -172,6 +228,7 @@ pub fn run(config: &Config) -> Result<Report, Error> {
         say(&format!("{knowledge}; inputs: {}; workers: {}", source.inputs().len(), config.workers.max(1)));
     }
     let mut judge = Judge::new(knowledge, live && config.ask_host);
+    judge.sought = sought.map(|flow| Sought { flow, verdicts: Vec::new(), alerts: Vec::new() });
     let mut tape = Tape::start(config, live)?;
     let control = Control::start();
     let mut bar = Bar::new(config.progress && !live);
@@ -207,16 +264,17 @@ pub fn run(config: &Config) -> Result<Report, Error> {
     }
     let closing = desk.close(&judge, &last, source.damage());
     tape.finish(config, closing.wanted.as_ref());
-    let (inputs, damage) = (source.inputs().len(), source.damage().to_vec());
+    let (inputs, damage) = (source.inputs().to_vec(), source.damage().to_vec());
     let (frames, skips) = (last.totals.frames, &last.totals.skips);
-    Ok(Report {
-        inputs,
+    let report = Report {
+        inputs: inputs.len(),
         damage,
         worst: closing.worst,
         lost_source: ended.is_err(),
         nothing_followed: frames > 0 && skips.of(Skip::LinkType) == frames,
         lost_lines: closing.lost_lines,
-    })
+    };
+    Ok((report, judge.sought, inputs))
 }
 
 fn open(config: &Config) -> Result<Box<dyn Source>, Error> {

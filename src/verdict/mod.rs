@@ -18,11 +18,13 @@ mod expect;
 mod judge;
 mod story;
 mod weights;
+mod whatif;
 
 pub use bench::Bench;
 pub use expect::{Expected, stories_to_expect};
 pub use judge::{judge, prior, weigh};
 pub use story::Story;
+pub use whatif::{Case, Change, Told};
 
 use crate::evidence::{Evidence, Fact};
 
