@@ -365,7 +365,7 @@ pub(crate) enum RulesAction {
     },
     /// Rules of Suricata or Snort, as far as they are about ports, as rules for -s on stdout
     Import {
-       /// File of rules
+        /// File of rules
         file: PathBuf,
         /// What $NAME stands for, such as HTTP_PORTS=[80,8080]; repeatable. HOME_NET and EXTERNAL_NET become
         /// a direction when they are not given

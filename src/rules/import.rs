@@ -1,8 +1,8 @@
 //! Rules of Suricata and Snort, as far as they are about ports: read, and written as rules of ours.
 //!
 //! What can be said here is taken over: the head, `msg`, `sid`, `rev`, `classtype`, `priority`, `flow`,
-//! `threshold`, `reference`, `app-layer-protocol` and ATT&CK numbers in `metadata`. A rule that looks into the
-//! payload or at single packets is left out, and said: without that part it would mean something else.
+//! `threshold`, `reference`, `app-layer-protocol` and ATT&CK numbers in `metadata`. A rule that looks into
+//! the payload or at single packets is left out, and said: without that part it would mean something else.
 //!
 //! Invariants: reading never panics, on any text; what is written passes `rules check`; every rule of the
 //! file is either written or said to be left out, with its place. Packets of both directions become one
@@ -84,7 +84,6 @@ struct Foreign<'a> {
     at: Range<usize>,
     transports: &'static [&'static str],
     apps: Vec<&'a str>,
-    /// Who opened the flow; `None` when the ports are the responder's whoever opened.
     originator: Side,
     responder: Side,
     both_ways: bool,
@@ -133,7 +132,7 @@ impl<'a> Foreign<'a> {
         let options = Options::read(place, span.start + open + 1..span.start + close, remarks)?;
         let side = |address: &(usize, &str), port: &(usize, &str)| {
             Side::of(address.1, port.1, variables)
-                .map_err(|(in_port, what)| Refusal::new(at(if in_port { port } else { address }), what, ""))
+                .map_err(|(in_port, what)| Refusal::new(at(if in_port { port } else { address }), what, ENDS))
         };
         let (from_side, to_side) = (side(from, from_port)?, side(to, to_port)?);
         let both_ways = match arrow.1 {
@@ -163,7 +162,7 @@ impl<'a> Foreign<'a> {
             Some(to_server) => !to_server,
             None => from_ports && !to_ports,
         };
-        if from_ports && to_ports && self.originator.ports != self.responder.ports {
+        if from_ports && to_ports {
             return Err(Refusal::new(from_port, "it asks for both ports", help));
         }
         if self.both_ways {
@@ -176,7 +175,7 @@ impl<'a> Foreign<'a> {
         } else if to_client {
             std::mem::swap(&mut self.originator, &mut self.responder);
         }
-        if !self.originator.ports.is_empty() && self.originator.ports != self.responder.ports {
+        if !self.originator.ports.is_empty() {
             return Err(Refusal::new(from_port, "it asks for the originator's port", help));
         }
         Ok(())
@@ -302,7 +301,10 @@ impl<'a> Foreign<'a> {
     }
 }
 
-const PROTOCOLS: &str = "tcp, udp, sctp, ip, or a protocol of: ghostport rules check (app_proto)";
+const PROTOCOLS: &str = "tcp, udp, sctp, ip, or a name of app_proto such as http";
+
+const ENDS: &str =
+    "any, a variable, a list in brackets; networks such as 10.0.0.0/8, ports such as 80 or 80:90";
 
 /// Transports and protocol that a head's word stands for; no transport is any.
 fn protocol(word: &str) -> Option<(&'static [&'static str], Option<&'static str>)> {
