@@ -17,7 +17,7 @@ mod word;
 pub use file::Policy;
 #[doc(hidden)]
 pub use fuzz::fuzz;
-pub use rule::{Alert, Rule, Severity};
+pub use rule::{Alert, Revised, Rule, Severity};
 pub use set::{Error, Rules, TestReport};
 pub use state::{Counters, State};
 pub use word::Way;
