@@ -188,8 +188,7 @@ impl Case<'_> {
             edits.push(Edit::with("a control conversation before it".to_owned(), &[], fact));
         }
         if is_open && !self.has("local_process") && !self.has("speaks") {
-            edits
-                .extend(self.claims.iter().filter(|claim| is_tenant(claim)).map(|claim| with_process(claim)));
+            edits.extend(self.claims.iter().filter(|claim| is_tenant(claim)).map(with_process));
         }
         edits
     }
