@@ -26,7 +26,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("evidence", &["wire", "flow", "payload", "registry", "host"]),
     ("verdict", &["time", "wire", "flow", "payload", "registry", "host", "evidence"]),
     ("bucket", &["time", "wire", "flow", "payload", "registry", "verdict"]),
-    ("rules", &["time", "wire", "flow", "payload", "registry", "verdict"]),
+    ("rules", &["time", "wire", "flow", "payload", "registry", "evidence", "verdict"]),
     (
         "output",
         &[

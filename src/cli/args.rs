@@ -356,6 +356,9 @@ pub(crate) enum RulesAction {
     Check {
         /// Files or directories [default: the built-in rules]
         files: Vec<PathBuf>,
+        /// Take a doubt for a mistake: exit 78
+        #[arg(long)]
+        strict: bool,
     },
     /// List the rules in force
     List {

@@ -8,14 +8,14 @@ use super::args::RulesAction;
 use super::data;
 use super::exit::Failure;
 use crate::output::{self, say};
-use crate::pipeline::Error;
+use crate::pipeline::{self, Error};
 use crate::registry::Level;
 use crate::rules::Rules;
 
 /// Runs the action.
 pub(crate) fn run(action: &RulesAction) -> Result<ExitCode, Failure> {
     match action {
-        RulesAction::Check { files } => check(files),
+        RulesAction::Check { files, strict } => check(files, *strict),
         RulesAction::List { json, files } => list(files, *json),
         RulesAction::Test { files } => test(files),
         RulesAction::Explain { id, files } => explain(id, files),
@@ -26,20 +26,28 @@ fn load(files: &[PathBuf]) -> Result<Rules, Failure> {
     Ok(Rules::load(files, None).map_err(Error::from)?)
 }
 
-/// Says everything that is wrong or doubtful; exit 78 when something is wrong.
-fn check(files: &[PathBuf]) -> Result<ExitCode, Failure> {
-    let said = Rules::check(files);
+/// Says everything that is wrong or doubtful; exit 78 when something is wrong, and with `strict` when
+/// something is doubtful.
+fn check(files: &[PathBuf], strict: bool) -> Result<ExitCode, Failure> {
+    let said = Rules::check(files, Some(pipeline::now()));
     said.iter().for_each(|diagnostic| say::plain(&diagnostic.to_string()));
     let errors = said.iter().filter(|diagnostic| diagnostic.level == Level::Error).count();
     if errors > 0 {
-        return Err(Failure::config(format!(
-            "{errors} {}; nothing of these files would be used",
-            if errors == 1 { "mistake" } else { "mistakes" }
-        )));
+        let what = counted(errors, "mistake");
+        return Err(Failure::config(format!("{what}; nothing of these files would be used")));
+    }
+    let doubts = counted(said.len(), "doubt");
+    if strict && !said.is_empty() {
+        return Err(Failure::config(format!("{doubts}, which --strict does not let pass")));
     }
     let rules = load(files)?;
-    say::note(&format!("{} rules are good; {} doubts", rules.len(), said.len()));
+    say::note(&format!("{} rules are good; {doubts}", rules.len()));
     Ok(ExitCode::SUCCESS)
+}
+
+/// `1 doubt`, `2 doubts`.
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn list(files: &[PathBuf], json: bool) -> Result<ExitCode, Failure> {

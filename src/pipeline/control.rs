@@ -7,9 +7,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use tokio::sync::oneshot;
+
+use crate::time::Timestamp;
 
 /// What a signal asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +26,14 @@ pub(super) enum Command {
 /// Exit code of a run that was told twice to stop: 128 + SIGINT.
 const INTERRUPTED: i32 = 130;
 const COMMANDS_MAX: usize = 16;
+
+/// This moment, for what people ask about files: is a date in them over? Never for packets, whose clock is
+/// their own.
+#[must_use]
+pub fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_parts(i64::try_from(since.as_secs()).unwrap_or(i64::MAX), 0)
+}
 
 /// The running control thread; ends when dropped.
 #[derive(Debug)]

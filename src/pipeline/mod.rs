@@ -27,6 +27,7 @@ use crate::sink::{self, Target};
 use crate::verdict::Verdict;
 use crate::wire::Skip;
 
+pub use control::now;
 use control::{Command, Control};
 use crew::Moment;
 use desk::Desk;

@@ -5,13 +5,15 @@ use std::fmt::{self, Display};
 
 use serde::Deserialize;
 
-use super::subject::Subject;
-use super::word::{Named, Net, Share, Tag, Way, Word};
-use crate::flow::Outcome;
+use super::subject::{AtPort, Subject};
+use super::word::{FactName, Named, Net, Share, Tag, Way, Word};
+use crate::flow::{ConnState, Outcome};
 use crate::payload::{App, Sides};
-use crate::registry::{OneOrMany, PortStatus, Ports, Tier};
+use crate::registry::{ClaimKind, OneOrMany, PortStatus, Ports, Tier};
 use crate::verdict::Story;
 use crate::wire::Transport;
+
+mod reach;
 
 type Words<T> = Option<OneOrMany<Word<T>>>;
 
@@ -32,6 +34,10 @@ pub(super) struct Condition {
     /// Which sides the protocol was recognised on.
     sides: Words<Sides>,
     outcome: Words<Outcome>,
+    /// Zeek's word for how the connection went.
+    conn_state: Words<ConnState>,
+    /// Facts, one of which the verdict rests on.
+    fact: Words<FactName>,
     /// Whether the responder answered with more than a refusal.
     answered: Option<bool>,
     originator: Option<OneOrMany<Net>>,
@@ -47,6 +53,8 @@ pub(super) struct Condition {
     answered_bytes: Option<u64>,
     /// Identifiers of claims, one of which stands on the port.
     claim: Option<OneOrMany<String>>,
+    /// Names, one of which the port is registered to.
+    registered: Option<OneOrMany<String>>,
     /// Names of local processes.
     process: Option<OneOrMany<String>>,
 }
@@ -54,7 +62,9 @@ pub(super) struct Condition {
 impl Condition {
     /// True when everything that is asked for holds.
     pub(super) fn holds(&self, subject: &Subject) -> bool {
-        self.holds_for_port(subject) && self.holds_for_conduct(subject) && self.holds_for_ends(subject)
+        self.holds_for_port(&subject.at_port())
+            && self.holds_for_conduct(subject)
+            && self.holds_for_ends(subject)
     }
 
     /// True when nothing in it depends on what the flow did: a rule like that fires by number.
@@ -63,6 +73,8 @@ impl Condition {
             && self.app_proto.is_none()
             && self.sides.is_none()
             && self.outcome.is_none()
+            && self.conn_state.is_none()
+            && self.fact.is_none()
             && self.answered.is_none()
             && self.bytes.is_none()
             && self.packets.is_none()
@@ -76,21 +88,22 @@ impl Condition {
         self.to_string().is_empty()
     }
 
-    fn holds_for_port(&self, subject: &Subject) -> bool {
-        self.ports.as_ref().is_none_or(|ports| ports.contains(subject.responder.port))
-            && among(&self.transport, subject.transport)
-            && among(&self.tier, subject.tier)
-            && among(&self.status, subject.status)
+    fn holds_for_port(&self, at: &AtPort<'_>) -> bool {
+        self.ports.as_ref().is_none_or(|ports| ports.contains(at.port))
+            && among(&self.transport, at.transport)
+            && among(&self.tier, at.tier)
+            && among(&self.status, at.status)
             && self.tags.as_ref().is_none_or(|tags| {
                 tags.0.iter().any(|tag| match tag.0 {
-                    Tag::Remembered => subject.tags.remembered,
-                    Tag::Suspicious => subject.tags.suspicious,
+                    Tag::Remembered => at.tags.remembered,
+                    Tag::Suspicious => at.tags.suspicious,
                 })
             })
-            && self
-                .claim
-                .as_ref()
-                .is_none_or(|ids| subject.claims.iter().any(|claim| ids.0.contains(&claim.id)))
+            && self.claim.as_ref().is_none_or(|ids| at.claims.iter().any(|claim| ids.0.contains(&claim.id)))
+            && self.registered.as_ref().is_none_or(|names| {
+                let registered = |kind| kind == ClaimKind::Registered;
+                at.claims.iter().any(|claim| registered(claim.kind) && names.0.contains(&claim.name))
+            })
     }
 
     fn holds_for_conduct(&self, subject: &Subject) -> bool {
@@ -99,6 +112,11 @@ impl Condition {
             && (among(&self.app_proto, subject.app) || among(&self.app_proto, subject.app.spoken()))
             && among(&self.sides, subject.sides)
             && among(&self.outcome, subject.outcome)
+            && among(&self.conn_state, subject.conn_state)
+            && self
+                .fact
+                .as_ref()
+                .is_none_or(|facts| facts.0.iter().any(|fact| subject.facts.contains(&fact.0.0)))
             && self.answered.is_none_or(|answered| subject.outcome.answered() == answered)
             && self.bytes.is_none_or(|least| subject.bytes >= least)
             && self.packets.is_none_or(|least| subject.packets >= least)
@@ -139,11 +157,14 @@ impl Display for Condition {
         say("status", words(&self.status));
         say("tags", words(&self.tags));
         say("claim", self.claim.as_ref().map(|ids| ids.0.join(" or ")));
+        say("registered to", self.registered.as_ref().map(|names| names.0.join(" or ")));
         say("story", words(&self.story));
         say("probability at least", self.probability.map(|share| share.0.to_string()));
         say("app_proto", words(&self.app_proto));
         say("sides", words(&self.sides));
         say("outcome", words(&self.outcome));
+        say("conn_state", words(&self.conn_state));
+        say("fact", words(&self.fact));
         say("answered", self.answered.map(|answered| answered.to_string()));
         say("originator in", self.originator.as_ref().map(shown));
         say("responder in", self.responder.as_ref().map(shown));

@@ -4,6 +4,7 @@
 //! else.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,8 +14,9 @@ use toml::Spanned;
 use super::condition::Condition;
 use super::rule::{Rule, Severity};
 use super::subject::{Subject, way};
-use super::word::{By, Net, Word};
-use crate::flow::Outcome;
+use super::technique;
+use super::word::{By, FactName, Net, Word};
+use crate::flow::{ConnState, Outcome};
 use crate::payload::{App, Sides};
 use crate::registry::Place;
 use crate::registry::{Diagnostic, OneOrMany, PortStatus, Ports, Registry, Tags, Text, Tier, parse, slug};
@@ -73,7 +75,7 @@ struct RawRule {
 struct Grade {
     severity: Word<Severity>,
     #[serde(rename = "match")]
-    when: Condition,
+    when: Spanned<Condition>,
 }
 
 #[derive(Deserialize)]
@@ -98,6 +100,8 @@ pub(super) struct Case {
     app_proto: Option<Word<App>>,
     sides: Option<Word<Sides>>,
     outcome: Option<Word<Outcome>>,
+    conn_state: Option<Word<ConnState>>,
+    fact: Option<OneOrMany<Word<FactName>>>,
     originator: Option<IpAddr>,
     responder: Option<IpAddr>,
     bytes: Option<u64>,
@@ -138,6 +142,7 @@ struct RawExpected {
 #[derive(Debug)]
 pub struct Policy {
     pub(super) rule: Arc<Rule>,
+    pub(super) spots: Spots,
     /// `file:line` of the rule.
     pub(super) place: String,
     pub(super) about: String,
@@ -149,6 +154,16 @@ pub struct Policy {
     pub(super) threshold: Option<Threshold>,
     pub(super) must_match: Vec<(String, Case)>,
     pub(super) must_not_match: Vec<(String, Case)>,
+}
+
+/// Where in its file a rule says what, in bytes: for what is doubtful about it.
+#[derive(Clone, Debug)]
+pub(super) struct Spots {
+    pub(super) id: Range<usize>,
+    pub(super) when: Range<usize>,
+    pub(super) unless: Vec<Range<usize>>,
+    pub(super) grades: Vec<Range<usize>>,
+    pub(super) techniques: Vec<Range<usize>>,
 }
 
 /// At the `count`-th match within `within`, once per window.
@@ -163,6 +178,7 @@ pub(super) struct Threshold {
 #[derive(Debug)]
 pub(super) struct Suppress {
     pub(super) place: String,
+    pub(super) span: Range<usize>,
     /// Where the rule is named, for a rule that does not exist.
     pub(super) rule: Option<(String, Diagnostic)>,
     claim: Option<String>,
@@ -175,6 +191,8 @@ pub(super) struct Suppress {
 #[derive(Debug)]
 pub(super) struct Expected {
     pub(super) place: String,
+    /// Where its last day is written.
+    pub(super) expires: Range<usize>,
     net: OneOrMany<Net>,
     ports: Ports,
     transport: Option<Transport>,
@@ -251,7 +269,7 @@ fn check(place: Place<'_>, raw: &RawRule, said: &mut Vec<Diagnostic>) {
         let help = format!("there are {{{}}}", PLACEHOLDERS.join("}, {"));
         wrong(raw.title.span(), format!("{{{name}}} stands for nothing"), &help);
     }
-    for technique in raw.techniques.iter().filter(|technique| !is_technique(technique.get_ref())) {
+    for technique in raw.techniques.iter().filter(|id| !technique::is_well_formed(id.get_ref())) {
         let what = format!("{:?} is not an ATT&CK technique", technique.get_ref());
         wrong(technique.span(), what, "T and four digits, as in T1571 or T1021.004");
     }
@@ -275,14 +293,6 @@ pub(super) fn placeholders(title: &str) -> impl Iterator<Item = &str> {
     title.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(name, _)| name))
 }
 
-/// `T` and four digits, with an optional sub-technique of three.
-fn is_technique(text: &str) -> bool {
-    let Some(digits) = text.strip_prefix('T') else { return false };
-    let (main, sub) = digits.split_once('.').unwrap_or((digits, "000"));
-    let numeric = |text: &str, len| text.len() == len && text.bytes().all(|b| b.is_ascii_digit());
-    numeric(main, 4) && numeric(sub, 3)
-}
-
 fn doubles(place: Place<'_>, raw: &RawRule) -> [Diagnostic; 2] {
     let id = format!("there is another rule {:?}", raw.id.get_ref());
     let sid = format!("there is another rule with sid {}", raw.sid.get_ref());
@@ -300,6 +310,13 @@ fn at(place: Place<'_>, start: usize) -> String {
 
 impl Policy {
     fn of(place: Place<'_>, raw: RawRule) -> Self {
+        let spots = Spots {
+            id: raw.id.span(),
+            when: raw.when.span(),
+            unless: raw.unless.iter().map(Spanned::span).collect(),
+            grades: raw.severity_if.iter().map(|grade| grade.when.span()).collect(),
+            techniques: raw.techniques.iter().map(Spanned::span).collect(),
+        };
         let rule = Rule {
             id: raw.id.get_ref().clone(),
             sid: u32::try_from(*raw.sid.get_ref()).unwrap_or_default(),
@@ -309,14 +326,16 @@ impl Policy {
             severity: raw.severity.0,
             techniques: raw.techniques.into_iter().map(Spanned::into_inner).collect(),
         };
-        let graded =
-            |grade: Grade| (grade.when, Arc::new(Rule { severity: grade.severity.0, ..rule.clone() }));
+        let graded = |grade: Grade| {
+            (grade.when.into_inner(), Arc::new(Rule { severity: grade.severity.0, ..rule.clone() }))
+        };
         let cases = |cases: Vec<Spanned<Case>>| {
             cases.into_iter().map(|case| (at(place, case.span().start), case.into_inner())).collect()
         };
         Self {
             grades: raw.severity_if.into_iter().map(graded).collect(),
             rule: Arc::new(rule),
+            spots,
             place: at(place, raw.id.span().start),
             about: raw.about,
             group: raw.group,
@@ -347,6 +366,7 @@ impl Suppress {
         }
         Some(Self {
             place: at(place, span.start),
+            span,
             rule: raw.rule.map(|rule| {
                 let what = format!("there is no rule {:?} to suppress", rule.get_ref());
                 (rule.get_ref().clone(), Diagnostic::error(place, rule.span(), what))
@@ -356,6 +376,11 @@ impl Suppress {
             ports: raw.ports,
             transport: raw.transport.map(|word| word.0),
         })
+    }
+
+    /// What it asks of the port, as conditions.
+    pub(super) fn on_port(&self) -> Condition {
+        Condition::on_port(self.ports.as_ref(), self.transport, self.claim.as_ref())
     }
 
     pub(super) fn covers(&self, rule: &str, subject: &Subject) -> bool {
@@ -391,6 +416,7 @@ impl Expected {
         let _reason = raw.reason; // for the reader of the file
         Some(Self {
             place: at(place, span.start),
+            expires: raw.expires.span(),
             net: raw.net,
             ports: raw.ports,
             transport: raw.transport.map(|word| word.0),
@@ -462,6 +488,8 @@ impl Case {
             app,
             sides: self.sides.map_or(told, |word| word.0),
             outcome: self.outcome.map_or(Outcome::Established, |word| word.0),
+            conn_state: self.conn_state.map_or(ConnState::Sf, |word| word.0),
+            facts: self.fact.iter().flat_map(|facts| facts.0.iter().map(|word| word.0.0)).collect(),
             bytes: self.bytes.unwrap_or(1200),
             packets: self.packets.unwrap_or(10),
             asked_bytes: self.asked_bytes.unwrap_or(100),
@@ -482,11 +510,5 @@ mod tests {
         assert_eq!(end("2024-02-28").unwrap(), "2024-02-29T00:00:00.000000+0000");
         assert_eq!(end("1970-01-01").unwrap(), "1970-01-02T00:00:00.000000+0000");
         assert_eq!(end("2026-12-31T10:00:00Z"), None);
-    }
-
-    #[test]
-    fn techniques() {
-        assert!(is_technique("T1571") && is_technique("T1021.004"));
-        assert!(!is_technique("1571") && !is_technique("T157") && !is_technique("T1571.4"));
     }
 }

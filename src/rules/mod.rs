@@ -12,6 +12,7 @@ mod rule;
 mod set;
 mod state;
 mod subject;
+mod technique;
 mod word;
 
 pub use file::Policy;

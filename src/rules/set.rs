@@ -10,7 +10,10 @@ use super::state::{Spoken, State};
 use super::subject::Subject;
 use super::word::Net;
 use crate::registry::{self, Diagnostic, Level, Place, Registry};
+use crate::time::Timestamp;
 use crate::verdict::Verdict;
+
+mod lint;
 
 /// The rules that are compiled in, so that the binary works alone.
 const DEFAULT: Place<'static> =
@@ -81,12 +84,17 @@ impl Rules {
         Self::of(&places(&texts, only.is_none()))
     }
 
-    /// Everything wrong or doubtful in these files, beside the compiled-in rules.
+    /// Everything wrong or doubtful in these files, beside the compiled-in rules. What is out of date at
+    /// `now` is doubtful; without a `now` nothing is.
     #[must_use]
-    pub fn check(files: &[PathBuf]) -> Vec<Diagnostic> {
+    pub fn check(files: &[PathBuf], now: Option<Timestamp>) -> Vec<Diagnostic> {
         let mut said = Vec::new();
         let texts = read(files.iter(), &mut said);
-        Self::assemble(&places(&texts, true), &mut said);
+        let places = places(&texts, true);
+        let rules = Self::assemble(&places, &mut said);
+        if said.iter().all(|diagnostic| diagnostic.level != Level::Error) {
+            rules.doubts(&places, now, &mut said);
+        }
         said
     }
 

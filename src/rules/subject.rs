@@ -4,9 +4,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::word::{Net, Way};
-use crate::flow::Outcome;
+use crate::evidence::Fact;
+use crate::flow::{ConnState, Outcome};
 use crate::payload::{App, Sides};
-use crate::registry::{Claims, PortStatus, Tags, Tier};
+use crate::registry::{Claim, Claims, PortStatus, Registry, Tags, Tier};
 use crate::time::Timestamp;
 use crate::verdict::{Story, Verdict};
 use crate::wire::{Endpoint, Transport};
@@ -31,6 +32,9 @@ pub(super) struct Subject {
     pub(super) app: App,
     pub(super) sides: Sides,
     pub(super) outcome: Outcome,
+    pub(super) conn_state: ConnState,
+    /// Names of the facts the verdict rests on.
+    pub(super) facts: Vec<&'static str>,
     /// Frame bytes of both sides.
     pub(super) bytes: u64,
     /// Packets of both sides.
@@ -65,11 +69,50 @@ impl Subject {
             app: evidence.app.app,
             sides: evidence.app.sides,
             outcome: evidence.outcome,
+            conn_state: flow.conn_state,
+            facts: evidence.facts.iter().map(Fact::name).collect(),
             bytes: flow.orig.bytes.saturating_add(flow.resp.bytes),
             packets: flow.orig.packets.saturating_add(flow.resp.packets),
             asked_bytes: flow.orig.payload_bytes,
             answered_bytes: flow.resp.payload_bytes,
             process: evidence.process().map(|process| process.name.clone()),
+        }
+    }
+
+    /// What was known about the responder's port beforehand.
+    pub(super) fn at_port(&self) -> AtPort<'_> {
+        AtPort {
+            transport: self.transport,
+            port: self.responder.port,
+            tier: self.tier,
+            status: self.status,
+            tags: self.tags,
+            claims: &self.claims,
+        }
+    }
+}
+
+/// What is known about a port before anything is seen on it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AtPort<'a> {
+    pub(super) transport: Transport,
+    pub(super) port: u16,
+    pub(super) tier: Tier,
+    pub(super) status: PortStatus,
+    pub(super) tags: Tags,
+    pub(super) claims: &'a [Arc<Claim>],
+}
+
+impl<'a> AtPort<'a> {
+    /// What the registry says.
+    pub(super) fn of(registry: &'a Registry, transport: Transport, port: u16) -> Self {
+        Self {
+            transport,
+            port,
+            tier: Tier::of(port),
+            status: registry.status(transport, port),
+            tags: registry.tags(transport, port),
+            claims: registry.on(transport, port),
         }
     }
 }

@@ -10,7 +10,8 @@ use ipnet::IpNet;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
-use crate::flow::Outcome;
+use crate::evidence::CATALOGUE;
+use crate::flow::{ConnState, Outcome};
 use crate::payload::{App, Sides};
 use crate::registry::{PortStatus, Tier};
 use crate::verdict::Story;
@@ -80,6 +81,24 @@ pub(super) enum Tag {
     Suspicious,
 }
 
+/// The name of a fact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FactName(pub(super) &'static str);
+
+impl Named for FactName {
+    const WHAT: &'static str = "fact";
+
+    /// Those of the catalogue, and the one that an inventory adds: without an inventory it is never there,
+    /// and a rule that asks for it is silent.
+    fn all() -> Vec<Self> {
+        CATALOGUE.iter().map(|(name, ..)| Self(name)).chain([Self("first_seen_service")]).collect()
+    }
+
+    fn name(self) -> &'static str {
+        self.0
+    }
+}
+
 /// What a threshold counts by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum By {
@@ -113,6 +132,11 @@ named! {
     Transport, "transport", Transport::ALL;
     Story, "story", Story::ALL;
     Outcome, "outcome", Outcome::ALL;
+    ConnState, "conn_state", [
+        ConnState::S0, ConnState::S1, ConnState::Sf, ConnState::Rej, ConnState::S2, ConnState::S3,
+        ConnState::Rsto, ConnState::Rstr, ConnState::Rstos0, ConnState::Rstrh, ConnState::Sh, ConnState::Shr,
+        ConnState::Oth,
+    ];
     Tier, "tier", [Tier::WellKnown, Tier::Registered, Tier::Dynamic];
     PortStatus, "status", [
         PortStatus::Active, PortStatus::Dormant, PortStatus::Unassigned, PortStatus::Reserved,

@@ -9,7 +9,6 @@ use super::*;
 use crate::payload::{App, Sides};
 use crate::registry::{PortStatus, Tags, Tier};
 use crate::rules::{Severity, Way};
-use crate::time::Timestamp;
 use crate::verdict::Story;
 use crate::wire::{Endpoint, Transport};
 
@@ -53,6 +52,8 @@ fn subject(flow: u64, seconds: i64) -> Subject {
         app: App::Unknown,
         sides: Sides::Neither,
         outcome: crate::flow::Outcome::Refused,
+        conn_state: crate::flow::ConnState::Rej,
+        facts: Vec::new(),
         bytes: 100,
         packets: 2,
         asked_bytes: 0,
@@ -67,10 +68,10 @@ fn speaks(rules: &Rules, state: &mut State, subject: &Subject) -> Vec<Severity> 
 
 #[test]
 fn the_compiled_in_rules_load_pass_their_cases_and_say_nothing_doubtful() {
-    assert_eq!(Rules::check(&[]), []);
+    assert_eq!(Rules::check(&[], None), []);
     let report = Rules::builtin().test();
     assert_eq!(report.failures, Vec::<String>::new());
-    assert_eq!((Rules::builtin().len(), report.cases), (10, 37));
+    assert_eq!((Rules::builtin().len(), report.cases), (14, 56));
     for policy in Rules::builtin().list() {
         assert!(policy.cases() >= 2 && !policy.about().is_empty(), "{}", policy.rule.id);
         assert!(policy.rule.sid < 1_100_000);
