@@ -26,3 +26,4 @@ mod scenarios;
 mod schema;
 mod support;
 mod tidy;
+mod why;

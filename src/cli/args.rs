@@ -260,11 +260,14 @@ pub(crate) enum Command {
     },
     /// What this machine needs to run ghostport well, and whether it has it
     Doctor,
-    /// The schema of the output
+    /// The schema of the output, and the catalogue of facts
     Schema {
-        /// Format: eve
-        #[arg(default_value = "eve")]
-        format: String,
+        /// eve: the JSON Schema of the lines, the catalogue of facts in it; facts: the catalogue alone
+        #[arg(value_name = "eve|facts", default_value = "eve")]
+        what: String,
+        /// As JSON (a schema always is); facts one a line
+        #[arg(long)]
+        json: bool,
     },
     /// Shell completions on standard output
     Completions {

@@ -76,7 +76,7 @@ fn subcommand(command: &Command) -> Result<ExitCode, Failure> {
         Command::Rules { action } => rules::run(action),
         Command::Listeners { json } => listeners::list(*json),
         Command::Doctor => doctor::run(),
-        Command::Schema { format } => schema(format),
+        Command::Schema { what, json } => schema(what, *json),
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "ghostport", &mut text);
@@ -90,10 +90,15 @@ fn subcommand(command: &Command) -> Result<ExitCode, Failure> {
     }
 }
 
-fn schema(format: &str) -> Result<ExitCode, Failure> {
-    match crate::output::schema(format) {
-        Some(text) => data(text),
-        None => Err(Failure::usage(format!("there is no format {format:?}; there is: eve"))),
+fn schema(what: &str, json: bool) -> Result<ExitCode, Failure> {
+    use crate::output;
+    match what {
+        "facts" if json => data(&output::facts_json().map_err(anyhow::Error::from)?),
+        "facts" => data(&output::facts_text()),
+        format => match output::schema(format) {
+            Some(text) => data(&text),
+            None => Err(Failure::usage(format!("there is no format {format:?}; there are: eve, facts"))),
+        },
     }
 }
 

@@ -49,13 +49,15 @@
 //! empty); `conn_state` `history` (Zeek's) `outcome`; `direction{basis, confidence 0-1}`;
 //! `app_proto{name, sides, carries, tls{sni, alpn[], version, ja4}, quic{version}}` (absent when nothing was
 //! recognised; `carries` when HTTP or TLS is known to be used for something: `docker`, `anydesk`; `tls`, of
-//! TLS, DTLS and QUIC, and each of its keys only when seen in the first bytes of a side, at most 3072: `alpn` is what the client offers, `version` what the server chose (not read in QUIC),
-//! `ja4` needs the whole client hello; `quic.version` is a string: `1`, `2`, `draft-29`, `Q046`);
+//! TLS, DTLS and QUIC, and each of its keys only when seen in the first bytes of a side, at most 3072:
+//! `alpn` is what the client offers, `version` what the server chose (not read in QUIC), `ja4` needs the
+//! whole client hello; `quic.version` is a string: `1`, `2`, `draft-29`, `Q046`);
 //! `verdict{story, probability, stories[{story,p}]}`; `evidence[{fact, value, weight{story: log-odds}}]`
 //! (`value` is always a string; `weight` is absent when the fact moved nothing); `claims[]`;
 //! `process{pid,name,exe,user}` (absent when not asked or not found; `exe`, `user` when not known);
-//! `next_step` (absent when there is none); `truncated` (`true`, or absent). Probabilities and weights have
-//! at most three decimals.
+//! `next_step` (absent when there is none); `revised{from, because}` (alerts only, when the flow was
+//! alerted as another story before: that story, and the fact that changed it, absent when no single one
+//! did); `truncated` (`true`, or absent). Probabilities and weights have at most three decimals.
 //!
 //! A line that would grow too long is cut in this order, and says `truncated`: texts to 96 bytes, 24 facts
 //! and 12 claims; then 12 facts and 6 claims without weights; then neither.

@@ -98,6 +98,12 @@ impl Flat {
         if let Some(next_step) = &ghost.next_step {
             flat.add("ghostport_next_step", next_step.cleaned());
         }
+        if let Some(revised) = &ghost.revised {
+            flat.add("ghostport_revised_from", revised.from);
+            if let Some(because) = revised.because {
+                flat.add("ghostport_revised_because", because);
+            }
+        }
         if ghost.truncated {
             flat.add("ghostport_truncated", "true");
         }

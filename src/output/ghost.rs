@@ -8,6 +8,7 @@ use crate::bucket::PortBucket;
 use crate::evidence::{Evidence, Fact};
 use crate::payload::{App, Details};
 use crate::registry::{Claim, PortStatus, Tags, Tier};
+use crate::rules::Revised;
 use crate::verdict::{Ranked, Story, Verdict};
 use std::sync::Arc;
 
@@ -60,8 +61,24 @@ pub(super) struct GhostFlow<'a> {
     pub(super) process: Option<GhostProcess<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) next_step: Option<Text<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) revised: Option<GhostRevised>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(super) truncated: bool,
+}
+
+/// `revised`: what the flow was alerted as before, and the fact that changed it.
+#[derive(Debug, Serialize)]
+pub(super) struct GhostRevised {
+    pub(super) from: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) because: Option<&'static str>,
+}
+
+impl GhostRevised {
+    pub(super) const fn new(revised: Revised) -> Self {
+        Self { from: revised.from.name(), because: revised.because }
+    }
 }
 
 impl<'a> GhostFlow<'a> {
@@ -98,6 +115,7 @@ impl<'a> GhostFlow<'a> {
                 user: process.user.as_deref().map(text),
             }),
             next_step: (!next_step.is_empty()).then_some(Text::cut(next_step, room.text_max.max(200))),
+            revised: None,
             truncated: room.truncated,
         }
     }

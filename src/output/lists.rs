@@ -1,8 +1,11 @@
-//! Rows of the lists that the subcommands print: local sockets joined with the registry, and rules.
+//! Rows of the lists that the subcommands print: local sockets joined with the registry, rules, and the
+//! catalogue of facts.
 
 use serde::Serialize;
 
 use super::clean::whole;
+use super::dossier::line;
+use crate::evidence::CATALOGUE;
 use crate::host::Listener;
 use crate::registry::Registry;
 use crate::rules::Policy;
@@ -56,8 +59,8 @@ impl ListenerRow {
         };
         let registered = self.registered.as_deref().unwrap_or("-");
         let (status, tags) = (self.status, self.tags.join(" "));
-        let line = format!("{port:<10} {:<26} {owner:<28} {registered:<18} {status:<11} {tags}", self.addr);
-        format!("{}\n", line.trim_end())
+        let text = format!("{port:<10} {:<26} {owner:<28} {registered:<18} {status:<11} {tags}", self.addr);
+        format!("{}\n", text.trim_end())
     }
 
     /// The row as a line of JSON.
@@ -65,8 +68,44 @@ impl ListenerRow {
     /// # Errors
     /// Never in practice: everything in it can be said in JSON.
     pub fn json(&self) -> serde_json::Result<String> {
-        super::dossier::line(self)
+        line(self)
     }
+}
+
+/// A fact of the catalogue.
+#[derive(Serialize)]
+struct FactJson {
+    fact: &'static str,
+    meaning: &'static str,
+    check: &'static str,
+}
+
+/// The catalogue of facts as lines of JSON, in the order in which facts stand in a line.
+///
+/// # Errors
+/// Never in practice: everything in it can be said in JSON.
+pub fn facts_json() -> serde_json::Result<String> {
+    CATALOGUE.iter().map(|&(fact, meaning, check)| line(&FactJson { fact, meaning, check })).collect()
+}
+
+/// The names of facts as a JSON Schema: an enumeration, and what each of them means.
+pub(super) fn facts_schema() -> String {
+    let names: Vec<_> = CATALOGUE.iter().map(|(fact, ..)| *fact).collect();
+    let each = |&(fact, meaning, check): &_| {
+        let check = format!("To check: {check}");
+        serde_json::json!({"const": fact, "title": meaning, "description": check})
+    };
+    let meanings: Vec<_> = CATALOGUE.iter().map(each).collect();
+    serde_json::json!({"enum": names, "oneOf": meanings}).to_string()
+}
+
+/// The catalogue of facts for people.
+#[must_use]
+pub fn facts_text() -> String {
+    CATALOGUE
+        .iter()
+        .map(|(fact, meaning, check)| format!("{fact}\n  {meaning}\n  check: {check}\n"))
+        .collect()
 }
 
 #[derive(Serialize)]
@@ -91,7 +130,7 @@ struct RuleJson<'a> {
 /// Never in practice: everything in it can be said in JSON.
 pub fn rule_json(policy: &Policy) -> serde_json::Result<String> {
     let rule = policy.rule();
-    super::dossier::line(&RuleJson {
+    line(&RuleJson {
         id: &rule.id,
         sid: rule.sid,
         rev: rule.rev,

@@ -31,7 +31,7 @@ pub use dossier::{dossier_json, listed_json, listed_text};
 pub use eve::{write_alert, write_flow, write_port, write_stats};
 pub use event::Event;
 pub use findings::Findings;
-pub use lists::{ListenerRow, rule_json};
+pub use lists::{ListenerRow, facts_json, facts_text, rule_json};
 pub use say::print;
 pub use sighting::sighting;
 pub use stats::{FlowTotals, Stats, counters};
@@ -66,10 +66,12 @@ pub enum ExtraPlacement {
     Metadata,
 }
 
-/// The JSON Schema of a format's lines, by the format's name: `eve`.
+/// The JSON Schema of a format's lines, by the format's name: `eve`. The catalogue of facts is written into
+/// it: each name, what it means and how to check it.
 #[must_use]
-pub fn schema(format: &str) -> Option<&'static str> {
-    (format == "eve").then_some(include_str!("eve.schema.json"))
+pub fn schema(format: &str) -> Option<String> {
+    const PLACE: &str = "\"the catalogue of facts\"";
+    (format == "eve").then(|| include_str!("eve.schema.json").replace(PLACE, &lists::facts_schema()))
 }
 
 #[cfg(test)]

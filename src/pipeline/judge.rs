@@ -15,14 +15,14 @@ use super::crew::Events;
 use super::desk::Desk;
 use super::worker::Happening;
 use crate::bucket::Buckets;
-use crate::evidence::{self, Context};
+use crate::evidence::{self, Context, Fact};
 use crate::flow::{self, Endpoints, Flow, Hints, Order, Outcome};
 use crate::host::{Listeners, Process};
 use crate::payload::{Announced, Announcement, App, AppProto, Conversations, Details, Words};
 use crate::registry::{Claim, ClaimKind, Registry};
-use crate::rules::{Alert, State};
+use crate::rules::{Alert, Revised, Rule, State};
 use crate::time::Timestamp;
-use crate::verdict::{Bench, Verdict};
+use crate::verdict::{Bench, Story, Verdict};
 use crate::wire::Endpoint;
 
 /// Announced meeting places remembered.
@@ -47,8 +47,8 @@ pub(super) struct Judge {
     announced: Announced,
     conversations: Conversations,
     bench: Bench,
-    /// Flows under way that raised an alert, by id.
-    alerted: Flows,
+    /// What flows under way were alerted as, by id.
+    alerted: HashMap<u64, Raised, FixedState>,
     /// Flows under way that were answered, by id.
     answered: Flows,
     /// What the handshakes of flows under way said, by id.
@@ -77,7 +77,7 @@ impl Judge {
             announced: Announced::new(ANNOUNCED_MAX, ANNOUNCED_LIFETIME),
             conversations: Conversations::new(CONVERSATIONS_MAX),
             bench: Bench::new(),
-            alerted: Flows::default(),
+            alerted: HashMap::default(),
             answered: Flows::default(),
             details: HashMap::default(),
             listeners: ask_host.then(|| (Listeners::new(), None)),
@@ -164,7 +164,7 @@ impl Judge {
         self.details.remove(&id);
         let findings = self.alerts(&verdict, desk);
         self.buckets.add(&verdict, findings);
-        let alerted = self.alerted.remove(&id);
+        let alerted = self.alerted.remove(&id).is_some();
         desk.flow(&verdict, alerted);
     }
 
@@ -242,16 +242,59 @@ impl Judge {
     }
 
     fn alerts(&mut self, verdict: &Arc<Verdict>, desk: &mut Desk) -> u64 {
-        let alerts = self.knowledge.rules.judge(&mut self.state, verdict, &self.knowledge.registry);
-        if let Some(sought) = self.sought.as_mut().filter(|sought| sought.flow == verdict.evidence.flow.id) {
+        let Knowledge { rules, registry } = &self.knowledge;
+        let id = verdict.evidence.flow.id;
+        let mut alerts = rules.judge(&mut self.state, verdict, registry);
+        let found = alerts.len() as u64;
+        if let Some(raised) = self.alerted.get(&id).filter(|raised| raised.story != verdict.story) {
+            if alerts.is_empty() {
+                alerts.push(rules.again(&raised.rule, &raised.signature, verdict, registry));
+            }
+            let revised = raised.revised(verdict);
+            alerts.iter_mut().for_each(|alert| alert.revised = Some(revised));
+        }
+        if let Some(sought) = self.sought.as_mut().filter(|sought| sought.flow == id) {
             sought.verdicts.push(Arc::clone(verdict));
             sought.alerts.extend(alerts.iter().cloned());
         }
         for alert in &alerts {
-            self.alerted.insert(verdict.evidence.flow.id);
+            self.alerted.insert(id, Raised::by(alert));
             desk.alert(alert);
         }
-        alerts.len() as u64
+        found
+    }
+}
+
+/// What was said of a flow that raised an alert.
+#[derive(Debug)]
+struct Raised {
+    story: Story,
+    rule: Arc<Rule>,
+    signature: String,
+    /// Names of the facts it rested on.
+    facts: Box<[&'static str]>,
+}
+
+impl Raised {
+    fn by(alert: &Alert) -> Self {
+        let Alert { rule, signature, verdict, .. } = alert;
+        let facts = verdict.evidence.facts.iter().map(Fact::name).collect();
+        Self { story: verdict.story, rule: Arc::clone(rule), signature: signature.clone(), facts }
+    }
+
+    /// How this verdict differs: the fact that speaks most for the new story among those that came, or the
+    /// first of those that went. What claims say of a protocol comes with it, and is not the news.
+    fn revised(&self, verdict: &Verdict) -> Revised {
+        let worth = |row: &[(Story, f64)]| {
+            row.iter().find(|(story, _)| *story == verdict.story).map_or(0.0, |(_, weight)| *weight)
+        };
+        let facts = verdict.evidence.facts.iter().map(Fact::name);
+        let is_news =
+            |name| !self.facts.contains(&name) && !matches!(name, "claim_expects" | "no_claim_expects");
+        let came = facts.clone().zip(&verdict.weights).filter(|(name, _)| is_news(*name));
+        let most = came.max_by(|(_, a), (_, b)| worth(a).total_cmp(&worth(b))).map(|(name, _)| name);
+        let went = || self.facts.iter().copied().find(|name| !facts.clone().any(|there| there == *name));
+        Revised { from: self.story, because: most.or_else(went) }
     }
 }
 

@@ -20,7 +20,7 @@ pub use file::Policy;
 #[doc(hidden)]
 pub use fuzz::fuzz;
 pub use import::{Imported, import};
-pub use rule::{Alert, Rule, Severity};
+pub use rule::{Alert, Revised, Rule, Severity};
 pub use set::{Error, Rules, TestReport};
 pub use state::{Counters, State};
 pub use word::Way;

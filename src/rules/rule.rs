@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::verdict::Verdict;
+use crate::verdict::{Story, Verdict};
 
 /// How bad it would be, as in EVE: 1 is the worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,4 +63,15 @@ pub struct Alert {
     pub signature: String,
     /// The verdict.
     pub verdict: Arc<Verdict>,
+    /// Set when this flow was alerted as another story before.
+    pub revised: Option<Revised>,
+}
+
+/// What an alert takes back: the flow was judged otherwise when it was first alerted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Revised {
+    /// The story it was alerted as.
+    pub from: Story,
+    /// Name of the fact that changed it most: one that came, or else one that went.
+    pub because: Option<&'static str>,
 }

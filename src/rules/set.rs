@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use super::file::{Contents, Expected, Policy, Suppress};
-use super::rule::{Alert, Rule};
+use super::rule::{Alert, Rule, Severity};
 use super::state::{Spoken, State};
 use super::subject::Subject;
 use super::word::Net;
@@ -106,7 +106,7 @@ impl Rules {
         for policy in &self.policies {
             if let Some(rule) = self.speaks(policy, state, &subject) {
                 let signature = signature(&rule.title, &subject, registry);
-                alerts.push(Alert { rule, signature, verdict: Arc::clone(verdict) });
+                alerts.push(Alert { rule, signature, verdict: Arc::clone(verdict), revised: None });
             }
         }
         state.counters.alerts += alerts.len() as u64;
@@ -114,6 +114,32 @@ impl Rules {
             state.finished(subject.flow);
         }
         alerts
+    }
+
+    /// The alert of a rule that has spoken about this flow, now that the verdict is another: as the rule, or
+    /// another of its group, would say it, or for information only when all of them would be silent. `said`
+    /// is its signature of then.
+    #[must_use]
+    pub fn again(&self, rule: &Arc<Rule>, said: &str, verdict: &Arc<Verdict>, registry: &Registry) -> Alert {
+        let subject = Subject::of(verdict, &self.internal);
+        let same = self.policies.iter().find(|policy| policy.rule.sid == rule.sid);
+        let group = same.and_then(|policy| policy.group.as_ref());
+        let related = self.policies.iter().filter(|policy| group.is_some() && policy.group.as_ref() == group);
+        let mut speaking = same.into_iter().chain(related).filter_map(|policy| policy.fires(&subject));
+        let (rule, signature) = match speaking.find(|rule| !self.is_covered(&rule.id, &subject)) {
+            Some(rule) => (Arc::clone(rule), signature(&rule.title, &subject, registry)),
+            None => {
+                let rule = Rule { severity: Severity::Informational, ..Rule::clone(rule) };
+                (Arc::new(rule), format!("Revised to {}: {said}", verdict.story.name()))
+            }
+        };
+        Alert { rule, signature, verdict: Arc::clone(verdict), revised: None }
+    }
+
+    /// True when an entry silences the rule for this verdict; counts nothing.
+    fn is_covered(&self, rule: &str, subject: &Subject) -> bool {
+        let expected = |entry: &Expected| entry.covers(subject) && subject.time < entry.until;
+        self.suppress.iter().any(|entry| entry.covers(rule, subject)) || self.expected.iter().any(expected)
     }
 
     /// Every rule, in file order.

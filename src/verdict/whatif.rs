@@ -1,9 +1,10 @@
 //! What one fact more or one fact less would change.
 //!
-//! A fact seldom comes or goes alone: without recognised bytes there is no `speaks`, nothing that a claim could
-//! expect, and payload that nobody knows instead. So every question here is an edit of the list of facts: what
-//! goes, what comes with it, and what the same arithmetic says then. Only facts that traffic (or a look at the
-//! machine) can bring or lack are asked about; what the registry says is the same with any packets.
+//! A fact seldom comes or goes alone: without recognised bytes there is no `speaks`, nothing that a claim
+//! could expect, and payload that nobody knows instead. So every question here is an edit of the list of
+//! facts: what goes, what comes with it, and what the same arithmetic says then. Only facts that traffic
+//! (or a look at the machine) can bring or lack are asked about; what the registry says is the same with
+//! any packets.
 //!
 //! Invariant (tested on captures): a capture edited as an edit says is judged as the edit says.
 
@@ -81,8 +82,8 @@ impl Case<'_> {
         weigh(self.status, self.tier, self.facts.iter().map(|told| told.weights.as_slice()))[0]
     }
 
-    /// The single facts that would change the story: first those that are there, the surest change first; then
-    /// those that could be, the most plausible first.
+    /// The single facts that would change the story: first those that are there, the surest change first;
+    /// then those that could be, the most plausible first.
     #[must_use]
     pub fn changes(&self) -> Vec<Change> {
         let story = self.answer().story;
@@ -187,8 +188,7 @@ impl Case<'_> {
             edits.push(Edit::with("a control conversation before it".to_owned(), &[], fact));
         }
         if is_open && !self.has("local_process") && !self.has("speaks") {
-            edits
-                .extend(self.claims.iter().filter(|claim| is_tenant(claim)).map(|claim| with_process(claim)));
+            edits.extend(self.claims.iter().filter(|claim| is_tenant(claim)).map(with_process));
         }
         edits
     }

@@ -8,6 +8,7 @@
 
 mod matrix;
 mod meetings;
+mod revised;
 mod shapes;
 mod stories;
 
@@ -80,6 +81,7 @@ pub(crate) fn all() -> Vec<Scenario> {
     all.extend(matrix::all());
     all.extend(shapes::all());
     all.extend(meetings::all());
+    all.extend(revised::all());
     all.sort_by(|a, b| a.name.cmp(&b.name));
     all
 }

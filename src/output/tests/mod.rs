@@ -54,7 +54,7 @@ pub(super) fn alert(verdict: Verdict) -> Alert {
         techniques: vec!["T1571".to_owned()],
     };
     let signature = "http on dormant port 3007/tcp (registered: lotusmtap)".to_owned();
-    Alert { rule: Arc::new(rule), signature, verdict: Arc::new(verdict) }
+    Alert { rule: Arc::new(rule), signature, verdict: Arc::new(verdict), revised: None }
 }
 
 /// A verdict with everything that can be there.
@@ -163,7 +163,7 @@ fn contexts<'a>(inputs: &'a [String], host: &'a str) -> Vec<Context<'a>> {
 }
 
 fn check(lines: &[u8]) -> Vec<Value> {
-    let schema: Value = serde_json::from_str(schema("eve").unwrap()).unwrap();
+    let schema: Value = serde_json::from_str(&schema("eve").unwrap()).unwrap();
     let text = std::str::from_utf8(lines).unwrap();
     assert!(text.ends_with('\n'));
     let parsed = text.lines().map(|line| {
@@ -267,7 +267,7 @@ fn what_is_cut_says_so() {
 
 #[test]
 fn the_schema_forbids_what_it_does_not_know() {
-    let schema: Value = serde_json::from_str(schema("eve").unwrap()).unwrap();
+    let schema: Value = serde_json::from_str(&schema("eve").unwrap()).unwrap();
     let mut line = Vec::new();
     write_flow(&mut line, &contexts(&[], "")[0], &full(), true);
     let good: Value = serde_json::from_slice(&line).unwrap();
