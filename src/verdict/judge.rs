@@ -231,6 +231,24 @@ mod tests {
     }
 
     #[test]
+    fn known_squatter_by_a_vendors_word_but_not_by_a_port_pages() {
+        for (confidence, story) in [(75, Story::KnownSquatter), (60, Story::UnidentifiedListener)] {
+            let said =
+                crate::registry::Claim { confidence, ..(*claim(ClaimKind::Squatter, "vendor", &[])).clone() };
+            let claims = [std::sync::Arc::new(said)];
+            let context = Context { claims: claims.into(), ..dormant(Outcome::Established) };
+            tells(story, tcp(3007, "ShADd"), NOTHING, &context);
+        }
+    }
+
+    #[test]
+    fn no_sum_of_weights_makes_surer_than_experience() {
+        let ranking = rank(&std::array::from_fn(|story| if story == 0 { 1000.0 } else { 0.0 }));
+        assert!(ranking[0].probability < 1.0 - LAPSE * 0.9, "{ranking:?}");
+        assert!(ranking[1..].iter().all(|ranked| ranked.probability < LISTED_MIN), "{ranking:?}");
+    }
+
+    #[test]
     fn nonstandard_port_when_no_claim_expects_what_speaks() {
         let claims = [claim(ClaimKind::Registered, "umm-port", &[])];
         let context = Context { claims: claims.into(), ..dormant(Outcome::Established) };
