@@ -27,7 +27,7 @@ pub fn write_alert(line: &mut Vec<u8>, context: &Context<'_>, alert: &Alert) {
     let flow = &verdict.evidence.flow;
     let (next_step, community_id) = (verdict.next_step(), flow.community_id());
     write_within(line, |line, room| {
-        let ghost = GhostFlow::new(verdict, &next_step, room);
+        let ghost = GhostFlow::in_alert(alert, &next_step, room);
         let (ghostport, flat) = match context.extra {
             ExtraPlacement::TopLevel => (Some(ghost), None),
             ExtraPlacement::Metadata => (None, Some(Flat::flow(&ghost))),

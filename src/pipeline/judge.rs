@@ -20,7 +20,7 @@ use crate::flow::{self, Endpoints, Flow, Hints, Order, Outcome};
 use crate::host::{Listeners, Process};
 use crate::payload::{Announced, Announcement, App, AppProto, Conversations, Details, Words};
 use crate::registry::{Claim, ClaimKind, Registry};
-use crate::rules::State;
+use crate::rules::{Gathering, Stage, State};
 use crate::time::Timestamp;
 use crate::verdict::{Bench, Verdict};
 use crate::wire::Endpoint;
@@ -47,8 +47,10 @@ pub(super) struct Judge {
     announced: Announced,
     conversations: Conversations,
     bench: Bench,
-    /// Flows under way that raised an alert, by id.
+    /// Flows under way that an alert stands for, by id.
     alerted: Flows,
+    /// Flows that an alert stands for.
+    pub(super) alerted_flows: u64,
     /// Flows under way that were answered, by id.
     answered: Flows,
     /// What the handshakes of flows under way said, by id.
@@ -59,9 +61,10 @@ pub(super) struct Judge {
 }
 
 impl Judge {
-    pub(super) fn new(knowledge: Knowledge, ask_host: bool) -> Self {
+    pub(super) fn new(knowledge: Knowledge, gathering: Gathering, ask_host: bool) -> Self {
         Self {
-            state: State::new(),
+            state: State::gathering(gathering),
+            alerted_flows: 0,
             buckets: Buckets::default(),
             endpoints: Endpoints::new(&flow::EndpointsConfig::default()),
             announced: Announced::new(ANNOUNCED_MAX, ANNOUNCED_LIFETIME),
@@ -78,7 +81,24 @@ impl Judge {
     /// Takes what happened in one burst, in order.
     pub(super) fn hear_all(&mut self, events: Events, desk: &mut Desk) {
         for (order, happening) in events {
+            self.until(order.clock, desk);
             self.hear(order, happening, desk);
+        }
+    }
+
+    /// Moves the packet clock and says what is due by it.
+    pub(super) fn until(&mut self, clock: Timestamp, desk: &mut Desk) {
+        let Knowledge { rules, registry } = &self.knowledge;
+        for alert in rules.until(&mut self.state, clock, registry) {
+            desk.alert(&alert);
+        }
+    }
+
+    /// The end of the run: says what alerts have left unsaid.
+    pub(super) fn finish(&mut self, desk: &mut Desk) {
+        let Knowledge { rules, registry } = &self.knowledge;
+        for alert in rules.finish(&mut self.state, registry) {
+            desk.alert(&alert);
         }
     }
 
@@ -230,13 +250,16 @@ impl Judge {
         listeners.on(flow.transport, flow.responder)
     }
 
+    /// Says what is to be said about a verdict; the number of alerts that begin with it.
     fn alerts(&mut self, verdict: &Arc<Verdict>, desk: &mut Desk) -> u64 {
-        let alerts = self.knowledge.rules.judge(&mut self.state, verdict, &self.knowledge.registry);
-        for alert in &alerts {
-            self.alerted.insert(verdict.evidence.flow.id);
-            desk.alert(alert);
+        let Knowledge { rules, registry } = &self.knowledge;
+        let judged = rules.judge(&mut self.state, verdict, registry);
+        if judged.is_alerted {
+            self.alerted_flows += u64::from(self.alerted.insert(verdict.evidence.flow.id));
+            desk.alerted(verdict);
         }
-        alerts.len() as u64
+        judged.alerts.iter().for_each(|alert| desk.alert(alert));
+        judged.alerts.iter().filter(|alert| alert.aggregate.stage == Stage::First).count() as u64
     }
 }
 

@@ -22,7 +22,7 @@ use crate::capture::{self, Damage, Files, Live, LiveOptions, Source};
 use crate::flow;
 use crate::output::ExtraPlacement;
 use crate::registry::{self, Registry};
-use crate::rules::{self, Rules, Severity};
+use crate::rules::{self, Gathering, Rules, Severity};
 use crate::sink::{self, Target};
 use crate::wire::Skip;
 
@@ -82,6 +82,8 @@ pub struct Config {
     pub extra: ExtraPlacement,
     /// Between `stats` lines, live; zero for none.
     pub stats_interval: Duration,
+    /// How alerts about the same thing are gathered.
+    pub gathering: Gathering,
     /// Look up the local process behind a responder, live.
     pub ask_host: bool,
     /// Show progress on standard error.
@@ -170,7 +172,7 @@ pub fn run(config: &Config) -> Result<Report, Error> {
     if config.verbose > 0 {
         say(&format!("{knowledge}; inputs: {}; workers: {}", source.inputs().len(), config.workers.max(1)));
     }
-    let mut judge = Judge::new(knowledge, live && config.ask_host);
+    let mut judge = Judge::new(knowledge, config.gathering, live && config.ask_host);
     let mut tape = Tape::start(config, live)?;
     let control = Control::start();
     let mut bar = Bar::new(config.progress && !live);
@@ -183,6 +185,10 @@ pub fn run(config: &Config) -> Result<Report, Error> {
     let workers = (0..workers).map(|index| Worker::new(&config.flow, index, workers)).collect();
     let ended = crew::run(&mut *source, workers, &control.stop, &mut |burst, events, moment| {
         judge.hear_all(events, &mut desk);
+        // In replay only what happens to flows moves the clock: where a burst ends is no part of the order.
+        if live {
+            judge.until(burst.clock(), &mut desk);
+        }
         for command in control.commands.try_iter() {
             match command {
                 Command::Reload => reload(config, &mut judge, &mut desk),
@@ -204,6 +210,7 @@ pub fn run(config: &Config) -> Result<Report, Error> {
     if let Err(error) = &ended {
         say(&error.to_string());
     }
+    judge.finish(&mut desk);
     let closing = desk.close(&judge, &last, source.damage());
     tape.finish(config, closing.wanted.as_ref());
     let (inputs, damage) = (source.inputs().len(), source.damage().to_vec());

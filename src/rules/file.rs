@@ -448,6 +448,7 @@ impl Case {
         Subject {
             flow: 1,
             ended: true,
+            start: Timestamp::from_nanos(0),
             time: Timestamp::from_nanos(0),
             transport,
             originator,

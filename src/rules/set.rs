@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
+use super::aggregate::{Due, Joined, Key};
 use super::file::{Contents, Expected, Policy, Suppress};
 use super::rule::{Alert, Rule};
-use super::state::{Spoken, State};
+use super::state::{Reached, Spoken, State};
 use super::subject::Subject;
 use super::word::Net;
 use crate::registry::{self, Diagnostic, Level, Place, Registry};
+use crate::time::Timestamp;
 use crate::verdict::Verdict;
 
 /// The rules that are compiled in, so that the binary works alone.
@@ -58,6 +61,15 @@ pub struct TestReport {
     pub failures: Vec<String>,
 }
 
+/// What the rules make of a verdict.
+#[derive(Clone, Debug, Default)]
+pub struct Judged {
+    /// What is to be said now.
+    pub alerts: Vec<Alert>,
+    /// True when the flow is one of those that an alert stands for, whether or not it was said already.
+    pub is_alerted: bool,
+}
+
 impl Rules {
     /// The rules that are compiled in.
     #[must_use]
@@ -91,21 +103,42 @@ impl Rules {
     }
 
     /// What the rules want somebody to see of a verdict, in file order. A rule speaks at most once about a
-    /// flow.
-    pub fn judge(&self, state: &mut State, verdict: &Arc<Verdict>, registry: &Registry) -> Vec<Alert> {
+    /// flow. The packet clock is that of the last [`Self::until`].
+    pub fn judge(&self, state: &mut State, verdict: &Arc<Verdict>, registry: &Registry) -> Judged {
         let subject = Subject::of(verdict, &self.internal);
-        let mut alerts = Vec::new();
+        let mut judged = Judged::default();
         for policy in &self.policies {
-            if let Some(rule) = self.speaks(policy, state, &subject) {
-                let signature = signature(&rule.title, &subject, registry);
-                alerts.push(Alert { rule, signature, verdict: Arc::clone(verdict) });
+            let Some(joined) = self.speaks(policy, state, &subject) else { continue };
+            judged.is_alerted = true;
+            judged.alerts.extend(alerts(state.aggregates.evicted(), registry));
+            if let Some(aggregate) = joined.line {
+                let (rule, verdict) = (joined.rule, Arc::clone(verdict));
+                judged.alerts.push(alert(Due { rule, aggregate, verdict }, registry));
+            }
+            if let Some(place) = joined.place {
+                state.aggregates.keep(place, verdict);
             }
         }
-        state.counters.alerts += alerts.len() as u64;
+        state.counters.alerts += judged.alerts.len() as u64;
         if subject.ended {
             state.finished(subject.flow);
         }
-        alerts
+        judged
+    }
+
+    /// Moves the packet clock, and what is to be said because of that: how aggregates went on, and which of
+    /// them are over.
+    pub fn until(&self, state: &mut State, clock: Timestamp, registry: &Registry) -> Vec<Alert> {
+        let due = state.aggregates.until(clock);
+        state.counters.alerts += due.len() as u64;
+        alerts(due, registry).collect()
+    }
+
+    /// What is left to be said at the end of the run.
+    pub fn finish(&self, state: &mut State, registry: &Registry) -> Vec<Alert> {
+        let due = state.aggregates.finish();
+        state.counters.alerts += due.len() as u64;
+        alerts(due, registry).collect()
     }
 
     /// Every rule, in file order.
@@ -162,8 +195,8 @@ impl Rules {
         report
     }
 
-    /// The rule as an alert carries it, when it speaks about this verdict now.
-    fn speaks(&self, policy: &Policy, state: &mut State, subject: &Subject) -> Option<Arc<Rule>> {
+    /// Where the flow was counted, when the rule speaks about this verdict now.
+    fn speaks(&self, policy: &Policy, state: &mut State, subject: &Subject) -> Option<Joined> {
         let rule = Arc::clone(policy.fires(subject)?);
         let spoken = state.spoken(subject.flow);
         if spoken.iter().any(|spoken| spoken.sid == rule.sid) {
@@ -182,16 +215,21 @@ impl Rules {
             state.counters.grouped += 1;
             return None;
         }
-        if let Some(threshold) = policy.threshold
-            && !state.reached(rule.sid, threshold.by, threshold.count, threshold.within, subject)
-        {
-            state.counters.held_back += 1;
-            return None;
+        let key = Key::aggregate(rule.sid, policy.threshold.map(|threshold| threshold.by), subject);
+        let mut held = None;
+        // The first of one is enough, and once per window is what the aggregate sees to.
+        if let Some(threshold) = policy.threshold.filter(|threshold| threshold.count > 1) {
+            let is_open = state.aggregates.is_open(&key);
+            match state.reached(rule.sid, threshold, subject, is_open) {
+                Reached::No => return None,
+                Reached::Yes(before) => held = before,
+            }
         }
         if let (Some(group), Some(last)) = (&policy.group, state.spoken(subject.flow).last_mut()) {
             last.alerted = Some((group.clone(), bad));
         }
-        Some(rule)
+        let within = policy.threshold.map_or(Duration::ZERO, |threshold| threshold.within);
+        Some(state.aggregates.join(key, &rule, within, subject, held.as_deref()))
     }
 
     /// True when an entry silences the rule for this verdict; counts it.
@@ -304,8 +342,17 @@ impl Policy {
     }
 }
 
+fn alerts(due: Vec<Due>, registry: &Registry) -> impl Iterator<Item = Alert> {
+    due.into_iter().map(|due| alert(due, registry))
+}
+
+fn alert(Due { rule, aggregate, verdict }: Due, registry: &Registry) -> Alert {
+    let signature = signature(&rule.title, &verdict, registry);
+    Alert { rule, signature, verdict, aggregate }
+}
+
 /// The title with its placeholders filled in.
-fn signature(title: &str, subject: &Subject, registry: &Registry) -> String {
+fn signature(title: &str, verdict: &Verdict, registry: &Registry) -> String {
     let mut text = String::with_capacity(title.len() + 32);
     let mut rest = title;
     while let Some((before, after)) = rest.split_once('{') {
@@ -315,24 +362,26 @@ fn signature(title: &str, subject: &Subject, registry: &Registry) -> String {
             rest = after;
             continue;
         };
-        text.push_str(&value(name, subject, registry));
+        text.push_str(&value(name, verdict, registry));
         rest = behind;
     }
     text.push_str(rest);
     text
 }
 
-fn value(name: &str, subject: &Subject, registry: &Registry) -> String {
-    let port = subject.responder.port;
+fn value(name: &str, verdict: &Verdict, registry: &Registry) -> String {
+    let evidence = &verdict.evidence;
+    let flow = &evidence.flow;
+    let port = flow.responder.port;
     match name {
         "port" => port.to_string(),
-        "transport" => subject.transport.name().to_owned(),
-        "registered" => registry.registered_name(subject.transport, port).unwrap_or("nobody").to_owned(),
-        "app_proto" => subject.app.name().to_owned(),
-        "story" => subject.story.name().to_owned(),
-        "status" => subject.status.name().to_owned(),
-        "originator" => subject.originator.to_string(),
-        "responder" => subject.responder.addr.to_string(),
+        "transport" => flow.transport.name().to_owned(),
+        "registered" => registry.registered_name(flow.transport, port).unwrap_or("nobody").to_owned(),
+        "app_proto" => evidence.app.app.name().to_owned(),
+        "story" => verdict.story.name().to_owned(),
+        "status" => evidence.status.name().to_owned(),
+        "originator" => flow.originator.addr.to_string(),
+        "responder" => flow.responder.addr.to_string(),
         _ => String::new(), // refused when the file was read
     }
 }
