@@ -192,7 +192,7 @@ fn wrong_label(label: &Labelled, events: &[Value]) -> Vec<String> {
         let pattern = ends(label, kind);
         events.iter().filter(move |event| lines::contains(event, &pattern))
     };
-    let Some(flow) = matching("flow").last() else {
+    let Some(flow) = matching("flow").next_back() else {
         return vec![format!("no flow: {name}")];
     };
     let ours = &flow["ghostport"];

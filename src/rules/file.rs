@@ -151,7 +151,7 @@ pub struct Policy {
     pub(super) must_not_match: Vec<(String, Case)>,
 }
 
-/// At the `count`-th match within `within`, once per window.
+/// At the `count`-th match within `within`; what comes after it belongs to the same alert.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Threshold {
     pub(super) count: u32,

@@ -316,7 +316,7 @@ impl Policy {
         lines.extend(self.grades.iter().map(graded));
         lines.extend(self.threshold.map(|threshold| {
             let (count, seconds) = (threshold.count, threshold.within.as_secs());
-            format!("at match {count} within {seconds} s, once per window, by {}", threshold.by.name())
+            format!("at match {count} within {seconds} s, one alert until quiet, by {}", threshold.by.name())
         }));
         lines.extend(
             self.group
