@@ -207,6 +207,7 @@ impl Rules {
             .iter()
             .filter_map(|spoken| spoken.alerted.as_ref())
             .any(|(group, severity)| policy.group.as_ref() == Some(group) && *severity <= bad);
+        spoken.reserve_exact(1); // hardly ever more
         spoken.push(Spoken { sid: rule.sid, alerted: None });
         if self.silenced(&rule.id, state, subject) {
             return None;

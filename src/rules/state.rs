@@ -18,8 +18,11 @@ use super::file::Threshold;
 use super::subject::Subject;
 use crate::time::Timestamp;
 
-/// Flows and windows remembered per generation.
-const GENERATION_MAX: usize = 65_536;
+/// Windows remembered per generation.
+const WINDOWS_MAX: usize = 65_536;
+/// Flows under way that were spoken about, per generation: both together are as many as there may be flows by
+/// default, because a flow that is forgotten would be counted twice.
+const FLOWS_MAX: usize = 1 << 20;
 
 /// What became of the verdicts that rules matched.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,7 +46,7 @@ pub struct Counters {
 }
 
 /// The memory. One per run.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct State {
     flows: Generations<u64, Vec<Spoken>>,
     windows: Generations<Key, Window>,
@@ -88,7 +91,13 @@ impl State {
     /// An empty memory that gathers alerts like this.
     #[must_use]
     pub fn gathering(gathering: Gathering) -> Self {
-        Self { aggregates: Aggregates::new(gathering), ..Self::default() }
+        Self {
+            flows: Generations::new(FLOWS_MAX),
+            windows: Generations::new(WINDOWS_MAX),
+            aggregates: Aggregates::new(gathering),
+            counters: Counters::default(),
+            silenced: BTreeMap::new(),
+        }
     }
 
     /// What became of the verdicts that rules matched so far.
@@ -146,6 +155,12 @@ impl State {
     }
 }
 
+impl Default for State {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Default for Window {
     fn default() -> Self {
         Self { start: Timestamp::MIN, count: 0, held: None }
@@ -155,20 +170,22 @@ impl Default for Window {
 /// A bounded map that forgets the older half when it is full.
 #[derive(Debug)]
 struct Generations<K, V> {
+    /// Entries per generation.
+    max: usize,
     young: HashMap<K, V>,
     old: HashMap<K, V>,
     forgotten: u64,
 }
 
-impl<K, V> Default for Generations<K, V> {
-    fn default() -> Self {
-        Self { young: HashMap::new(), old: HashMap::new(), forgotten: 0 }
+impl<K, V> Generations<K, V> {
+    fn new(max: usize) -> Self {
+        Self { max, young: HashMap::new(), old: HashMap::new(), forgotten: 0 }
     }
 }
 
 impl<K: Eq + Hash, V: Default> Generations<K, V> {
     fn entry(&mut self, key: K) -> &mut V {
-        if !self.young.contains_key(&key) && self.young.len() >= GENERATION_MAX {
+        if !self.young.contains_key(&key) && self.young.len() >= self.max {
             let old = std::mem::replace(&mut self.old, std::mem::take(&mut self.young));
             self.forgotten += old.len() as u64;
         }
@@ -192,11 +209,11 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_and_forgetting_is_counted() {
-        let mut state = State::new();
+        let mut state = State { flows: Generations::new(WINDOWS_MAX), ..State::new() };
         for flow in 0..300_000 {
             state.spoken(flow).push(Spoken { sid: 1, alerted: None });
         }
-        assert!(state.flows.young.len() + state.flows.old.len() <= 2 * GENERATION_MAX);
+        assert!(state.flows.young.len() + state.flows.old.len() <= 2 * WINDOWS_MAX);
         let kept = (state.flows.young.len() + state.flows.old.len()) as u64;
         assert_eq!(state.counters().forgotten + kept, 300_000);
         assert_eq!(state.spoken(299_999).len(), 1);
