@@ -10,6 +10,7 @@
     reason = "a test that cannot go on stops, and one that is skipped says so"
 )]
 
+mod aggregate;
 mod arrows;
 mod badinput;
 mod captures;

@@ -23,6 +23,8 @@ const SNAPLENS: RangeInclusive<i64> = 64..=262_144;
 /// MiB of kernel buffer.
 const BUFFERS: RangeInclusive<i64> = 1..=4096;
 const WORKERS: RangeInclusive<i64> = 1..=64;
+/// Seconds: up to a day.
+const INTERVALS: RangeInclusive<i64> = 1..=86_400;
 const FLOWS: RangeInclusive<i64> = 64..=100_000_000;
 const STATUSES: [&str; 5] = ["active", "dormant", "unassigned", "reserved", "dynamic"];
 
@@ -122,6 +124,9 @@ pub(crate) struct OutputArgs {
     /// Where our own data stands in EVE lines [default: toplevel]
     #[arg(long, value_name = "PLACE", env = "GHOSTPORT_EVE_EXTRA", value_enum)]
     pub(crate) eve_extra: Option<EveExtra>,
+    /// Seconds of packet time between lines of an alert that goes on [default: 300]
+    #[arg(long, value_name = "SECONDS", env = "GHOSTPORT_ALERT_INTERVAL", value_parser = u32_in(INTERVALS))]
+    pub(crate) alert_interval: Option<u32>,
     /// Seconds between `stats` (and `port`) lines, live; 0 for none [default: 60]
     #[arg(long, value_name = "SECONDS", env = "GHOSTPORT_STATS_INTERVAL")]
     pub(crate) stats_interval: Option<u32>,

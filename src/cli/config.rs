@@ -16,7 +16,7 @@ use crate::capture::LiveOptions;
 use crate::flow;
 use crate::output::ExtraPlacement;
 use crate::pipeline::{Config, Input, Terminal};
-use crate::rules::Severity;
+use crate::rules::{Gathering, Severity};
 use crate::sink::{Format, Target};
 
 /// Keys of the configuration file. Everything is optional.
@@ -33,6 +33,7 @@ struct FileConfig {
     ports: Option<bool>,
     host: Option<String>,
     eve_extra: Option<EveExtra>,
+    alert_interval: Option<u32>,
     stats_interval: Option<u32>,
     numeric: Option<bool>,
     color: Option<Color>,
@@ -87,6 +88,7 @@ pub(crate) fn resolve(args: &RunArgs) -> anyhow::Result<Meant> {
             Some(EveExtra::Metadata) => ExtraPlacement::Metadata,
             Some(EveExtra::Toplevel) | None => ExtraPlacement::TopLevel,
         },
+        gathering: gathering(args.output.alert_interval.or(file.alert_interval)),
         stats_interval: seconds(args.output.stats_interval.or(file.stats_interval).unwrap_or(60)),
         ask_host: !(args.output.numeric || file.numeric.unwrap_or(false)),
         progress: !quiet && std::io::stderr().is_terminal(),
@@ -172,6 +174,11 @@ fn flow_config(args: &RunArgs, file: &FileConfig) -> flow::Config {
         config.timeouts.udp_two_way = seconds(count);
     }
     config
+}
+
+fn gathering(interval: Option<u32>) -> Gathering {
+    let default = Gathering::default();
+    Gathering { interval: interval.map_or(default.interval, |count| seconds(count.max(1))), ..default }
 }
 
 fn outputs(args: &RunArgs, file: &FileConfig) -> anyhow::Result<Vec<Target>> {

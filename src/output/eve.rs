@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::clean::Text;
 use super::event::{AlertMetadata, EveAlert, EveFlow, EveTcp, Event};
 use super::flat::Flat;
-use super::ghost::{GhostFlow, GhostPort, GhostRevised, Room};
+use super::ghost::{GhostFlow, GhostPort, Room};
 use super::place::Extra;
 use super::stats::{EveStats, GhostStats, Stats};
 use super::{Context, ExtraPlacement, LINE_BYTES_MAX};
@@ -27,8 +27,7 @@ pub fn write_alert(line: &mut Vec<u8>, context: &Context<'_>, alert: &Alert) {
     let flow = &verdict.evidence.flow;
     let (next_step, community_id) = (verdict.next_step(), flow.community_id());
     write_within(line, |line, room| {
-        let mut ghost = GhostFlow::new(verdict, &next_step, room);
-        ghost.revised = alert.revised.map(GhostRevised::new);
+        let ghost = GhostFlow::in_alert(alert, &next_step, room);
         let (ghostport, flat) = match context.extra {
             ExtraPlacement::TopLevel => (Some(ghost), None),
             ExtraPlacement::Metadata => (None, Some(Flat::flow(&ghost))),

@@ -45,19 +45,31 @@
 //! `psh` `ack` `urg` `ecn` `cwr`: `true` or absent.
 //!
 //! # `ghostport` in alerts and flow records
-//! `port` `transport` `tier` `status` `registered` (absent when the port is not registered) `tags` (may be
-//! empty); `conn_state` `history` (Zeek's) `outcome`; `direction{basis, confidence 0-1}`;
-//! `app_proto{name, sides, carries, tls{sni, alpn[], version, ja4}, quic{version}}` (absent when nothing was
-//! recognised; `carries` when HTTP or TLS is known to be used for something: `docker`, `anydesk`; `tls`, of
-//! TLS, DTLS and QUIC, and each of its keys only when seen in the first bytes of a side, at most 3072:
-//! `alpn` is what the client offers, `version` what the server chose (not read in QUIC), `ja4` needs the
-//! whole client hello; `quic.version` is a string: `1`, `2`, `draft-29`, `Q046`);
+//! `port` `transport` `tier` `status` `registered` (absent when the port is not registered) `tags` (may
+//! be empty); `conn_state` `history` (Zeek's) `outcome`; `direction{basis, confidence 0-1}`;
+//! `app_proto{name, sides, carries, tls{sni, alpn[], version, ja4}, quic{version}}` (absent when nothing
+//! was recognised; `carries` when HTTP or TLS is known to be used for something: `docker`, `anydesk`;
+//! `tls`, of TLS, DTLS and QUIC, and each of its keys only when seen in the first bytes of a side, at
+//! most 3072: `alpn` is what the client offers, `version` what the server chose (not read in QUIC), `ja4`
+//! needs the whole client hello; `quic.version` is a string: `1`, `2`, `draft-29`, `Q046`);
 //! `verdict{story, probability, stories[{story,p}]}`; `evidence[{fact, value, weight{story: log-odds}}]`
 //! (`value` is always a string; `weight` is absent when the fact moved nothing); `claims[]`;
 //! `process{pid,name,exe,user}` (absent when not asked or not found; `exe`, `user` when not known);
-//! `next_step` (absent when there is none); `revised{from, because}` (alerts only, when the flow was
-//! alerted as another story before: that story, and the fact that changed it, absent when no single one
-//! did); `truncated` (`true`, or absent). Probabilities and weights have at most three decimals.
+//! `next_step` (absent when there is none); `revised{from, because}` (alerts only, when a line about the
+//! flow told another story before: that story, and the fact that changed it, absent when no single one did);
+//! `truncated` (`true`, or absent). Probabilities and weights have at most three decimals.
+//!
+//! # `ghostport.aggregate` in alerts
+//! One alert stands for all flows that are one story: by responder, port, transport, story and rule, or
+//! by what the rule's threshold counts by (a scan: by originator, with all ports). Everything else in the
+//! line is about the latest of them; `severity` is the worst so far. `id` (string; the same in all its
+//! lines and in every run), `state` (`first`: said at once; `update`: it goes on, every
+//! `--alert-interval`, or at once when the severity got worse; `closing`: quiet for the interval and the
+//! rule's window, or the run ended, or too many were open), `flows` (since its line before: the sum over
+//! lines is every flow exactly once; 0 in a closing line that has nothing new), `total` (flows so far),
+//! `originators` `responders` `ports` (distinct so far; exact unless `estimated`), `first` `last`. An
+//! aggregate that has no flow after its first line has no other line: nothing was left unsaid, and it is
+//! over when the interval has passed.
 //!
 //! A line that would grow too long is cut in this order, and says `truncated`: texts to 96 bytes, 24 facts
 //! and 12 claims; then 12 facts and 6 claims without weights; then neither.
@@ -70,11 +82,13 @@
 //! here), `first`, `last`.
 //!
 //! # `ghostport` in stats records
-//! `packets{read, decoded, skipped{reason: n}}`: every reason is always there, and
-//! `read = decoded + Σ skipped` exactly; `bytes`;
-//! `flows{opened, closed, open, evicted_half_open, evicted_other}`; `alerts`; `rules{suppressed, expected}`;
-//! `capture{received, dropped_kernel, dropped_interface}` (absent in replay); `damaged` (damaged places in
-//! the input); `lines_lost` (lines an output could not take).
+//! `packets{read, decoded, skipped{reason: n}}`: every reason is always there, and `read = decoded + Σ
+//! skipped` exactly; `bytes`; `flows{opened, closed, open, evicted_half_open, evicted_other}`; `alerts`
+//! (lines), `alerted_flows` (flows that those lines stand for); `rules{suppressed, expected, held_back,
+//! closed_early}` (silenced by an entry of either kind; below a threshold and in no alert since;
+//! aggregates closed because too many were open); `capture{received, dropped_kernel, dropped_interface}`
+//! (absent in replay); `damaged` (damaged places in the input); `lines_lost` (lines an output could not
+//! take).
 //!
 //! # With `--eve-extra metadata`
 //! Every line validates against Suricata's published `etc/schema.json` of 7.0 and 8.0. The same data has the

@@ -1,21 +1,21 @@
-//! Alerts gathered for the list under the table: the same rule at the same service is one entry, however
-//! often it fired.
+//! Alerts gathered for the list under the table: all lines of an aggregate are one entry, with the flows they
+//! stand for.
 
 use std::collections::HashMap;
 
-use crate::rules::Alert;
-use crate::wire::{Endpoint, Transport};
+use crate::rules::{Alert, Stage};
 
 /// What the list shows, bounded.
 #[derive(Debug, Default)]
 pub struct Findings {
     entries: Vec<Finding>,
-    places: HashMap<(u32, Transport, Endpoint), usize>,
-    /// Alerts that found no place in the list any more.
+    /// By rule and the flow that opened the aggregate.
+    places: HashMap<(u32, u64), usize>,
+    /// Aggregates that found no place in the list any more.
     unlisted: u64,
 }
 
-/// The first alert of a rule at a service, and how often it came.
+/// The first alert of an aggregate, or the first of its worst severity, and the flows so far.
 #[derive(Debug)]
 pub(super) struct Finding {
     pub(super) first: Alert,
@@ -34,22 +34,25 @@ impl Findings {
 
     /// Adds an alert.
     pub fn add(&mut self, alert: &Alert) {
-        let flow = &alert.verdict.evidence.flow;
-        let key = (alert.rule.sid, flow.transport, flow.responder);
+        let key = (alert.rule.sid, alert.aggregate.opened_by);
         if let Some(&place) = self.places.get(&key) {
-            self.entries[place].count += 1;
+            let finding = &mut self.entries[place];
+            finding.count += alert.aggregate.flows;
+            if alert.rule.severity < finding.first.rule.severity {
+                finding.first = alert.clone();
+            }
         } else if self.entries.len() < Self::ENTRIES_MAX {
             self.places.insert(key, self.entries.len());
-            self.entries.push(Finding { first: alert.clone(), count: 1 });
-        } else {
+            self.entries.push(Finding { first: alert.clone(), count: alert.aggregate.flows });
+        } else if alert.aggregate.stage == Stage::First {
             self.unlisted += 1;
         }
     }
 
-    /// All alerts added.
+    /// All aggregates.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.entries.iter().map(|finding| finding.count).sum::<u64>() + self.unlisted
+        self.entries.len() as u64 + self.unlisted
     }
 
     /// Worst first, then in the order of their first alert.
@@ -59,8 +62,8 @@ impl Findings {
         worst_first
     }
 
-    /// Entries of a severity that are not shown, and alerts beyond the list.
-    pub(super) fn alerts_beyond(&self, shown: usize) -> u64 {
-        self.worst_first().iter().skip(shown).map(|finding| finding.count).sum::<u64>() + self.unlisted
+    /// How many are left when this many are shown.
+    pub(super) fn beyond(&self, shown: usize) -> u64 {
+        self.total().saturating_sub(shown as u64)
     }
 }

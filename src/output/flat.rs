@@ -7,7 +7,7 @@
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use super::ghost::{Counts, GhostFlow, GhostPort, GhostTls};
+use super::ghost::{Counts, GhostAggregate, GhostFlow, GhostPort, GhostTls};
 
 /// Names, each with one or more strings.
 #[derive(Debug, Default)]
@@ -46,6 +46,23 @@ impl Flat {
         if let Some(ja4) = &tls.ja4 {
             self.add("ghostport_tls_ja4", ja4.cleaned());
         }
+    }
+
+    fn aggregate(&mut self, aggregate: &GhostAggregate) {
+        self.add("ghostport_aggregate_id", aggregate.id.as_str());
+        self.add("ghostport_aggregate_state", aggregate.state);
+        for (name, count) in [
+            ("ghostport_aggregate_flows", aggregate.flows),
+            ("ghostport_aggregate_total", aggregate.total),
+            ("ghostport_aggregate_originators", aggregate.originators),
+            ("ghostport_aggregate_responders", aggregate.responders),
+            ("ghostport_aggregate_ports", aggregate.ports),
+        ] {
+            self.add(name, count.to_string());
+        }
+        self.add("ghostport_aggregate_estimated", aggregate.estimated.to_string());
+        self.add("ghostport_aggregate_first", aggregate.first.0.to_string());
+        self.add("ghostport_aggregate_last", aggregate.last.0.to_string());
     }
 
     /// What there is to say about a flow.
@@ -97,6 +114,9 @@ impl Flat {
         }
         if let Some(next_step) = &ghost.next_step {
             flat.add("ghostport_next_step", next_step.cleaned());
+        }
+        if let Some(aggregate) = &ghost.aggregate {
+            flat.aggregate(aggregate);
         }
         if let Some(revised) = &ghost.revised {
             flat.add("ghostport_revised_from", revised.from);

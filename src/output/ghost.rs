@@ -4,11 +4,12 @@ use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 
 use super::clean::Text;
+use super::event::Stamp;
 use crate::bucket::PortBucket;
 use crate::evidence::{Evidence, Fact};
 use crate::payload::{App, Details};
 use crate::registry::{Claim, PortStatus, Tags, Tier};
-use crate::rules::Revised;
+use crate::rules::{Alert, Revised};
 use crate::verdict::{Ranked, Story, Verdict};
 use std::sync::Arc;
 
@@ -61,6 +62,8 @@ pub(super) struct GhostFlow<'a> {
     pub(super) process: Option<GhostProcess<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) next_step: Option<Text<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) aggregate: Option<GhostAggregate>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) revised: Option<GhostRevised>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -115,8 +118,51 @@ impl<'a> GhostFlow<'a> {
                 user: process.user.as_deref().map(text),
             }),
             next_step: (!next_step.is_empty()).then_some(Text::cut(next_step, room.text_max.max(200))),
+            aggregate: None,
             revised: None,
             truncated: room.truncated,
+        }
+    }
+
+    pub(super) fn in_alert(alert: &'a Alert, next_step: &'a str, room: Room) -> Self {
+        let aggregate = Some(GhostAggregate::new(alert));
+        Self {
+            aggregate,
+            revised: alert.revised.map(GhostRevised::new),
+            ..Self::new(&alert.verdict, next_step, room)
+        }
+    }
+}
+
+/// `aggregate`: all flows that an alert stands for.
+#[derive(Debug, Serialize)]
+pub(super) struct GhostAggregate {
+    pub(super) id: String,
+    pub(super) state: &'static str,
+    pub(super) flows: u64,
+    pub(super) total: u64,
+    pub(super) originators: u64,
+    pub(super) responders: u64,
+    pub(super) ports: u64,
+    pub(super) estimated: bool,
+    pub(super) first: Stamp,
+    pub(super) last: Stamp,
+}
+
+impl GhostAggregate {
+    fn new(alert: &Alert) -> Self {
+        let aggregate = &alert.aggregate;
+        Self {
+            id: format!("{}-{}", alert.rule.sid, aggregate.opened_by),
+            state: aggregate.stage.name(),
+            flows: aggregate.flows,
+            total: aggregate.flows_total,
+            originators: aggregate.originators,
+            responders: aggregate.responders,
+            ports: aggregate.ports,
+            estimated: aggregate.estimated,
+            first: Stamp(aggregate.first),
+            last: Stamp(aggregate.last),
         }
     }
 }
@@ -348,8 +394,8 @@ pub(super) struct GhostBucket<'a> {
     pub(super) stories: Counts<'a>,
     pub(super) findings: u64,
     pub(super) client_flows: u64,
-    pub(super) first: super::event::Stamp,
-    pub(super) last: super::event::Stamp,
+    pub(super) first: Stamp,
+    pub(super) last: Stamp,
 }
 
 impl<'a> GhostPort<'a> {
@@ -376,8 +422,8 @@ impl<'a> GhostPort<'a> {
                 stories: Counts::Stories(bucket),
                 findings: bucket.findings,
                 client_flows,
-                first: super::event::Stamp(bucket.first),
-                last: super::event::Stamp(bucket.last),
+                first: Stamp(bucket.first),
+                last: Stamp(bucket.last),
             },
         }
     }

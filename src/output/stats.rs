@@ -21,12 +21,18 @@ pub struct Stats<'a> {
     pub skips: &'a Skips,
     /// What became of flows.
     pub flows: FlowTotals,
-    /// Alerts written.
+    /// Alert lines.
     pub alerts: u64,
+    /// Flows that those lines stand for, each counted once.
+    pub alerted_flows: u64,
     /// Findings silenced by `suppress` entries.
     pub suppressed: u64,
     /// Findings explained by `expected` entries.
     pub expected: u64,
+    /// Findings held back by thresholds, and in no alert since.
+    pub held_back: u64,
+    /// Alerts closed before their time because too many were open.
+    pub closed_early: u64,
     /// What was lost before us; `None` in replay.
     pub loss: Option<Loss>,
     /// Damaged places in the inputs.
@@ -51,16 +57,19 @@ pub fn counters(stats: &Stats<'_>) -> String {
         )
     });
     format!(
-        "{} packets read = {} decoded + {} skipped{reasons}; {} flows opened, {} open; {} alerts, {} suppressed, \
-         {} expected; {} lines lost{lost}",
+        "{} packets read = {} decoded + {} skipped{reasons}; {} flows opened, {} open; {} alerts \
+         about {} flows, {} suppressed, {} expected, {} held back, {} closed early; {} lines lost{lost}",
         stats.read,
         stats.skips.decoded,
         stats.skips.total(),
         stats.flows.opened,
         stats.flows.open,
         stats.alerts,
+        stats.alerted_flows,
         stats.suppressed,
         stats.expected,
+        stats.held_back,
+        stats.closed_early,
         stats.lines_lost,
     )
 }
@@ -135,6 +144,7 @@ pub(super) struct GhostStats<'a> {
     bytes: u64,
     flows: GhostFlows,
     alerts: u64,
+    alerted_flows: u64,
     rules: GhostRules,
     #[serde(skip_serializing_if = "Option::is_none")]
     capture: Option<GhostCapture>,
@@ -162,6 +172,8 @@ struct GhostFlows {
 struct GhostRules {
     suppressed: u64,
     expected: u64,
+    held_back: u64,
+    closed_early: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -199,7 +211,13 @@ impl<'a> GhostStats<'a> {
                 evicted_other: flows.evicted_other,
             },
             alerts: stats.alerts,
-            rules: GhostRules { suppressed: stats.suppressed, expected: stats.expected },
+            alerted_flows: stats.alerted_flows,
+            rules: GhostRules {
+                suppressed: stats.suppressed,
+                expected: stats.expected,
+                held_back: stats.held_back,
+                closed_early: stats.closed_early,
+            },
             capture: stats.loss.map(|loss| GhostCapture {
                 received: loss.received,
                 dropped_kernel: loss.dropped_kernel,
@@ -225,8 +243,11 @@ impl<'a> GhostStats<'a> {
         ints.add("flows_evicted_half_open", self.flows.evicted_half_open);
         ints.add("flows_evicted_other", self.flows.evicted_other);
         ints.add("alerts", self.alerts);
+        ints.add("alerted_flows", self.alerted_flows);
         ints.add("rules_suppressed", self.rules.suppressed);
         ints.add("rules_expected", self.rules.expected);
+        ints.add("rules_held_back", self.rules.held_back);
+        ints.add("rules_closed_early", self.rules.closed_early);
         if let Some(capture) = &self.capture {
             ints.add("capture_received", capture.received);
             ints.add("capture_dropped_kernel", capture.dropped_kernel);

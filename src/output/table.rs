@@ -199,7 +199,7 @@ fn list(text: &mut String, findings: &Findings, look: Look) {
     for finding in findings.worst_first().into_iter().take(look.rows_max) {
         entry(text, &finding.first, finding.count, look);
     }
-    let beyond = findings.alerts_beyond(look.rows_max);
+    let beyond = findings.beyond(look.rows_max);
     if beyond > 0 {
         let more = format!("and {}", many(beyond, "more alert"));
         let _ = writeln!(text, "{}", paint(&more, Style::new().dimmed(), look));
@@ -210,7 +210,7 @@ fn list(text: &mut String, findings: &Findings, look: Look) {
 #[must_use]
 pub fn finding(alert: &Alert, look: Look) -> String {
     let mut text = String::new();
-    entry(&mut text, alert, 1, Look { width: look.width.max(WIDTH_MIN), ..look });
+    entry(&mut text, alert, alert.aggregate.flows_total, Look { width: look.width.max(WIDTH_MIN), ..look });
     text
 }
 

@@ -74,13 +74,17 @@ impl Desk {
         })
     }
 
-    /// A finding.
+    /// A flow that an alert stands for, whether or not that is said now.
+    pub(super) fn alerted(&mut self, verdict: &Verdict) {
+        if let Some(wanted) = &mut self.wanted {
+            wanted.add(&verdict.evidence.flow);
+        }
+    }
+
+    /// A line about one flow or many.
     pub(super) fn alert(&mut self, alert: &Alert) {
         self.alerts += 1;
         self.worst = Some(self.worst.map_or(alert.rule.severity, |worst| worst.min(alert.rule.severity)));
-        if let Some(wanted) = &mut self.wanted {
-            wanted.add(&alert.verdict.evidence.flow);
-        }
         if let Some(terminal) = self.terminal {
             self.findings.add(alert);
             // Whoever watches an interface wants to see it now, not when the run ends.
@@ -144,8 +148,11 @@ impl Desk {
                 evicted_other: totals.flows.evicted_other,
             },
             alerts: self.alerts,
+            alerted_flows: judge.alerted_flows,
             suppressed: rules.suppressed,
             expected: rules.expected,
+            held_back: rules.held_back,
+            closed_early: rules.closed_early,
             loss: self.live.then_some(moment.loss),
             damaged: damage.len() as u64,
             lines_lost: self.outputs.iter().map(|lines| lines.counters().lost).sum(),

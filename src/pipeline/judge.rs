@@ -20,7 +20,7 @@ use crate::flow::{self, Endpoints, Flow, Hints, Order, Outcome};
 use crate::host::{Listeners, Process};
 use crate::payload::{Announced, Announcement, App, AppProto, Conversations, Details, Words};
 use crate::registry::{Claim, ClaimKind, Registry};
-use crate::rules::{Alert, Revised, Rule, State};
+use crate::rules::{Aggregate, Alert, Gathering, Revised, Rule, Rules, Stage, State};
 use crate::time::Timestamp;
 use crate::verdict::{Bench, Story, Verdict};
 use crate::wire::Endpoint;
@@ -47,8 +47,12 @@ pub(super) struct Judge {
     announced: Announced,
     conversations: Conversations,
     bench: Bench,
-    /// What flows under way were alerted as, by id.
-    alerted: HashMap<u64, Raised, FixedState>,
+    /// Flows under way that an alert stands for, by id.
+    alerted: Flows,
+    /// Flows that an alert stands for.
+    pub(super) alerted_flows: u64,
+    /// What lines about flows under way told, by id.
+    raised: HashMap<u64, Raised, FixedState>,
     /// Flows under way that were answered, by id.
     answered: Flows,
     /// What the handshakes of flows under way said, by id.
@@ -69,15 +73,17 @@ pub(super) struct Sought {
 }
 
 impl Judge {
-    pub(super) fn new(knowledge: Knowledge, ask_host: bool) -> Self {
+    pub(super) fn new(knowledge: Knowledge, gathering: Gathering, ask_host: bool) -> Self {
         Self {
-            state: State::new(),
+            state: State::gathering(gathering),
+            alerted_flows: 0,
             buckets: Buckets::default(),
             endpoints: Endpoints::new(&flow::EndpointsConfig::default()),
             announced: Announced::new(ANNOUNCED_MAX, ANNOUNCED_LIFETIME),
             conversations: Conversations::new(CONVERSATIONS_MAX),
             bench: Bench::new(),
-            alerted: HashMap::default(),
+            alerted: Flows::default(),
+            raised: HashMap::default(),
             answered: Flows::default(),
             details: HashMap::default(),
             listeners: ask_host.then(|| (Listeners::new(), None)),
@@ -89,7 +95,24 @@ impl Judge {
     /// Takes what happened in one burst, in order.
     pub(super) fn hear_all(&mut self, events: Events, desk: &mut Desk) {
         for (order, happening) in events {
+            self.until(order.clock, desk);
             self.hear(order, happening, desk);
+        }
+    }
+
+    /// Moves the packet clock and says what is due by it.
+    pub(super) fn until(&mut self, clock: Timestamp, desk: &mut Desk) {
+        let Knowledge { rules, registry } = &self.knowledge;
+        for alert in rules.until(&mut self.state, clock, registry) {
+            desk.alert(&alert);
+        }
+    }
+
+    /// The end of the run: says what alerts have left unsaid.
+    pub(super) fn finish(&mut self, desk: &mut Desk) {
+        let Knowledge { rules, registry } = &self.knowledge;
+        for alert in rules.finish(&mut self.state, registry) {
+            desk.alert(&alert);
         }
     }
 
@@ -164,7 +187,8 @@ impl Judge {
         self.details.remove(&id);
         let findings = self.alerts(&verdict, desk);
         self.buckets.add(&verdict, findings);
-        let alerted = self.alerted.remove(&id).is_some();
+        let alerted = self.alerted.remove(&id);
+        self.raised.remove(&id);
         desk.flow(&verdict, alerted);
     }
 
@@ -241,45 +265,62 @@ impl Judge {
         listeners.on(flow.transport, flow.responder)
     }
 
+    /// Says what is to be said about a verdict; the number of alerts that begin with it.
     fn alerts(&mut self, verdict: &Arc<Verdict>, desk: &mut Desk) -> u64 {
         let Knowledge { rules, registry } = &self.knowledge;
         let id = verdict.evidence.flow.id;
-        let mut alerts = rules.judge(&mut self.state, verdict, registry);
-        let found = alerts.len() as u64;
-        if let Some(raised) = self.alerted.get(&id).filter(|raised| raised.story != verdict.story) {
-            if alerts.is_empty() {
-                alerts.push(rules.again(&raised.rule, &raised.signature, verdict, registry));
+        let judged = rules.judge(&mut self.state, verdict, registry);
+        if judged.is_alerted {
+            self.alerted_flows += u64::from(self.alerted.insert(id));
+            desk.alerted(verdict);
+        }
+        let mut alerts = judged.alerts;
+        let begun = alerts.iter().filter(|alert| alert.aggregate.stage == Stage::First).count() as u64;
+        let is_own = |alert: &Alert| alert.verdict.evidence.flow.id == id;
+        if let Some(raised) = self.raised.get(&id).filter(|raised| raised.story != verdict.story) {
+            if !alerts.iter().any(is_own) {
+                alerts.push(raised.again(rules, verdict, registry));
             }
             let revised = raised.revised(verdict);
-            alerts.iter_mut().for_each(|alert| alert.revised = Some(revised));
+            alerts.iter_mut().filter(|alert| is_own(alert)).for_each(|alert| alert.revised = Some(revised));
         }
         if let Some(sought) = self.sought.as_mut().filter(|sought| sought.flow == id) {
             sought.verdicts.push(Arc::clone(verdict));
-            sought.alerts.extend(alerts.iter().cloned());
+            sought.alerts.extend(alerts.iter().filter(|alert| is_own(alert)).cloned());
         }
         for alert in &alerts {
-            self.alerted.insert(id, Raised::by(alert));
+            if is_own(alert) {
+                self.raised.insert(id, Raised::by(alert));
+            }
             desk.alert(alert);
         }
-        found
+        begun
     }
 }
 
-/// What was said of a flow that raised an alert.
+/// What a line about a flow told.
 #[derive(Debug)]
 struct Raised {
     story: Story,
     rule: Arc<Rule>,
     signature: String,
+    aggregate: Aggregate,
     /// Names of the facts it rested on.
     facts: Box<[&'static str]>,
 }
 
 impl Raised {
     fn by(alert: &Alert) -> Self {
-        let Alert { rule, signature, verdict, .. } = alert;
+        let Alert { rule, signature, verdict, aggregate, .. } = alert;
         let facts = verdict.evidence.facts.iter().map(Fact::name).collect();
-        Self { story: verdict.story, rule: Arc::clone(rule), signature: signature.clone(), facts }
+        let (rule, signature) = (Arc::clone(rule), signature.clone());
+        Self { story: verdict.story, rule, signature, aggregate: *aggregate, facts }
+    }
+
+    /// Another line of the same alert, about no new flow.
+    fn again(&self, rules: &Rules, verdict: &Arc<Verdict>, registry: &Registry) -> Alert {
+        let aggregate = Aggregate { stage: Stage::Update, flows: 0, ..self.aggregate };
+        rules.again(&self.rule, &self.signature, aggregate, verdict, registry)
     }
 
     /// How this verdict differs: the fact that speaks most for the new story among those that came, or the

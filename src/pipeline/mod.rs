@@ -22,7 +22,7 @@ use crate::capture::{self, Damage, Files, Live, LiveOptions, Source};
 use crate::flow;
 use crate::output::ExtraPlacement;
 use crate::registry::{self, Registry};
-use crate::rules::{self, Alert, Rules, Severity};
+use crate::rules::{self, Alert, Gathering, Rules, Severity};
 use crate::sink::{self, Target};
 use crate::verdict::Verdict;
 use crate::wire::Skip;
@@ -84,6 +84,8 @@ pub struct Config {
     pub extra: ExtraPlacement,
     /// Between `stats` lines, live; zero for none.
     pub stats_interval: Duration,
+    /// How alerts about the same thing are gathered.
+    pub gathering: Gathering,
     /// Look up the local process behind a responder, live.
     pub ask_host: bool,
     /// Show progress on standard error.
@@ -124,6 +126,7 @@ impl Config {
             add_rules: Vec::new(),
             only_rules: Vec::new(),
             claims: claims.to_vec(),
+            gathering: Gathering::default(),
         }
     }
 }
@@ -227,7 +230,7 @@ fn follow(config: &Config, sought: Option<u64>) -> Result<(Report, Option<Sought
     if config.verbose > 0 {
         say(&format!("{knowledge}; inputs: {}; workers: {}", source.inputs().len(), config.workers.max(1)));
     }
-    let mut judge = Judge::new(knowledge, live && config.ask_host);
+    let mut judge = Judge::new(knowledge, config.gathering, live && config.ask_host);
     judge.sought = sought.map(|flow| Sought { flow, verdicts: Vec::new(), alerts: Vec::new() });
     let mut tape = Tape::start(config, live)?;
     let control = Control::start();
@@ -241,6 +244,10 @@ fn follow(config: &Config, sought: Option<u64>) -> Result<(Report, Option<Sought
     let workers = (0..workers).map(|index| Worker::new(&config.flow, index, workers)).collect();
     let ended = crew::run(&mut *source, workers, &control.stop, &mut |burst, events, moment| {
         judge.hear_all(events, &mut desk);
+        // In replay only what happens to flows moves the clock: where a burst ends is no part of the order.
+        if live {
+            judge.until(burst.clock(), &mut desk);
+        }
         for command in control.commands.try_iter() {
             match command {
                 Command::Reload => reload(config, &mut judge, &mut desk),
@@ -262,6 +269,7 @@ fn follow(config: &Config, sought: Option<u64>) -> Result<(Report, Option<Sought
     if let Err(error) = &ended {
         say(&error.to_string());
     }
+    judge.finish(&mut desk);
     let closing = desk.close(&judge, &last, source.damage());
     tape.finish(config, closing.wanted.as_ref());
     let (inputs, damage) = (source.inputs().to_vec(), source.damage().to_vec());

@@ -166,7 +166,7 @@ pub(super) struct Spots {
     pub(super) techniques: Vec<Range<usize>>,
 }
 
-/// At the `count`-th match within `within`, once per window.
+/// At the `count`-th match within `within`; what comes after it belongs to the same alert.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Threshold {
     pub(super) count: u32,
@@ -474,6 +474,7 @@ impl Case {
         Subject {
             flow: 1,
             ended: true,
+            start: Timestamp::from_nanos(0),
             time: Timestamp::from_nanos(0),
             transport,
             originator,

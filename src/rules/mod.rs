@@ -5,6 +5,7 @@
 //! and nothing else, so it can never match an originator's ephemeral port; a file with a mistake is refused
 //! whole, with file:line:column, and the rules in force stay.
 
+mod aggregate;
 mod condition;
 mod file;
 mod fuzz;
@@ -16,11 +17,12 @@ mod subject;
 mod technique;
 mod word;
 
+pub use aggregate::{Aggregate, Gathering, Stage};
 pub use file::Policy;
 #[doc(hidden)]
 pub use fuzz::fuzz;
 pub use import::{Imported, import};
 pub use rule::{Alert, Revised, Rule, Severity};
-pub use set::{Error, Rules, TestReport};
+pub use set::{Error, Judged, Rules, TestReport};
 pub use state::{Counters, State};
 pub use word::Way;

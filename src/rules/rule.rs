@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::aggregate::Aggregate;
 use crate::verdict::{Story, Verdict};
 
 /// How bad it would be, as in EVE: 1 is the worst.
@@ -54,15 +55,17 @@ pub struct Rule {
     pub techniques: Vec<String>,
 }
 
-/// A verdict that a rule wants somebody to see.
+/// A verdict that a rule wants somebody to see, and the flows it stands for.
 #[derive(Clone, Debug)]
 pub struct Alert {
-    /// The rule.
+    /// The rule, with the worst severity of these flows.
     pub rule: Arc<Rule>,
     /// `title` with its placeholders filled in.
     pub signature: String,
-    /// The verdict.
+    /// The verdict on the latest of these flows.
     pub verdict: Arc<Verdict>,
+    /// All flows it stands for.
+    pub aggregate: Aggregate,
     /// Set when this flow was alerted as another story before.
     pub revised: Option<Revised>,
 }

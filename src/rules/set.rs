@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
+use super::aggregate::{Aggregate, Due, Joined, Key};
 use super::file::{Contents, Expected, Policy, Suppress};
 use super::rule::{Alert, Rule, Severity};
-use super::state::{Spoken, State};
+use super::state::{Reached, Spoken, State};
 use super::subject::Subject;
 use super::word::Net;
 use crate::registry::{self, Diagnostic, Level, Place, Registry};
@@ -61,6 +63,15 @@ pub struct TestReport {
     pub failures: Vec<String>,
 }
 
+/// What the rules make of a verdict.
+#[derive(Clone, Debug, Default)]
+pub struct Judged {
+    /// What is to be said now.
+    pub alerts: Vec<Alert>,
+    /// True when the flow is one of those that an alert stands for, whether or not it was said already.
+    pub is_alerted: bool,
+}
+
 impl Rules {
     /// The rules that are compiled in.
     #[must_use]
@@ -99,41 +110,69 @@ impl Rules {
     }
 
     /// What the rules want somebody to see of a verdict, in file order. A rule speaks at most once about a
-    /// flow.
-    pub fn judge(&self, state: &mut State, verdict: &Arc<Verdict>, registry: &Registry) -> Vec<Alert> {
+    /// flow. The packet clock is that of the last [`Self::until`].
+    pub fn judge(&self, state: &mut State, verdict: &Arc<Verdict>, registry: &Registry) -> Judged {
         let subject = Subject::of(verdict, &self.internal);
-        let mut alerts = Vec::new();
+        let mut judged = Judged::default();
         for policy in &self.policies {
-            if let Some(rule) = self.speaks(policy, state, &subject) {
-                let signature = signature(&rule.title, &subject, registry);
-                alerts.push(Alert { rule, signature, verdict: Arc::clone(verdict), revised: None });
+            let Some(joined) = self.speaks(policy, state, &subject) else { continue };
+            judged.is_alerted = true;
+            judged.alerts.extend(alerts(state.aggregates.evicted(), registry));
+            if let Some(aggregate) = joined.line {
+                let (rule, verdict) = (joined.rule, Arc::clone(verdict));
+                judged.alerts.push(alert(Due { rule, aggregate, verdict }, registry));
+            }
+            if let Some(place) = joined.place {
+                state.aggregates.keep(place, verdict);
             }
         }
-        state.counters.alerts += alerts.len() as u64;
+        state.counters.alerts += judged.alerts.len() as u64;
         if subject.ended {
             state.finished(subject.flow);
         }
-        alerts
+        judged
+    }
+
+    /// Moves the packet clock, and what is to be said because of that: how aggregates went on, and which of
+    /// them are over.
+    pub fn until(&self, state: &mut State, clock: Timestamp, registry: &Registry) -> Vec<Alert> {
+        let due = state.aggregates.until(clock);
+        state.counters.alerts += due.len() as u64;
+        alerts(due, registry).collect()
+    }
+
+    /// What is left to be said at the end of the run.
+    pub fn finish(&self, state: &mut State, registry: &Registry) -> Vec<Alert> {
+        let due = state.aggregates.finish();
+        state.counters.alerts += due.len() as u64;
+        alerts(due, registry).collect()
     }
 
     /// The alert of a rule that has spoken about this flow, now that the verdict is another: as the rule, or
     /// another of its group, would say it, or for information only when all of them would be silent. `said`
     /// is its signature of then.
     #[must_use]
-    pub fn again(&self, rule: &Arc<Rule>, said: &str, verdict: &Arc<Verdict>, registry: &Registry) -> Alert {
+    pub fn again(
+        &self,
+        rule: &Arc<Rule>,
+        said: &str,
+        aggregate: Aggregate,
+        verdict: &Arc<Verdict>,
+        registry: &Registry,
+    ) -> Alert {
         let subject = Subject::of(verdict, &self.internal);
         let same = self.policies.iter().find(|policy| policy.rule.sid == rule.sid);
         let group = same.and_then(|policy| policy.group.as_ref());
         let related = self.policies.iter().filter(|policy| group.is_some() && policy.group.as_ref() == group);
         let mut speaking = same.into_iter().chain(related).filter_map(|policy| policy.fires(&subject));
         let (rule, signature) = match speaking.find(|rule| !self.is_covered(&rule.id, &subject)) {
-            Some(rule) => (Arc::clone(rule), signature(&rule.title, &subject, registry)),
+            Some(rule) => (Arc::clone(rule), signature(&rule.title, verdict, registry)),
             None => {
                 let rule = Rule { severity: Severity::Informational, ..Rule::clone(rule) };
                 (Arc::new(rule), format!("Revised to {}: {said}", verdict.story.name()))
             }
         };
-        Alert { rule, signature, verdict: Arc::clone(verdict), revised: None }
+        Alert { rule, signature, verdict: Arc::clone(verdict), aggregate, revised: None }
     }
 
     /// True when an entry silences the rule for this verdict; counts nothing.
@@ -196,8 +235,8 @@ impl Rules {
         report
     }
 
-    /// The rule as an alert carries it, when it speaks about this verdict now.
-    fn speaks(&self, policy: &Policy, state: &mut State, subject: &Subject) -> Option<Arc<Rule>> {
+    /// Where the flow was counted, when the rule speaks about this verdict now.
+    fn speaks(&self, policy: &Policy, state: &mut State, subject: &Subject) -> Option<Joined> {
         let rule = Arc::clone(policy.fires(subject)?);
         let spoken = state.spoken(subject.flow);
         if spoken.iter().any(|spoken| spoken.sid == rule.sid) {
@@ -208,6 +247,7 @@ impl Rules {
             .iter()
             .filter_map(|spoken| spoken.alerted.as_ref())
             .any(|(group, severity)| policy.group.as_ref() == Some(group) && *severity <= bad);
+        spoken.reserve_exact(1); // hardly ever more
         spoken.push(Spoken { sid: rule.sid, alerted: None });
         if self.silenced(&rule.id, state, subject) {
             return None;
@@ -216,16 +256,21 @@ impl Rules {
             state.counters.grouped += 1;
             return None;
         }
-        if let Some(threshold) = policy.threshold
-            && !state.reached(rule.sid, threshold.by, threshold.count, threshold.within, subject)
-        {
-            state.counters.held_back += 1;
-            return None;
+        let key = Key::aggregate(rule.sid, policy.threshold.map(|threshold| threshold.by), subject);
+        let mut held = None;
+        // The first of one is enough, and once per window is what the aggregate sees to.
+        if let Some(threshold) = policy.threshold.filter(|threshold| threshold.count > 1) {
+            let is_open = state.aggregates.is_open(&key);
+            match state.reached(rule.sid, threshold, subject, is_open) {
+                Reached::No => return None,
+                Reached::Yes(before) => held = before,
+            }
         }
         if let (Some(group), Some(last)) = (&policy.group, state.spoken(subject.flow).last_mut()) {
             last.alerted = Some((group.clone(), bad));
         }
-        Some(rule)
+        let within = policy.threshold.map_or(Duration::ZERO, |threshold| threshold.within);
+        Some(state.aggregates.join(key, &rule, within, subject, held.as_deref()))
     }
 
     /// True when an entry silences the rule for this verdict; counts it.
@@ -318,7 +363,7 @@ impl Policy {
         lines.extend(self.grades.iter().map(graded));
         lines.extend(self.threshold.map(|threshold| {
             let (count, seconds) = (threshold.count, threshold.within.as_secs());
-            format!("at match {count} within {seconds} s, once per window, by {}", threshold.by.name())
+            format!("at match {count} within {seconds} s, one alert until quiet, by {}", threshold.by.name())
         }));
         lines.extend(
             self.group
@@ -344,8 +389,17 @@ impl Policy {
     }
 }
 
+fn alerts(due: Vec<Due>, registry: &Registry) -> impl Iterator<Item = Alert> {
+    due.into_iter().map(|due| alert(due, registry))
+}
+
+fn alert(Due { rule, aggregate, verdict }: Due, registry: &Registry) -> Alert {
+    let signature = signature(&rule.title, &verdict, registry);
+    Alert { rule, signature, verdict, aggregate, revised: None }
+}
+
 /// The title with its placeholders filled in.
-fn signature(title: &str, subject: &Subject, registry: &Registry) -> String {
+fn signature(title: &str, verdict: &Verdict, registry: &Registry) -> String {
     let mut text = String::with_capacity(title.len() + 32);
     let mut rest = title;
     while let Some((before, after)) = rest.split_once('{') {
@@ -355,24 +409,26 @@ fn signature(title: &str, subject: &Subject, registry: &Registry) -> String {
             rest = after;
             continue;
         };
-        text.push_str(&value(name, subject, registry));
+        text.push_str(&value(name, verdict, registry));
         rest = behind;
     }
     text.push_str(rest);
     text
 }
 
-fn value(name: &str, subject: &Subject, registry: &Registry) -> String {
-    let port = subject.responder.port;
+fn value(name: &str, verdict: &Verdict, registry: &Registry) -> String {
+    let evidence = &verdict.evidence;
+    let flow = &evidence.flow;
+    let port = flow.responder.port;
     match name {
         "port" => port.to_string(),
-        "transport" => subject.transport.name().to_owned(),
-        "registered" => registry.registered_name(subject.transport, port).unwrap_or("nobody").to_owned(),
-        "app_proto" => subject.app.name().to_owned(),
-        "story" => subject.story.name().to_owned(),
-        "status" => subject.status.name().to_owned(),
-        "originator" => subject.originator.to_string(),
-        "responder" => subject.responder.addr.to_string(),
+        "transport" => flow.transport.name().to_owned(),
+        "registered" => registry.registered_name(flow.transport, port).unwrap_or("nobody").to_owned(),
+        "app_proto" => evidence.app.app.name().to_owned(),
+        "story" => verdict.story.name().to_owned(),
+        "status" => evidence.status.name().to_owned(),
+        "originator" => flow.originator.addr.to_string(),
+        "responder" => flow.responder.addr.to_string(),
         _ => String::new(), // refused when the file was read
     }
 }

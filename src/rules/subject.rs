@@ -18,6 +18,7 @@ pub(super) struct Subject {
     pub(super) flow: u64,
     /// True when the flow is finished: nothing more will be said about it.
     pub(super) ended: bool,
+    pub(super) start: Timestamp,
     pub(super) time: Timestamp,
     pub(super) transport: Transport,
     pub(super) originator: IpAddr,
@@ -55,6 +56,7 @@ impl Subject {
         Self {
             flow: flow.id,
             ended: flow.ended.is_some(),
+            start: flow.start,
             time: flow.end,
             transport: flow.transport,
             originator: flow.originator.addr,

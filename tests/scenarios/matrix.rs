@@ -170,23 +170,23 @@ impl Case {
 
     fn misdirected(&mut self) {
         let (client, to) = (self.host(5, 10), self.at(5, 20));
-        for minute in 0..5_u16 {
+        for minute in 0..4_u16 {
             let from = format!("{client}:{}", 50_100 + minute);
             self.tap.tcp(50_000 + u64::from(minute) * 60_000, &from, &to).syn().reset();
         }
-        let flow = Labelled::tcp("misdirected: refused every minute", &format!("{client}:50104"), &to);
+        let flow = Labelled::tcp("misdirected: refused every minute", &format!("{client}:50103"), &to);
         self.flows.push(flow.story(&["misdirected"]).outcome(&["refused"]).fact("knocks"));
     }
 
     fn backscatter(&mut self) {
         let to = format!("198.51.100.{}:{}", self.net, self.port);
-        for host in 1..=4 {
+        for host in 1..=3 {
             let from = format!("{}:{}", self.host(6, host), 1500 + u16::from(host) * 131);
             self.tap.tcp(60_000 + u64::from(host) * 40, &from, &to).syn_ack();
         }
         let flow = Labelled::tcp(
             "backscatter: SYN-ACKs nobody asked for",
-            &format!("{}:2024", self.host(6, 4)),
+            &format!("{}:1893", self.host(6, 3)),
             &to,
         );
         self.flows.push(flow.story(&["backscatter"]).fact("answer_without_request").alert(Alert::Never));

@@ -28,6 +28,9 @@ fn picture(look: Look) -> String {
         skips: &skips,
         flows: FlowTotals::default(),
         alerts: 3,
+        alerted_flows: 4,
+        held_back: 0,
+        closed_early: 0,
         suppressed: 1,
         expected: 2,
         loss: None,
@@ -72,7 +75,7 @@ fn colours_only_when_told_and_without_changing_the_text() {
 fn what_is_not_shown_is_counted() {
     let text = picture(Look { rows_max: 1, ..Look::default() });
     assert!(text.contains("and 4 more ports with 214 flows"), "{text}");
-    assert!(text.contains("and 3 more alerts"), "{text}");
+    assert!(text.contains("and 2 more alerts"), "{text}");
 }
 
 #[test]
@@ -90,6 +93,9 @@ fn nothing_seen_is_one_line() {
         skips: &skips,
         flows: FlowTotals::default(),
         alerts: 0,
+        alerted_flows: 0,
+        held_back: 0,
+        closed_early: 0,
         suppressed: 0,
         expected: 0,
         loss: None,

@@ -18,7 +18,7 @@ use crate::evidence::Fact;
 use crate::flow::{EndReason, Outcome};
 use crate::payload::{App, AppProto};
 use crate::registry::{Claim, ClaimKind};
-use crate::rules::{Alert, Rule, Severity};
+use crate::rules::{Aggregate, Alert, Rule, Severity, Stage};
 use crate::time::Timestamp;
 use crate::verdict::{Story, Verdict};
 use crate::wire::{Endpoint, Skip, Skips, Transport};
@@ -54,7 +54,9 @@ pub(super) fn alert(verdict: Verdict) -> Alert {
         techniques: vec!["T1571".to_owned()],
     };
     let signature = "http on dormant port 3007/tcp (registered: lotusmtap)".to_owned();
-    Alert { rule: Arc::new(rule), signature, verdict: Arc::new(verdict), revised: None }
+    let flow = &verdict.evidence.flow;
+    let aggregate = Aggregate::alone(flow.id, flow.start, flow.end);
+    Alert { rule: Arc::new(rule), signature, verdict: Arc::new(verdict), aggregate, revised: None }
 }
 
 /// A verdict with everything that can be there.
@@ -123,6 +125,9 @@ fn stats(skips: &Skips, live: bool) -> Stats<'_> {
         skips,
         flows: FlowTotals { opened: 12, open: 2, evicted_half_open: 1, evicted_other: 0 },
         alerts: 2,
+        alerted_flows: 5,
+        held_back: 1,
+        closed_early: 0,
         suppressed: 1,
         expected: 3,
         loss: live.then_some(Loss { received: 1003, dropped_kernel: 4, dropped_interface: 0 }),
@@ -138,7 +143,10 @@ fn lines(context: &Context<'_>, verdicts: &[Verdict]) -> Vec<u8> {
         write_alert(&mut lines, context, &alert(verdict.clone()));
         let mut living = verdict.clone();
         living.evidence.flow.ended = None;
-        write_alert(&mut lines, context, &alert(living));
+        let mut many = alert(living);
+        many.aggregate.stage = Stage::Closing;
+        (many.aggregate.flows, many.aggregate.flows_total, many.aggregate.estimated) = (0, u64::MAX, true);
+        write_alert(&mut lines, context, &many);
         write_flow(&mut lines, context, verdict, true);
         let mut datagram = verdict.clone();
         datagram.evidence.flow.transport = Transport::Udp;
@@ -214,6 +222,9 @@ fn an_alert_says_what_the_contract_says() {
     assert_eq!(ghost["evidence"][0]["weight"]["nonstandard_port"], 4.1);
     assert_eq!(ghost["claims"][1], "3007/tcp/miralix-om");
     assert_eq!(ghost.get("truncated"), None);
+    let aggregate = &ghost["aggregate"];
+    assert_eq!(aggregate["id"], format!("1000001-{}", event["flow_id"]));
+    assert_eq!((&aggregate["state"], &aggregate["flows"]), (&"first".into(), &1.into()));
 }
 
 #[test]
@@ -226,6 +237,8 @@ fn metadata_says_the_same_in_strings() {
     let events = check(&line);
     let metadata = &events[0]["alert"]["metadata"];
     assert_eq!(metadata["ghostport_story"][0], "nonstandard_port");
+    assert_eq!(metadata["ghostport_aggregate_state"][0], "first");
+    assert_eq!(metadata["ghostport_aggregate_flows"][0], "1");
     assert_eq!(metadata["ghostport_evidence"][0], "speaks=http");
     let bits = events[1]["metadata"]["flowbits"].as_array().unwrap();
     assert!(bits.contains(&"ghostport_probability:0.98".into()), "{bits:?}");
