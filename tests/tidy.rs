@@ -76,6 +76,7 @@ fn no_file_is_dead() {
         "src/lib.rs",
         "src/main.rs",
         "tests/main.rs",
+        "benches/calibration.rs",
         "benches/wire.rs",
         "benches/flow.rs",
         "benches/payload.rs",

@@ -373,6 +373,15 @@ pub(crate) enum RulesAction {
         /// Files or directories [default: the built-in rules]
         files: Vec<PathBuf>,
     },
+    /// Rules of Suricata or Snort, as far as they are about ports, as rules for -s on stdout
+    Import {
+        /// File of rules
+        file: PathBuf,
+        /// What $NAME stands for, such as HTTP_PORTS=[80,8080]; repeatable. HOME_NET and EXTERNAL_NET become
+        /// a direction when they are not given
+        #[arg(long = "var", value_name = "NAME=VALUE")]
+        variables: Vec<String>,
+    },
     /// One rule in words
     Explain {
         /// Rule id or sid

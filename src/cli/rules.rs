@@ -1,16 +1,18 @@
-//! `ghostport rules`: check, list, test and explain rules.
+//! `ghostport rules`: check, list, test, import and explain rules.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::args::RulesAction;
 use super::data;
 use super::exit::Failure;
+use super::seen;
 use crate::output::{self, say};
 use crate::pipeline::{self, Error};
-use crate::registry::Level;
-use crate::rules::Rules;
+use crate::registry::{Level, Place, text_of};
+use crate::rules::{self, Rules};
 
 /// Runs the action.
 pub(crate) fn run(action: &RulesAction) -> Result<ExitCode, Failure> {
@@ -18,6 +20,7 @@ pub(crate) fn run(action: &RulesAction) -> Result<ExitCode, Failure> {
         RulesAction::Check { files, strict } => check(files, *strict),
         RulesAction::List { json, files } => list(files, *json),
         RulesAction::Test { files } => test(files),
+        RulesAction::Import { file, variables } => import(file, variables),
         RulesAction::Explain { id, files } => explain(id, files),
     }
 }
@@ -75,6 +78,27 @@ fn test(files: &[PathBuf]) -> Result<ExitCode, Failure> {
         return Err(Failure::config(format!("{failed} of {} cases failed", report.cases)));
     }
     data(&format!("{} cases passed\n", report.cases))
+}
+
+/// Writes what can be taken over on stdout and says the rest; exit 78 when there were rules and none could.
+fn import(file: &Path, variables: &[String]) -> Result<ExitCode, Failure> {
+    let mut known = BTreeMap::new();
+    for written in variables {
+        let (name, value) = written
+            .split_once('=')
+            .ok_or_else(|| Failure::usage(format!("--var {written:?}: write it as NAME=VALUE")))?;
+        known.insert(name.trim_start_matches('$').to_owned(), value.to_owned());
+    }
+    let shown = file.display().to_string();
+    let text = text_of(seen::open(file)?).map_err(|what| Failure::usage(format!("{shown}: {what}")))?;
+    let done = rules::import(Place { file: &shown, text: &text }, &known);
+    done.said.iter().for_each(|diagnostic| say::plain(&diagnostic.to_string()));
+    let (written, left_out) = (counted(done.written, "rule"), done.left_out);
+    if done.written == 0 && left_out > 0 {
+        return Err(Failure::config(format!("none of {} could be taken over", counted(left_out, "rule"))));
+    }
+    say::note(&format!("{written} taken over, {left_out} left out"));
+    data(&done.toml)
 }
 
 fn explain(id: &str, files: &[PathBuf]) -> Result<ExitCode, Failure> {

@@ -126,11 +126,16 @@ fn add_claims(facts: &mut Vec<Fact>, flow: &Flow, app: AppProto, context: &Conte
     });
     let is_mystery = is_two_way(flow) && app.app == App::Unknown;
     for kind in [ClaimKind::FormerlyRegistered, ClaimKind::Squatter, ClaimKind::Suspicious] {
-        let Some(claim) = best(context.claims.iter().filter(|claim| claim.kind == kind)) else { continue };
+        let of_kind = || context.claims.iter().filter(|claim| claim.kind == kind);
+        // What nobody recognises is explained by whom we would not recognise, though another be surer to live
+        // here.
+        let explains = |claim: &&Arc<Claim>| is_mystery && is_silent(claim) && !claim.dead;
+        let explaining = best(of_kind().filter(explains));
+        let may_explain = explaining.is_some();
+        let Some(claim) = explaining.or_else(|| best(of_kind())) else { continue };
         if already.as_ref().is_some_and(|expected| expected.id == claim.id) {
             continue;
         }
-        let may_explain = is_mystery && is_silent(&claim) && !claim.dead;
         facts.push(Fact::ClaimedBy { claim, may_explain });
     }
     if let Some(claim) = best(context.claims.iter().filter(|claim| claim.kind == ClaimKind::Registered)) {
@@ -321,6 +326,15 @@ mod tests {
         assert_eq!(said("registered", tcp(3007, "ShADd"), HTTP, &context).unwrap(), "iana");
         assert_eq!(said("no_claim_expects", tcp(3007, "ShADd"), HTTP, &context), None);
         assert_eq!(said("speaks", tcp(3007, "ShADd"), NOTHING, &context), None);
+    }
+
+    #[test]
+    fn what_nobody_recognises_is_explained_by_whom_we_would_not_recognise() {
+        let known = Claim { confidence: 90, ..(*claim(ClaimKind::Squatter, "known", &["http"])).clone() };
+        let claims = [Arc::new(known), claim(ClaimKind::Squatter, "silent", &[])];
+        let context = Context { claims: claims.into(), ..bare(Outcome::Established) };
+        assert_eq!(said("claimed_by", tcp(3007, "ShADd"), NOTHING, &context).unwrap(), "3007/tcp/silent");
+        assert_eq!(said("claimed_by", tcp(3007, "ShA"), NOTHING, &context).unwrap(), "3007/tcp/known");
     }
 
     #[test]

@@ -8,6 +8,7 @@
 mod condition;
 mod file;
 mod fuzz;
+mod import;
 mod rule;
 mod set;
 mod state;
@@ -18,6 +19,7 @@ mod word;
 pub use file::Policy;
 #[doc(hidden)]
 pub use fuzz::fuzz;
+pub use import::{Imported, import};
 pub use rule::{Alert, Revised, Rule, Severity};
 pub use set::{Error, Rules, TestReport};
 pub use state::{Counters, State};

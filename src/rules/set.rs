@@ -303,6 +303,12 @@ impl Policy {
         &self.about
     }
 
+    /// Rules about the same thing, of which one speaks per flow.
+    #[must_use]
+    pub fn group(&self) -> Option<&str> {
+        self.group.as_deref()
+    }
+
     /// How it decides, in words, one line each.
     #[must_use]
     pub fn conditions(&self) -> Vec<String> {

@@ -4,8 +4,9 @@
 //! every fact adds its row of the weight table (`weights.rs`, a reason beside each number); a softmax over
 //! the ten stories and [`Story::Undetermined`], which stays near zero, makes probabilities of it. So a story
 //! has to earn its lead over "we do not know", not only over other stories, and evidence that cannot decide
-//! anything (one side captured, no payload, no opening) speaks for `Undetermined` like any other fact. When
-//! the likeliest story is below one half, or the next one is close behind it, the answer is `Undetermined` as
+//! anything (one side captured, no payload, no opening) speaks for `Undetermined` like any other fact. A
+//! small fitted share goes to all stories alike ([`LAPSE`]), since facts may be wrong themselves. When the
+//! likeliest story is below one half, or the next one is close behind it, the answer is `Undetermined` as
 //! well: see [`judge()`].
 //!
 //! Invariants: the same evidence gives the same verdict, bit for bit; the first of [`Verdict::stories`] is
@@ -22,7 +23,7 @@ mod whatif;
 
 pub use bench::Bench;
 pub use expect::{Expected, stories_to_expect};
-pub use judge::{judge, prior, weigh};
+pub use judge::{LAPSE, judge, log_odds, prior, weigh};
 pub use story::Story;
 pub use whatif::{Case, Change, Told};
 

@@ -211,10 +211,14 @@ fn of_claim(claim: &Claim, may_explain: bool) -> Row {
     match claim.kind {
         ClaimKind::Suspicious => SUSPICIOUS,
         ClaimKind::Squatter if !may_explain => &[(KnownSquatter, 0.5)], // on record, and no more
-        ClaimKind::Squatter if claim.confidence >= 75 => &[(KnownSquatter, 5.0)], // a vendor's word
-        ClaimKind::Squatter => &[(KnownSquatter, 3.0)],                 // port pages only
+        // A vendor's word.
+        ClaimKind::Squatter if claim.confidence >= 75 => &[
+            (KnownSquatter, 5.0),         // its own traffic, on the port it is documented for
+            (UnidentifiedListener, -1.5), // as for a registered service that we cannot read
+        ],
+        ClaimKind::Squatter => &[(KnownSquatter, 3.0)], // port pages only
         ClaimKind::FormerlyRegistered if may_explain => &[(KnownSquatter, 1.5)], // some never moved
-        ClaimKind::FormerlyRegistered | ClaimKind::Registered => &[],   // gone; said elsewhere
+        ClaimKind::FormerlyRegistered | ClaimKind::Registered => &[], // gone; said elsewhere
     }
 }
 
