@@ -320,3 +320,24 @@ fn open_to_all(path: &Path) {
 fn set_mode(path: &Path, mode: &str) {
     assert!(Command::new("chmod").arg(mode).arg(path).status().expect("chmod runs").success());
 }
+
+/// What is doubtful passes, unless nothing doubtful may; what other programs' rules come to passes the check.
+#[test]
+fn rules_that_are_doubtful_and_rules_of_others() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (theirs, ours) = (path("their.rules"), path("ours.toml"));
+    let text = "alert tcp $EXTERNAL_NET any -> $HOME_NET 3098 (msg:\"x\"; sid:1;)\n\
+                alert tcp any any -> any 3098 (msg:\"y\"; content:\"z\"; sid:2;)\n";
+    fs::write(&theirs, text).expect("writes");
+    let run = binary::run(&["rules", "import", &theirs]);
+    run.expect_code(0).expect_said(&["their.rules:2:41: warning: left out: it asks for content"]);
+    fs::write(&ours, &run.stdout).expect("writes");
+    let doubt = format!("{ours}:2:6: warning: rule \"imported-1100001\" looks at a port number alone");
+    binary::run(&["rules", "check", &ours]).expect_code(0).expect_said(&[&doubt]);
+    binary::run(&["rules", "check", "--strict", &ours]).expect_code(78).expect_said(&[&doubt, "1 doubt"]);
+    binary::run(&["rules", "check", "--strict"]).expect_code(0);
+    fs::write(&theirs, "alert icmp any any -> any any (sid:3;)\n").expect("writes");
+    binary::run(&["rules", "import", &theirs]).expect_code(78).expect_said(&["none of 1 rule"]);
+    binary::run(&["rules", "import", &theirs, "--var", "X"]).expect_code(2);
+}
