@@ -71,8 +71,8 @@ pub(super) fn of(fact: &Fact) -> Row {
         Fact::LocalProcess(local) => local.claim.as_deref().map_or(&[], of_process),
         Fact::Retries { attempts, datagrams } => of_retries(*attempts, *datagrams),
         Fact::Knocks(knocks) => of_knocks(knocks.attempts, knocks.answered, knocks.regular),
-        Fact::FanOut { hosts, ports, ended, failed, scattered } => {
-            of_fan_out(*hosts.max(ports), *ended, *failed, *scattered)
+        Fact::FanOut { hosts, ports, ended, failed, scattered, repeated, .. } => {
+            of_fan_out(*hosts.max(ports), *ended, *failed, *scattered || *repeated)
         }
         Fact::Registered(claim) if claim.dead => DEAD,
         Fact::MalwareBytes(_) => MALWARE_BYTES,
@@ -327,23 +327,25 @@ fn of_knocks(attempts: u32, answered: u32, regular: bool) -> Row {
 
 /// Graded by the places tried and by the attempts that are known to have failed. While few have ended, their
 /// share stands for all the others.
-fn of_fan_out(places: u32, ended: u64, failed: u64, scattered: bool) -> Row {
+fn of_fan_out(places: u32, ended: u64, failed: u64, excused: bool) -> Row {
     let failed_percent = u128::from(failed) * 100 / u128::from(ended.max(1));
     match (places, failed, failed_percent) {
         // Many places and not one answer yet: a busy client has had some by then.
-        (15.., 1.., 100) if ended < 5 && !scattered => &[
+        (15.., 1.., 100) if ended < 5 && !excused => &[
             (Scan, 3.5),         // the first to fail of many probes under way
             (Misdirected, -0.5), // many targets
         ],
         _ if ended < 5 => &[],          // too early to say
         (.., ..=50) => &[(Scan, -1.0)], // a busy client, resolver or monitor: most of it works
-        // A peer-to-peer client whose peers are gone looks like this: each host on a port of its own.
-        (_, 5.., _) if scattered => &[(Scan, 1.5)],
-        (100.., 15.., 70..) => &[
+        // A peer-to-peer client whose peers are gone looks like this (each host on a port of its own), and so
+        // does a monitor of a site that is down (the same places for ever).
+        (_, 5.., _) if excused => &[(Scan, 1.5)],
+        (100.., 15.., 75..) => &[
             (Scan, 7.0),         // nobody asks a hundred places in vain by mistake
             (Misdirected, -1.0), // many targets
         ],
-        (15.., 15.., 60..) | (15.., 5.., 80..) => &[
+        // At night two in three clients of a backup server are switched off.
+        (15.., 15.., 75..) | (15.., 5.., 80..) => &[
             (Scan, 4.5),         // a sweep, or a client with a very old address book
             (Misdirected, -0.5), // many targets
         ],

@@ -8,6 +8,8 @@
 
 mod matrix;
 mod meetings;
+mod near;
+mod scans;
 mod shapes;
 mod stories;
 
@@ -80,6 +82,8 @@ pub(crate) fn all() -> Vec<Scenario> {
     all.extend(matrix::all());
     all.extend(shapes::all());
     all.extend(meetings::all());
+    all.extend(scans::all());
+    all.extend(near::all());
     all.sort_by(|a, b| a.name.cmp(&b.name));
     all
 }
