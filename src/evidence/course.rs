@@ -33,13 +33,11 @@ pub(super) fn opening(flow: &Flow, outcome: Outcome) -> Opening {
             && matches!(outcome, Outcome::Established | Outcome::Opened | Outcome::Reset);
         return if completed { Opening::Completed } else { Opening::None };
     }
-    let history = &flow.history;
-    if !history.has(b'h') {
-        Opening::None
-    } else if history.has(b'A') || history.has(b'D') || history.has(b'F') {
-        Opening::Completed
-    } else if history.has(b'S') {
+    let went_on = || b"ADF".iter().any(|&letter| flow.history.has(letter));
+    if flow.is_half_open() {
         Opening::Half
+    } else if flow.history.has(b'h') && went_on() {
+        Opening::Completed
     } else {
         Opening::None
     }

@@ -234,6 +234,7 @@ pub(crate) fn any_world() -> impl Strategy<Value = (AppProto, World)> {
                 hosts,
                 ports,
                 answered: answered.into(),
+                half_open: answered.into(),
                 refused: u64::from(refused) << 32,
                 unanswered: unanswered.into(),
             };

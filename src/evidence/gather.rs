@@ -432,7 +432,15 @@ mod tests {
     fn what_else_the_originator_did() {
         let knocks =
             Knocks { attempts: 4, answered: 0, regular: true, interval: Some(Duration::from_millis(59_960)) };
-        let reach = Reach { attempts: 100, hosts: 90, ports: 2, answered: 10, refused: 30, unanswered: 60 };
+        let reach = Reach {
+            attempts: 100,
+            hosts: 90,
+            ports: 2,
+            answered: 10,
+            refused: 30,
+            unanswered: 60,
+            half_open: 0,
+        };
         let listener = Listener { first: Timestamp::from_nanos(0), answers: 7 };
         let context = Context {
             knocks,

@@ -13,6 +13,8 @@ const FAN_OUT_MIN: u32 = 5;
 const WIDE_MIN: u32 = 15;
 /// Failures within hours from which on these are worth saying. Fewer happen to every client in a day.
 const SLOW_FAILED_MIN: u64 = 15;
+/// Hosts from which on resets of strays are no longer what a client hears that wakes up with old connections.
+const STRAY_HOSTS_MIN: u32 = 100;
 /// Attempts for each place from which on it is asked again and again. A scanner repeats what got lost, and a
 /// system its SYN as another connection, but seldom more than twice each.
 const REPEATS_MIN: u64 = 6;
@@ -36,7 +38,8 @@ pub(super) fn fan_out(lately: &Reach, over_hours: &Reach) -> Option<Fact> {
 /// True when bare segments that belong to nothing went to many places, and resets came back. In a capture of
 /// one direction, or one that begins in the middle, nobody resets them by the dozen.
 pub(super) fn is_sweep_of_strays(reach: &Reach) -> bool {
-    let is_wide = reach.ports >= WIDE_MIN || reach.hosts >= WIDE_MIN && reach.refused >= WIDE_MIN.into();
+    let is_wide =
+        reach.ports >= WIDE_MIN || reach.hosts >= STRAY_HOSTS_MIN && reach.refused >= WIDE_MIN.into();
     let failed = failed(reach);
     let is_vain = u128::from(failed) * 5 >= u128::from(ended(reach)) * 4;
     is_wide && is_vain && reach.refused > 0 && u128::from(reach.refused) * 4 >= u128::from(failed)
@@ -73,9 +76,10 @@ fn failed(reach: &Reach) -> u64 {
     reach.refused.saturating_add(reach.unanswered)
 }
 
-/// Attempts whose end is not known yet say nothing: a busy client has many open flows.
+/// Attempts whose end is not known yet say nothing: a busy client has many open flows. What was left half
+/// open counts half: scanners do that, and so do load balancers when they look after their backends.
 fn ended(reach: &Reach) -> u64 {
-    failed(reach).saturating_add(reach.answered)
+    failed(reach).saturating_add(reach.answered).saturating_add(reach.half_open / 2)
 }
 
 #[cfg(test)]
@@ -83,7 +87,7 @@ mod tests {
     use super::*;
 
     fn vain(attempts: u64, hosts: u32, ports: u32) -> Reach {
-        Reach { attempts, hosts, ports, answered: 0, refused: 0, unanswered: attempts }
+        Reach { attempts, hosts, ports, unanswered: attempts, ..Reach::default() }
     }
 
     #[test]
@@ -113,12 +117,20 @@ mod tests {
     }
 
     #[test]
+    fn half_open_counts_half() {
+        let checks = Reach { half_open: 12, unanswered: 4, ..vain(16, 16, 1) };
+        let Some(Fact::FanOut { ended, failed, .. }) = fan_out(&checks, &checks) else { panic!("wide") };
+        assert_eq!((ended, failed), (10, 4));
+    }
+
+    #[test]
     fn strays_sweep_when_they_are_reset() {
         let reach = Reach { refused: 6, unanswered: 18, ..vain(24, 1, 24) };
         assert!(is_sweep_of_strays(&reach));
         assert!(!is_sweep_of_strays(&Reach { refused: 0, ..reach }), "one direction captured");
         assert!(!is_sweep_of_strays(&Reach { answered: 20, ..reach }), "connections that go on");
         assert!(!is_sweep_of_strays(&Reach { hosts: 24, ports: 1, ..reach }), "few of many hosts reset");
-        assert!(is_sweep_of_strays(&Reach { hosts: 24, ports: 1, refused: 24, unanswered: 0, ..reach }));
+        let hosts = |hosts| Reach { hosts, ports: 1, refused: 24, unanswered: 0, ..reach };
+        assert!(is_sweep_of_strays(&hosts(200)) && !is_sweep_of_strays(&hosts(24)), "a client that woke up");
     }
 }

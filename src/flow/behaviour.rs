@@ -45,6 +45,8 @@ pub struct Reach {
     pub ports: u32,
     /// Flows that were answered.
     pub answered: u64,
+    /// Flows that were answered with a SYN-ACK that the originator did not take up.
+    pub half_open: u64,
     /// Flows that were refused.
     pub refused: u64,
     /// Flows without any answer.

@@ -115,7 +115,7 @@ impl Endpoints {
         if flow.asked()
             && let Some(mut originator) = self.originators.map.get_mut(&(flow.originator.addr, Manner::Asks))
         {
-            originator.succeeded(flow.transport, flow.responder);
+            originator.succeeded(flow);
         }
     }
 
@@ -207,6 +207,7 @@ struct Window {
 struct Half {
     attempts: u64,
     answered: u64,
+    half_open: u64,
     refused: u64,
     unanswered: u64,
     hosts: Distinct,
@@ -229,9 +230,13 @@ impl Originator {
         self.targets.push_back(Target::new(transport, responder, opened.time));
     }
 
-    fn succeeded(&mut self, transport: Transport, responder: Endpoint) {
-        self.windows.iter_mut().for_each(|window| window.newer.answered += 1);
-        if let Some(target) = self.targets.iter_mut().find(|target| target.is(transport, responder)) {
+    fn succeeded(&mut self, flow: &Flow) {
+        let half_open = flow.is_half_open();
+        for Window { newer, .. } in &mut self.windows {
+            *(if half_open { &mut newer.half_open } else { &mut newer.answered }) += 1;
+        }
+        let is_it = |target: &&mut Target| target.is(flow.transport, flow.responder);
+        if let Some(target) = self.targets.iter_mut().find(is_it) {
             target.answered = target.answered.saturating_add(1);
         }
     }
@@ -287,6 +292,7 @@ impl Window {
             hosts: counted(hosts),
             ports: counted(ports),
             answered: newer.answered + older.answered,
+            half_open: newer.half_open + older.half_open,
             refused: newer.refused + older.refused,
             unanswered: newer.unanswered + older.unanswered,
         }
@@ -393,9 +399,12 @@ mod tests {
             endpoints.ended(flow.originator.addr, Manner::Asks, outcome);
         }
         endpoints.answered(&flow);
+        flow.history.push(b'h');
+        endpoints.answered(&flow);
         let reach = habits(&endpoints, 1, 80).reach;
+        assert_eq!(reach.half_open, 1);
         assert_eq!((reach.answered, reach.refused, reach.unanswered), (1, 1, 1));
-        assert_eq!(habits(&endpoints, 1, 80).knocks.answered, 1);
+        assert_eq!(habits(&endpoints, 1, 80).knocks.answered, 2);
     }
 
     #[test]

@@ -82,6 +82,13 @@ impl Flow {
         Some((Manner::Strays, if is_refused { Outcome::Refused } else { Outcome::Unanswered }))
     }
 
+    /// True when the responder was ready to open and the originator did not go on.
+    #[must_use]
+    pub fn is_half_open(&self) -> bool {
+        let went_on = b"ADF".iter().any(|&letter| self.history.has(letter));
+        self.transport == Transport::Tcp && self.history.has(b'S') && self.history.has(b'h') && !went_on
+    }
+
     /// True when an ICMP error said that the responder cannot be reached.
     #[must_use]
     pub fn is_refused_by_icmp(&self) -> bool {

@@ -20,6 +20,7 @@ pub(super) fn all() -> Vec<Scenario> {
         backup(),
         balancer(),
         ntp(),
+        wake(),
     ]
 }
 
@@ -250,4 +251,14 @@ fn ntp() -> Scenario {
     }
     let flows = vec![Labelled::udp("a server that left the pool", "10.1.8.60:123", &somewhere(21, 123))];
     near("near-ntp", "A client of a pool of time servers, of which some have left.", tap, flows)
+}
+
+fn wake() -> Scenario {
+    let mut tap = Tap::default();
+    let me = |number| client("10.1.8.70", number);
+    for number in 0..24 {
+        tap.tcp(number * 30, &me(number), &somewhere(number, 443)).probe(0x11).reset();
+    }
+    let flows = vec![Labelled::tcp("one of its old connections", &me(20), &somewhere(20, 443))];
+    near("near-wake", "A client wakes up and closes connections that its servers have forgotten.", tap, flows)
 }
