@@ -62,10 +62,11 @@ fn is_scattered(reach: &Reach) -> bool {
 }
 
 /// Even if every host was asked at every port, each was asked often. Pairs are not counted, so this misses
-/// the repetitions of one who asks each host at a port of its own.
+/// the repetitions of one who asks each host at a port of its own. Many ports are nobody's watch: a scan that
+/// is run every hour stays one.
 fn is_repeated(reach: &Reach) -> bool {
     let pairs = u64::from(reach.hosts) * u64::from(reach.ports);
-    pairs > 0 && reach.attempts / pairs >= REPEATS_MIN
+    pairs > 0 && reach.ports < WIDE_MIN && reach.attempts / pairs >= REPEATS_MIN
 }
 
 fn places(reach: &Reach) -> u32 {
@@ -110,6 +111,7 @@ mod tests {
         assert_eq!(said(vain(400, 40, 1), vain(400, 40, 1)), Some((true, false)));
         assert_eq!(said(vain(40, 40, 1), vain(4000, 40, 2)), Some((true, false)), "the long window knows");
         assert_eq!(said(vain(80, 40, 1), vain(80, 40, 1)), Some((false, false)), "every SYN twice");
+        assert_eq!(said(vain(200, 1, 20), vain(2000, 1, 20)), Some((false, false)), "a scan every hour");
         assert_eq!(said(vain(1, 1, 1), vain(40, 40, 1)), Some((false, true)));
         assert_eq!(said(vain(20, 20, 1), vain(40, 40, 1)), Some((false, false)), "the last minutes say it");
         let works = Reach { answered: 10, ..vain(40, 40, 1) };

@@ -71,8 +71,9 @@ pub(super) fn of(fact: &Fact) -> Row {
         Fact::LocalProcess(local) => local.claim.as_deref().map_or(&[], of_process),
         Fact::Retries { attempts, datagrams } => of_retries(*attempts, *datagrams),
         Fact::Knocks(knocks) => of_knocks(knocks.attempts, knocks.answered, knocks.regular),
-        Fact::FanOut { hosts, ports, ended, failed, scattered, repeated, .. } => {
-            of_fan_out(*hosts.max(ports), *ended, *failed, *scattered || *repeated)
+        Fact::FanOut { repeated: true, .. } => WATCHES,
+        Fact::FanOut { hosts, ports, ended, failed, scattered, .. } => {
+            of_fan_out(*hosts.max(ports), *ended, *failed, *scattered)
         }
         Fact::Registered(claim) if claim.dead => DEAD,
         Fact::MalwareBytes(_) => MALWARE_BYTES,
@@ -327,19 +328,18 @@ fn of_knocks(attempts: u32, answered: u32, regular: bool) -> Row {
 
 /// Graded by the places tried and by the attempts that are known to have failed. While few have ended, their
 /// share stands for all the others.
-fn of_fan_out(places: u32, ended: u64, failed: u64, excused: bool) -> Row {
+fn of_fan_out(places: u32, ended: u64, failed: u64, scattered: bool) -> Row {
     let failed_percent = u128::from(failed) * 100 / u128::from(ended.max(1));
     match (places, failed, failed_percent) {
         // Many places and not one answer yet: a busy client has had some by then.
-        (15.., 1.., 100) if ended < 5 && !excused => &[
+        (15.., 1.., 100) if ended < 5 && !scattered => &[
             (Scan, 3.5),         // the first to fail of many probes under way
             (Misdirected, -0.5), // many targets
         ],
         _ if ended < 5 => &[],          // too early to say
         (.., ..=50) => &[(Scan, -1.0)], // a busy client, resolver or monitor: most of it works
-        // A peer-to-peer client whose peers are gone looks like this (each host on a port of its own), and so
-        // does a monitor of a site that is down (the same places for ever).
-        (_, 5.., _) if excused => &[(Scan, 1.5)],
+        // A peer-to-peer client whose peers are gone looks like this: each host on a port of its own.
+        (_, 5.., _) if scattered => &[(Scan, 1.5)],
         (100.., 15.., 75..) => &[
             (Scan, 7.0),         // nobody asks a hundred places in vain by mistake
             (Misdirected, -1.0), // many targets
@@ -353,6 +353,9 @@ fn of_fan_out(places: u32, ended: u64, failed: u64, excused: bool) -> Row {
         _ => &[],
     }
 }
+
+/// The same places again and again, and few ports: however many are down.
+const WATCHES: Row = &[(Scan, -1.0)]; // a monitor knows where it asks; who searches moves on
 
 const FAN_IN: Row = &[
     (Backscatter, 0.5),          // a victim answers many addresses
