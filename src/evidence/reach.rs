@@ -85,7 +85,47 @@ fn ended(reach: &Reach) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
+    use crate::flow::{Endpoints, EndpointsConfig, Habits, Manner, Opened, Outcome};
+    use crate::time::Timestamp;
+    use crate::wire::{Endpoint, Transport};
+
+    /// What is known of an originator that asked `count` places, one every `every` milliseconds, in vain.
+    fn after(count: u32, every: i64, place: impl Fn(u32) -> (u32, u16)) -> Habits {
+        let endpoints = Endpoints::new(&EndpointsConfig::default());
+        let originator = Endpoint::new(IpAddr::from([203, 0, 113, 5]), 50_000);
+        let to = |number| {
+            let (host, port) = place(number);
+            Endpoint::new(IpAddr::V4((0x0a07_0000 + host).into()), port)
+        };
+        for number in 0..count {
+            let time = Timestamp::from_nanos(i64::from(number) * every * 1_000_000);
+            let (transport, responder) = (Transport::Tcp, to(number));
+            endpoints.opened(&Opened { transport, originator, responder, time, asks: true, bare: false });
+            endpoints.ended(originator.addr, Manner::Asks, Outcome::Unanswered);
+        }
+        endpoints.habits(originator.addr, Manner::Asks, Transport::Tcp, to(0))
+    }
+
+    #[test]
+    fn scans_at_full_size() {
+        let said = |habits: Habits| match fan_out(&habits.reach, &habits.long_reach) {
+            Some(Fact::FanOut { hosts, ports, failed, repeated: false, scattered: false, slow, .. }) => {
+                (hosts, ports, failed, slow)
+            }
+            other => panic!("{other:?}"),
+        };
+        let (hosts, ports, failed, slow) = said(after(65_536, 2, |number| (number, 445)));
+        assert!((52_000..79_000).contains(&hosts) && ports == 1 && failed == 65_536 && !slow, "{hosts}");
+        let port = |number: u32| u16::try_from(number % 65_536).unwrap();
+        let (hosts, ports, failed, slow) = said(after(65_536, 2, |number| (9, port(number))));
+        assert!(hosts == 1 && (52_000..79_000).contains(&ports) && failed == 65_536 && !slow, "{ports}");
+        // One host in a quarter of an hour, for two days.
+        let (hosts, ports, failed, slow) = said(after(192, 900_000, |number| (number, 22)));
+        assert!((24..=60).contains(&hosts) && ports == 1 && failed == u64::from(hosts) && slow, "{hosts}");
+    }
 
     fn vain(attempts: u64, hosts: u32, ports: u32) -> Reach {
         Reach { attempts, hosts, ports, unanswered: attempts, ..Reach::default() }
