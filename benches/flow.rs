@@ -134,6 +134,7 @@ fn endpoints(criterion: &mut Criterion) {
                 responder: end(0xc0a8_0000 + number % 65_536, 3007),
                 time: Timestamp::from_parts(1_700_000_000, number * 1000),
                 asks: true,
+                bare: false,
             }));
         });
     });

@@ -77,7 +77,7 @@ pub const CATALOGUE: &[(&str, &str, &str)] = &[
     ),
     (
         "fan_out",
-        "hosts and ports the originator asked lately, and the share that failed",
+        "hosts and ports the originator asked lately (in minutes, or else in hours), and the share that failed",
         "filter on the originator's address; count responders and refusals",
     ),
     (
@@ -141,7 +141,8 @@ pub const CATALOGUE: &[(&str, &str, &str)] = &[
     (
         "odd_flags",
         "TCP control bits that no connection begins with",
-        "the flags of the flow's first packet: none, FIN only, FIN+PSH+URG, SYN with FIN or RST",
+        "the flags of the flow's first packet: none, FIN only, FIN+PSH+URG, SYN with FIN or RST; \
+         ACK or FIN+ACK when its originator sends these to many places, which reset them",
     ),
     ("tunnel_carrier", "the flow carried the outer packets of a tunnel", "decode the payload as the tunnel"),
     (

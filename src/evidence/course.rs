@@ -33,13 +33,11 @@ pub(super) fn opening(flow: &Flow, outcome: Outcome) -> Opening {
             && matches!(outcome, Outcome::Established | Outcome::Opened | Outcome::Reset);
         return if completed { Opening::Completed } else { Opening::None };
     }
-    let history = &flow.history;
-    if !history.has(b'h') {
-        Opening::None
-    } else if history.has(b'A') || history.has(b'D') || history.has(b'F') {
-        Opening::Completed
-    } else if history.has(b'S') {
+    let went_on = || b"ADF".iter().any(|&letter| flow.history.has(letter));
+    if flow.is_half_open() {
         Opening::Half
+    } else if flow.history.has(b'h') && went_on() {
+        Opening::Completed
     } else {
         Opening::None
     }
@@ -85,9 +83,12 @@ pub(super) fn is_cut(transport: Transport, head: &Head, payload_bytes: u64) -> b
     kept > 0 && (!head.from_start || (transport == Transport::Tcp && kept < wanted))
 }
 
-/// The name of a probe by its control bits. With payload or a longer conversation it is no probe.
-pub(super) fn odd_flags(flow: &Flow) -> Option<&'static str> {
+/// The name of a probe by its control bits. With payload or a longer conversation it is no probe. An
+/// acknowledgement or the end of a connection that nobody saw is one only when it is one of many (`swept`).
+pub(super) fn odd_flags(flow: &Flow, swept: bool) -> Option<&'static str> {
     const FIN: u8 = TcpFlags::FIN;
+    const ACK: u8 = TcpFlags::ACK;
+    const FIN_ACK: u8 = TcpFlags::FIN | TcpFlags::ACK;
     const XMAS: u8 = TcpFlags::FIN | TcpFlags::PSH | TcpFlags::URG;
     let is_short =
         flow.orig.packets > 0 && flow.orig.packets <= PROBE_PACKETS_MAX && flow.orig.payload_bytes == 0;
@@ -99,6 +100,8 @@ pub(super) fn odd_flags(flow: &Flow) -> Option<&'static str> {
         0 => Some("null"),
         FIN => Some("fin"),
         XMAS => Some("xmas"),
+        ACK if swept && flow.is_stray() => Some("ack"),
+        FIN_ACK if swept && flow.is_stray() => Some("fin_ack"),
         // All bits of one side are or-ed: only in a single packet do SYN and FIN stand side by side.
         _ if flow.orig.packets == 1 && flags.has(TcpFlags::SYN | TcpFlags::FIN) => Some("syn_fin"),
         _ if flow.orig.packets == 1 && flags.has(TcpFlags::SYN | TcpFlags::RST) => Some("syn_rst"),

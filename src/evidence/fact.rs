@@ -123,6 +123,10 @@ pub enum Fact {
         failed: u64,
         /// True when nearly every host was asked at a port of its own, as a peer-to-peer client does.
         scattered: bool,
+        /// True when the same places were asked again and again, as one who watches them does.
+        repeated: bool,
+        /// True when it took hours, and the last minutes show nothing.
+        slow: bool,
     },
     /// Many originators asked this responder; distinct ones.
     FanIn(u32),
@@ -228,8 +232,9 @@ impl Fact {
             Self::RefusedBy(refusal) => FactValue::Text(refusal.value()),
             Self::Retries { attempts, .. } => FactValue::Number(u64::from(*attempts)),
             Self::Knocks(knocks) => FactValue::Text(Cow::Owned(say_knocks(knocks))),
-            Self::FanOut { hosts, ports, ended, failed, .. } => FactValue::Text(Cow::Owned(format!(
-                "{hosts} hosts, {ports} ports, {failed} of {ended} failed"
+            Self::FanOut { hosts, ports, ended, failed, slow, .. } => FactValue::Text(Cow::Owned(format!(
+                "{hosts} hosts, {ports} ports, {failed} of {ended} failed{}",
+                if *slow { ", over hours" } else { "" }
             ))),
             Self::FanIn(count) | Self::ListenerKnown(count) => FactValue::Number(u64::from(*count)),
             Self::SourceInEphemeralRange(systems)

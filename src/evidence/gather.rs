@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::course::{Opening, is_cut, is_two_way, odd_flags, opening, refusal, unasked};
 use super::fact::{Evidence, Fact, LocalProcess};
 use super::os_hint::os_hint;
+use super::reach::{fan_out, is_sweep_of_strays};
 use super::speech::add_spoken;
 use super::tenant::{bears_the_name, best, expecting, is_silent, tenant};
 use crate::flow::{Basis, Flow, Knocks, Listener, Outcome, Reach, Sought};
@@ -17,8 +18,6 @@ use crate::payload::{Announcement, App, AppProto, Details};
 use crate::registry::{Claim, ClaimKind, Claims, PortStatus, Tags, Tier};
 use crate::wire::Transport;
 
-/// Hosts or ports from which on an originator's reach is worth saying.
-const FAN_OUT_MIN: u32 = 5;
 /// Originators from which on a responder's popularity is worth saying.
 const FAN_IN_MIN: u32 = 5;
 /// Where the ranges in use today begin: Linux from 32768 on, the others from 49152 on.
@@ -45,8 +44,10 @@ pub struct Context<'a> {
     pub originator_claims: Claims,
     /// Status of the originator's port.
     pub originator_status: PortStatus,
-    /// How far the originator reached lately.
+    /// How far the originator reached lately, in the manner of this flow.
     pub reach: Reach,
+    /// The same over hours.
+    pub long_reach: Reach,
     /// How the originator asked the responder lately, this flow included.
     pub knocks: Knocks,
     /// Who sought the responder lately.
@@ -78,6 +79,7 @@ impl Context<'_> {
             originator_claims: Claims::default(),
             originator_status: PortStatus::Unassigned,
             reach: Reach::default(),
+            long_reach: Reach::default(),
             knocks: Knocks::default(),
             sought: Sought::default(),
             listener: None,
@@ -98,9 +100,9 @@ pub fn gather(flow: Flow, app: AppProto, context: &Context<'_>) -> Evidence {
     add_course(&mut facts, &flow, context);
     add_behaviour(&mut facts, &flow, context);
     add_ports(&mut facts, &flow, context);
-    add_capture(&mut facts, &flow);
+    add_capture(&mut facts, &flow, context);
     add_payload(&mut facts, &flow, app, context);
-    add_oddities(&mut facts, &flow);
+    add_oddities(&mut facts, &flow, context);
     Evidence {
         outcome: context.outcome,
         app,
@@ -177,9 +179,9 @@ fn add_behaviour(facts: &mut Vec<Fact>, flow: &Flow, context: &Context<'_>) {
     if context.knocks.attempts > 1 {
         facts.push(Fact::Knocks(context.knocks));
     }
-    let Reach { hosts, ports, .. } = context.reach;
-    if hosts.max(ports) >= FAN_OUT_MIN {
-        facts.push(fan_out(&context.reach));
+    // Connections from before the capture stray by the dozen: only a sweep of strays is worth saying.
+    if !flow.is_stray() || is_sweep_of_strays(&context.reach) {
+        facts.extend(fan_out(&context.reach, &context.long_reach));
     }
     if context.sought.originators >= FAN_IN_MIN {
         facts.push(Fact::FanIn(context.sought.originators));
@@ -194,17 +196,6 @@ fn add_behaviour(facts: &mut Vec<Fact>, flow: &Flow, context: &Context<'_>) {
 fn answers_to_others(flow: &Flow, context: &Context<'_>) -> u32 {
     let own = u32::from(context.outcome.answered() || flow.history.has(b'h'));
     context.listener.map_or(0, |listener| listener.answers.saturating_sub(own))
-}
-
-/// Attempts whose end is not known yet say nothing: a busy client has many open flows.
-fn fan_out(reach: &Reach) -> Fact {
-    let (hosts, ports) = (reach.hosts, reach.ports);
-    let failed = reach.refused.saturating_add(reach.unanswered);
-    let is_diagonal = hosts > 5 && ports > 5 && ports / 2 <= hosts && hosts / 2 <= ports;
-    // A scan of many ports on many hosts tries each pair; a peer-to-peer client tries each peer once or
-    // twice.
-    let scattered = is_diagonal && reach.attempts <= u64::from(hosts.max(ports)) * 3;
-    Fact::FanOut { hosts, ports, ended: failed.saturating_add(reach.answered), failed, scattered }
 }
 
 fn add_ports(facts: &mut Vec<Fact>, flow: &Flow, context: &Context<'_>) {
@@ -239,7 +230,7 @@ fn is_guess(flow: &Flow) -> bool {
     matches!(flow.direction.basis, Basis::PortRange | Basis::FirstPacket)
 }
 
-fn add_capture(facts: &mut Vec<Fact>, flow: &Flow) {
+fn add_capture(facts: &mut Vec<Fact>, flow: &Flow, context: &Context<'_>) {
     let basis = flow.direction.basis;
     if basis == Basis::FirstPacket {
         facts.push(Fact::FirstPacketOnly);
@@ -249,8 +240,10 @@ fn add_capture(facts: &mut Vec<Fact>, flow: &Flow) {
         facts.push(Fact::NoOpeningSeen);
     }
     let unasked = unasked(flow);
-    // A lone SYN-ACK acknowledges a SYN that nobody saw: that is this very answer, and is said once.
-    if flow.one_sided && unasked.is_none() {
+    // A lone SYN-ACK acknowledges a SYN that nobody saw: that is this very answer, and is said once. A probe
+    // acknowledges what never was.
+    let is_probe = is_sweep_of_strays(&context.reach) && flow.is_stray();
+    if flow.one_sided && unasked.is_none() && !is_probe {
         facts.push(Fact::OneSidedCapture);
     }
     if let Some(unasked) = unasked {
@@ -271,8 +264,8 @@ fn add_payload(facts: &mut Vec<Fact>, flow: &Flow, app: AppProto, context: &Cont
     }
 }
 
-fn add_oddities(facts: &mut Vec<Fact>, flow: &Flow) {
-    if let Some(name) = odd_flags(flow) {
+fn add_oddities(facts: &mut Vec<Fact>, flow: &Flow, context: &Context<'_>) {
+    if let Some(name) = odd_flags(flow, is_sweep_of_strays(&context.reach)) {
         facts.push(Fact::OddFlags(name));
     }
     if flow.carrier {
@@ -429,7 +422,15 @@ mod tests {
     fn what_else_the_originator_did() {
         let knocks =
             Knocks { attempts: 4, answered: 0, regular: true, interval: Some(Duration::from_millis(59_960)) };
-        let reach = Reach { attempts: 100, hosts: 90, ports: 2, answered: 10, refused: 30, unanswered: 60 };
+        let reach = Reach {
+            attempts: 100,
+            hosts: 90,
+            ports: 2,
+            answered: 10,
+            refused: 30,
+            unanswered: 60,
+            half_open: 0,
+        };
         let listener = Listener { first: Timestamp::from_nanos(0), answers: 7 };
         let context = Context {
             knocks,
@@ -446,19 +447,6 @@ mod tests {
         let own = Context { listener: Some(Listener { answers: 1, ..listener }), ..bare(Outcome::Opened) };
         assert_eq!(said("listener_known", tcp(3007, "ShA"), NOTHING, &own), None, "its own answer");
         assert_eq!(said("fan_out", tcp(3007, "S"), NOTHING, &bare(Outcome::Unanswered)), None);
-    }
-
-    #[test]
-    fn a_scan_tries_pairs_and_a_peer_scatters() {
-        let scattered = |attempts, hosts, ports| {
-            let reach = Reach { attempts, hosts, ports, answered: 0, refused: 0, unanswered: attempts };
-            matches!(fan_out(&reach), Fact::FanOut { scattered: true, .. })
-        };
-        assert!(scattered(250, 200, 190)); // peers, each on its port
-        assert!(!scattered(1000, 1, 1000)); // ports of one host
-        assert!(!scattered(250, 250, 1)); // one port of many hosts
-        assert!(!scattered(2540, 254, 10)); // ten ports of a network
-        assert!(!scattered(1_000_000, 1000, 1000)); // all ports of many hosts
     }
 
     #[test]
@@ -559,6 +547,15 @@ mod tests {
         assert_eq!(probe(0x03).unwrap(), "syn_fin");
         assert_eq!(probe(0x06).unwrap(), "syn_rst");
         assert_eq!(probe(0x11), None, "a connection's end");
+        let reach = Reach { attempts: 24, ports: 24, hosts: 1, refused: 20, ..Reach::default() };
+        let swept = |flags| {
+            let mut flow = tcp(3007, "A");
+            (flow.orig.tcp_flags, flow.one_sided) = (flags, true);
+            let context = Context { reach, ..bare(Outcome::Midstream) };
+            assert_eq!(said("one_sided_capture", flow.clone(), NOTHING, &context), None);
+            said("odd_flags", flow, NOTHING, &context)
+        };
+        assert_eq!((swept(0x11).unwrap(), swept(0x10).unwrap()), ("fin_ack".into(), "ack".into()));
         assert_eq!(probe(0x02), None, "an opening");
         let mut flow = udp(4789, 1, 1);
         flow.carrier = true;

@@ -16,6 +16,7 @@ pub(crate) mod example;
 mod fact;
 mod gather;
 mod os_hint;
+mod reach;
 mod speech;
 mod tenant;
 

@@ -13,7 +13,28 @@ pub struct Listener {
     pub answers: u32,
 }
 
-/// How far an originator reached, within the last five to ten minutes of packet time.
+/// How an attempt begins. Reach is counted for each apart: in a capture that begins in the middle, every
+/// connection looks like a stray segment once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Manner {
+    /// With a request: a SYN, or a datagram.
+    Asks,
+    /// With a bare TCP segment that belongs to nothing that was seen: no SYN, no reset, no payload.
+    Strays,
+}
+
+/// What is known of one originator and its attempts at one responder.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Habits {
+    /// How far it reached within the last five to ten minutes.
+    pub reach: Reach,
+    /// How far it reached within the last six to twelve hours.
+    pub long_reach: Reach,
+    /// How it asked the responder.
+    pub knocks: Knocks,
+}
+
+/// How far an originator reached, within a window of packet time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reach {
     /// Flows it opened.
@@ -24,6 +45,8 @@ pub struct Reach {
     pub ports: u32,
     /// Flows that were answered.
     pub answered: u64,
+    /// Flows that were answered with a SYN-ACK that the originator did not take up.
+    pub half_open: u64,
     /// Flows that were refused.
     pub refused: u64,
     /// Flows without any answer.

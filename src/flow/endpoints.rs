@@ -3,7 +3,9 @@
 //!
 //! Fed by one thread in the order of the run and asked from anywhere. Every map has a configured bound and
 //! forgets the entry that came first when it is full, so memory is bounded and what is forgotten does not
-//! depend on hash order. Reach is kept for the last five to ten minutes of packet time, in two halves.
+//! depend on hash order. Reach is kept twice: for the last five to ten minutes of packet time, and, since who
+//! is patient probes once in a quarter of an hour, for the last six to twelve hours; each window in two
+//! halves.
 //!
 //! An originator that reaches widely (more than 14 hosts or ports in a half) does not count among those who
 //! seek an endpoint: a scan seeks nobody in particular, and so it costs one map look-up a flow instead of two
@@ -18,12 +20,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::distinct::{Distinct, even, even_addr};
-use super::{Flow, Knocks, Listener, Opened, Outcome, Reach, Sought};
+use super::{Flow, Habits, Knocks, Listener, Manner, Opened, Outcome, Reach, Sought};
 use crate::time::Timestamp;
 use crate::wire::{Endpoint, Transport};
 
-/// Half the window of packet time in which reach is counted.
-const HALF: Duration = Duration::from_secs(300);
+/// Half the windows of packet time in which reach is counted: the short one and the long one.
+const HALVES: [Duration; 2] = [Duration::from_secs(300), Duration::from_secs(6 * 3600)];
 /// Recent targets remembered per originator.
 const TARGETS_MAX: usize = 8;
 /// Intervals between knocks remembered per target.
@@ -36,7 +38,8 @@ const REGULAR_SPREAD: f64 = 0.2;
 /// Bounds of what is remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EndpointsConfig {
-    /// Originators (addresses), up to about 2.3 KB each. Default 65,536.
+    /// Originators (addresses, by manner), up to about 4 KB each when they reach widely in both windows.
+    /// Default 65,536.
     pub originators_max: usize,
     /// Endpoints that answered, about 80 bytes each. Default 262,144.
     pub listeners_max: usize,
@@ -55,7 +58,7 @@ impl Default for EndpointsConfig {
 /// What endpoints did across flows.
 #[derive(Debug)]
 pub struct Endpoints {
-    originators: Bounded<IpAddr, Originator>,
+    originators: Bounded<(IpAddr, Manner), Originator>,
     listeners: Bounded<(Transport, Endpoint), Option<Listener>>,
     sought: Bounded<(Transport, Endpoint), Distinct>,
 }
@@ -72,38 +75,34 @@ impl Endpoints {
         }
     }
 
-    /// A flow was opened. Those that do not ask (answers, midstream) are nobody's attempt.
+    /// A flow was opened. Answers, and what is already under way, are nobody's attempt.
     pub fn opened(&self, opened: &Opened) {
-        if !opened.asks {
-            return;
-        }
+        let manner = match (opened.asks, opened.bare) {
+            (true, _) => Manner::Asks,
+            (false, true) => Manner::Strays,
+            (false, false) => return,
+        };
         let responder = opened.responder;
         let host = even_addr(responder.addr);
         let port = even(u64::from(responder.port) << 8 | opened.transport as u64);
-        let wide = self.originators.with(opened.originator.addr, |originator| {
+        let wide = self.originators.with((opened.originator.addr, manner), |originator| {
             originator.attempt(opened, host, port);
             originator.is_wide()
         });
-        if !wide {
+        if !wide && opened.asks {
             let who = even_addr(opened.originator.addr);
             self.sought.with((opened.transport, responder), |set| set.insert(who));
         }
     }
 
-    /// A flow is finished, and in vain. Who answered is told by [`Self::answered`], which may be long before
-    /// the end.
-    pub fn closed(&self, flow: &Flow, outcome: Outcome) {
-        if flow.asked() {
-            self.ended(flow.originator.addr, outcome);
-        }
-    }
-
-    /// The same of a flow whose request was seen, in fewer words.
-    pub fn ended(&self, originator: IpAddr, outcome: Outcome) {
-        if matches!(outcome, Outcome::Refused | Outcome::Unanswered | Outcome::OneWay)
-            && let Some(mut originator) = self.originators.map.get_mut(&originator)
+    /// A flow has ended ([`Flow::attempt`]). That a request was answered is told by [`Self::answered`], which
+    /// may be long before the end.
+    pub fn ended(&self, originator: IpAddr, manner: Manner, outcome: Outcome) {
+        let is_vain = matches!(outcome, Outcome::Refused | Outcome::Unanswered | Outcome::OneWay);
+        if (is_vain || manner == Manner::Strays)
+            && let Some(mut originator) = self.originators.map.get_mut(&(originator, manner))
         {
-            originator.failed(outcome);
+            originator.windows.iter_mut().for_each(|window| window.ended(outcome));
         }
     }
 
@@ -114,9 +113,9 @@ impl Endpoints {
             known.answers = known.answers.saturating_add(1);
         });
         if flow.asked()
-            && let Some(mut originator) = self.originators.map.get_mut(&flow.originator.addr)
+            && let Some(mut originator) = self.originators.map.get_mut(&(flow.originator.addr, Manner::Asks))
         {
-            originator.succeeded(flow.transport, flow.responder);
+            originator.succeeded(flow);
         }
     }
 
@@ -126,28 +125,19 @@ impl Endpoints {
         self.listeners.map.get(&(transport, endpoint)).and_then(|known| *known)
     }
 
-    /// How widely an originator asked lately.
+    /// What an originator did lately in this manner, and how it asked one endpoint.
     #[must_use]
-    pub fn reach(&self, originator: IpAddr) -> Reach {
-        self.originators.map.get(&originator).map_or_else(Reach::default, |known| known.reach())
-    }
-
-    /// How an originator asked one endpoint.
-    #[must_use]
-    pub fn knocks(&self, originator: IpAddr, transport: Transport, responder: Endpoint) -> Knocks {
-        self.reach_and_knocks(originator, transport, responder).1
-    }
-
-    /// Both, for the price of one look-up.
-    #[must_use]
-    pub fn reach_and_knocks(
+    pub fn habits(
         &self,
         originator: IpAddr,
+        manner: Manner,
         transport: Transport,
         responder: Endpoint,
-    ) -> (Reach, Knocks) {
-        let Some(known) = self.originators.map.get(&originator) else { return Default::default() };
-        (known.reach(), known.target(transport, responder).map_or_else(Knocks::default, Target::knocks))
+    ) -> Habits {
+        let Some(known) = self.originators.map.get(&(originator, manner)) else { return Habits::default() };
+        let [reach, long_reach] = known.windows.each_ref().map(Window::reach);
+        let knocks = known.target(transport, responder).map_or_else(Knocks::default, Target::knocks);
+        Habits { reach, long_reach, knocks }
     }
 
     /// Who asked for an endpoint.
@@ -192,9 +182,18 @@ impl<K: Copy + Eq + Hash, V: Default> Bounded<K, V> {
     }
 }
 
-/// One address that asks.
+/// One address that asks, or strays.
 #[derive(Debug, Default)]
 struct Originator {
+    /// The short one and the long one.
+    windows: [Window; 2],
+    /// Last ones, in the order they were first asked.
+    targets: VecDeque<Target>,
+}
+
+/// What was tried within a stretch of packet time.
+#[derive(Debug, Default)]
+struct Window {
     /// Number of the newer half since the epoch.
     half: i64,
     newer: Half,
@@ -202,14 +201,13 @@ struct Originator {
     /// Hosts and ports of both halves, while the older one has any. Kept up with every attempt because it is
     /// asked for with every verdict, and merging sketches costs more than one insertion.
     together: Option<Box<[Distinct; 2]>>,
-    /// Last ones, in the order they were first asked.
-    targets: VecDeque<Target>,
 }
 
 #[derive(Debug, Default)]
 struct Half {
     attempts: u64,
     answered: u64,
+    half_open: u64,
     refused: u64,
     unanswered: u64,
     hosts: Distinct,
@@ -218,13 +216,9 @@ struct Half {
 
 impl Originator {
     fn attempt(&mut self, opened: &Opened, host: u64, port: u64) {
-        self.advance(opened.time);
-        self.newer.attempts += 1;
-        self.newer.hosts.insert(host);
-        self.newer.ports.insert(port);
-        if let Some(together) = &mut self.together {
-            together[0].insert(host);
-            together[1].insert(port);
+        for (window, half) in self.windows.iter_mut().zip(HALVES) {
+            window.advance(opened.time, half);
+            window.attempt(host, port);
         }
         let (transport, responder) = (opened.transport, opened.responder);
         if let Some(target) = self.targets.iter_mut().find(|target| target.is(transport, responder)) {
@@ -236,24 +230,31 @@ impl Originator {
         self.targets.push_back(Target::new(transport, responder, opened.time));
     }
 
-    fn failed(&mut self, outcome: Outcome) {
-        match outcome {
-            Outcome::Refused => self.newer.refused += 1,
-            Outcome::Unanswered | Outcome::OneWay => self.newer.unanswered += 1,
-            _ => {}
+    fn succeeded(&mut self, flow: &Flow) {
+        let half_open = flow.is_half_open();
+        for Window { newer, .. } in &mut self.windows {
+            *(if half_open { &mut newer.half_open } else { &mut newer.answered }) += 1;
         }
-    }
-
-    fn succeeded(&mut self, transport: Transport, responder: Endpoint) {
-        self.newer.answered += 1;
-        if let Some(target) = self.targets.iter_mut().find(|target| target.is(transport, responder)) {
+        let is_it = |target: &&mut Target| target.is(flow.transport, flow.responder);
+        if let Some(target) = self.targets.iter_mut().find(is_it) {
             target.answered = target.answered.saturating_add(1);
         }
     }
 
+    fn is_wide(&self) -> bool {
+        let newer = &self.windows[0].newer;
+        !newer.hosts.is_exact() || !newer.ports.is_exact()
+    }
+
+    fn target(&self, transport: Transport, responder: Endpoint) -> Option<&Target> {
+        self.targets.iter().find(|target| target.is(transport, responder))
+    }
+}
+
+impl Window {
     /// Moves the window on; a time before it counts in its newer half.
-    fn advance(&mut self, time: Timestamp) {
-        let half = time.as_seconds().div_euclid(HALF.as_secs().cast_signed());
+    fn advance(&mut self, time: Timestamp, half: Duration) {
+        let half = time.as_seconds().div_euclid(half.as_secs().cast_signed());
         if half <= self.half && self.newer.attempts > 0 {
             return;
         }
@@ -264,8 +265,22 @@ impl Originator {
         self.half = half;
     }
 
-    fn is_wide(&self) -> bool {
-        !self.newer.hosts.is_exact() || !self.newer.ports.is_exact()
+    fn attempt(&mut self, host: u64, port: u64) {
+        self.newer.attempts += 1;
+        self.newer.hosts.insert(host);
+        self.newer.ports.insert(port);
+        if let Some(together) = &mut self.together {
+            together[0].insert(host);
+            together[1].insert(port);
+        }
+    }
+
+    fn ended(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Refused => self.newer.refused += 1,
+            Outcome::Unanswered | Outcome::OneWay => self.newer.unanswered += 1,
+            _ => self.newer.answered += 1,
+        }
     }
 
     fn reach(&self) -> Reach {
@@ -277,13 +292,10 @@ impl Originator {
             hosts: counted(hosts),
             ports: counted(ports),
             answered: newer.answered + older.answered,
+            half_open: newer.half_open + older.half_open,
             refused: newer.refused + older.refused,
             unanswered: newer.unanswered + older.unanswered,
         }
-    }
-
-    fn target(&self, transport: Transport, responder: Endpoint) -> Option<&Target> {
-        self.targets.iter().find(|target| target.is(transport, responder))
     }
 }
 
@@ -347,7 +359,13 @@ mod tests {
             responder: to,
             time: Timestamp::from_parts(seconds, 0),
             asks: true,
+            bare: false,
         });
+    }
+
+    /// What an address that asks is known for, asked about the end 9:`port`.
+    fn habits(endpoints: &Endpoints, from: u32, port: u16) -> Habits {
+        endpoints.habits(end(from, 0).addr, Manner::Asks, Transport::Tcp, end(9, port))
     }
 
     #[test]
@@ -358,13 +376,17 @@ mod tests {
             ask(&endpoints, 1, end(100 + host, 81), 290);
         }
         ask(&endpoints, 1, end(100, 82), 310);
-        let reach = endpoints.reach(end(1, 0).addr);
+        let reach = habits(&endpoints, 1, 80).reach;
         assert_eq!((reach.attempts, reach.hosts, reach.ports), (11, 5, 3));
         ask(&endpoints, 1, end(100, 83), 650);
-        assert_eq!(endpoints.reach(end(1, 0).addr).attempts, 2);
+        assert_eq!(habits(&endpoints, 1, 80).reach.attempts, 2);
         ask(&endpoints, 1, end(100, 83), 9_000);
-        assert_eq!(endpoints.reach(end(1, 0).addr).attempts, 1);
-        assert_eq!(endpoints.reach(end(2, 0).addr), Reach::default());
+        assert_eq!(habits(&endpoints, 1, 80).reach.attempts, 1);
+        assert_eq!(habits(&endpoints, 2, 80).reach, Reach::default());
+        let long = habits(&endpoints, 1, 80).long_reach;
+        assert_eq!((long.attempts, long.hosts, long.ports), (13, 5, 4), "the long window forgets later");
+        ask(&endpoints, 1, end(100, 83), 50_000);
+        assert_eq!(habits(&endpoints, 1, 80).long_reach.attempts, 1);
     }
 
     #[test]
@@ -374,12 +396,15 @@ mod tests {
         flow.history.push(b'S');
         ask(&endpoints, 1, flow.responder, 1);
         for outcome in [Outcome::Refused, Outcome::Unanswered, Outcome::Established] {
-            endpoints.closed(&flow, outcome);
+            endpoints.ended(flow.originator.addr, Manner::Asks, outcome);
         }
         endpoints.answered(&flow);
-        let reach = endpoints.reach(flow.originator.addr);
+        flow.history.push(b'h');
+        endpoints.answered(&flow);
+        let reach = habits(&endpoints, 1, 80).reach;
+        assert_eq!(reach.half_open, 1);
         assert_eq!((reach.answered, reach.refused, reach.unanswered), (1, 1, 1));
-        assert_eq!(endpoints.knocks(flow.originator.addr, Transport::Tcp, flow.responder).answered, 1);
+        assert_eq!(habits(&endpoints, 1, 80).knocks.answered, 2);
     }
 
     #[test]
@@ -389,11 +414,30 @@ mod tests {
             ask(&endpoints, 1, end(9, 80), knock * 60 + knock % 2);
             ask(&endpoints, 1, end(9, 81), knock * knock * knock);
         }
-        let knocks = |port| endpoints.knocks(end(1, 0).addr, Transport::Tcp, end(9, port));
+        let knocks = |port| habits(&endpoints, 1, port).knocks;
         assert_eq!((knocks(80).attempts, knocks(80).regular), (12, true));
         assert_eq!(knocks(80).interval, Some(Duration::from_secs(60)));
         assert!(!knocks(81).regular);
         assert_eq!(knocks(82), Knocks::default());
+    }
+
+    #[test]
+    fn strays_are_counted_apart() {
+        let endpoints = Endpoints::new(&EndpointsConfig::default());
+        let stray = |host, asks, bare| {
+            let (transport, time) = (Transport::Tcp, Timestamp::from_parts(1, 0));
+            let (originator, responder) = (end(1, 40_000), end(host, 80));
+            endpoints.opened(&Opened { transport, originator, responder, time, asks, bare });
+        };
+        stray(9, false, true);
+        stray(10, false, true);
+        stray(11, false, false); // an answer is no attempt
+        for outcome in [Outcome::Refused, Outcome::Midstream] {
+            endpoints.ended(end(1, 0).addr, Manner::Strays, outcome);
+        }
+        assert_eq!(habits(&endpoints, 1, 80), Habits::default());
+        let reach = endpoints.habits(end(1, 0).addr, Manner::Strays, Transport::Tcp, end(9, 80)).reach;
+        assert_eq!((reach.hosts, reach.refused, reach.answered), (2, 1, 1));
     }
 
     #[test]

@@ -53,6 +53,8 @@ pub struct Opened {
     /// True when the packet was a request (SYN or datagram), false when it was an answer (SYN-ACK, RST) or
     /// midstream.
     pub asks: bool,
+    /// True when it was a bare TCP segment: neither SYN nor reset, and no payload.
+    pub bare: bool,
 }
 
 /// Payload of a tapped flow, or a datagram that was overheard.

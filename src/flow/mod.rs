@@ -41,7 +41,7 @@ mod script;
 #[cfg(test)]
 mod tests;
 
-pub use behaviour::{Knocks, Listener, Reach, Sought};
+pub use behaviour::{Habits, Knocks, Listener, Manner, Reach, Sought};
 pub use config::{Config, Counters, Timeouts};
 pub use distinct::{Distinct, even, even_addr};
 pub use endpoints::{Endpoints, EndpointsConfig};

@@ -1,7 +1,10 @@
 //! What a flow comes to: the outcome in one word, EVE's state, and the same flow told from the other side.
 
-use super::{ConnState, Direction, EndReason, Flow, Outcome, State};
-use crate::wire::Transport;
+use super::{ConnState, Direction, EndReason, Flow, Manner, Outcome, State};
+use crate::wire::{TcpFlags, Transport};
+
+/// Packets of a stray: a probe and a few repetitions.
+const STRAY_PACKETS_MAX: u64 = 3;
 
 impl Flow {
     /// How the conversation went.
@@ -49,6 +52,41 @@ impl Flow {
             Transport::Tcp => b"hadfs".iter().any(|&letter| self.history.has(letter)),
             Transport::Udp | Transport::Sctp => self.resp.packets > 0,
         }
+    }
+
+    /// True when all there is of it are up to three bare TCP segments that opened nothing, and at most resets
+    /// in return: what ACK, FIN and similar scans look like, and now and then the end of a connection.
+    #[must_use]
+    pub fn is_stray(&self) -> bool {
+        let (sent, returned) = (TcpFlags(self.orig.tcp_flags), TcpFlags(self.resp.tcp_flags));
+        self.transport == Transport::Tcp
+            && (1..=STRAY_PACKETS_MAX).contains(&self.orig.packets)
+            && !sent.any(TcpFlags::SYN | TcpFlags::RST)
+            && self.orig.payload_bytes == 0
+            && self.resp.payload_bytes == 0
+            && (self.resp.packets == 0
+                || returned.has(TcpFlags::RST) && !returned.any(TcpFlags::SYN | TcpFlags::FIN))
+    }
+
+    /// The manner in which its originator began, and what came of it; nothing when it is an answer or ICMP's
+    /// word alone.
+    #[must_use]
+    pub fn attempt(&self) -> Option<(Manner, Outcome)> {
+        if self.asked() {
+            return Some((Manner::Asks, self.outcome()));
+        }
+        if !self.is_stray() {
+            return (self.transport == Transport::Tcp).then_some((Manner::Strays, Outcome::Midstream));
+        }
+        let is_refused = self.resp.packets > 0 || self.is_refused_by_icmp();
+        Some((Manner::Strays, if is_refused { Outcome::Refused } else { Outcome::Unanswered }))
+    }
+
+    /// True when the responder was ready to open and the originator did not go on.
+    #[must_use]
+    pub fn is_half_open(&self) -> bool {
+        let went_on = b"ADF".iter().any(|&letter| self.history.has(letter));
+        self.transport == Transport::Tcp && self.history.has(b'S') && self.history.has(b'h') && !went_on
     }
 
     /// True when an ICMP error said that the responder cannot be reached.

@@ -593,7 +593,12 @@ fn opened(packet: &Packet<'_>) -> Opened {
     let is_icmp = matches!(packet.role, Role::IcmpError { .. });
     let answers = !is_icmp && packet.tcp.flags.has(TcpFlags::SYN | TcpFlags::ACK);
     let (originator, responder) = if answers { (packet.dst, packet.src) } else { (packet.src, packet.dst) };
-    Opened { transport: packet.transport, originator, responder, time: packet.time, asks: asks(packet) }
+    let bare = packet.transport == Transport::Tcp
+        && !is_icmp
+        && packet.payload_len == 0
+        && !packet.tcp.flags.any(TcpFlags::SYN | TcpFlags::RST);
+    let (transport, time, asks) = (packet.transport, packet.time, asks(packet));
+    Opened { transport, originator, responder, time, asks, bare }
 }
 
 /// An empty head that begins where the stream began, if that was seen.

@@ -16,7 +16,7 @@ use super::desk::Desk;
 use super::worker::Happening;
 use crate::bucket::Buckets;
 use crate::evidence::{self, Context, Fact};
-use crate::flow::{self, Endpoints, Flow, Hints, Order, Outcome};
+use crate::flow::{self, Endpoints, Flow, Habits, Hints, Manner, Order, Outcome};
 use crate::host::{Listeners, Process};
 use crate::payload::{Announced, Announcement, App, AppProto, Conversations, Details, Words};
 use crate::registry::{Claim, ClaimKind, Registry};
@@ -139,11 +139,15 @@ impl Judge {
                 let findings = self.alerts(&verdict, desk);
                 self.buckets.found(&verdict, findings);
             }
-            Happening::Ended(originator, outcome) => self.endpoints.ended(originator, outcome),
+            Happening::Ended(originator, manner, outcome) => {
+                self.endpoints.ended(originator, manner, outcome);
+            }
             Happening::Closed(flow, app, details) => {
                 // When the input ends, all open flows end at once: what became of them was told before.
-                if order.rank != Order::END {
-                    self.endpoints.closed(&flow, flow.outcome());
+                if order.rank != Order::END
+                    && let Some((manner, outcome)) = flow.attempt()
+                {
+                    self.endpoints.ended(flow.originator.addr, manner, outcome);
                 }
                 // What was never due is heard now; it was said in the first packet.
                 self.listen_to_heads(&flow, app.app, flow.first_frame);
@@ -210,8 +214,9 @@ impl Judge {
             _ => app,
         };
         let (registry, transport, port) = (&self.knowledge.registry, flow.transport, flow.responder.port);
-        let (reach, knocks) =
-            self.endpoints.reach_and_knocks(flow.originator.addr, transport, flow.responder);
+        let manner = if flow.is_stray() { Manner::Strays } else { Manner::Asks };
+        let Habits { reach, long_reach, knocks } =
+            self.endpoints.habits(flow.originator.addr, manner, transport, flow.responder);
         let context = Context {
             outcome,
             claims: Arc::clone(registry.on(transport, port)),
@@ -223,6 +228,7 @@ impl Judge {
             originator_claims: Arc::clone(registry.on(transport, flow.originator.port)),
             originator_status: registry.status(transport, flow.originator.port),
             reach,
+            long_reach,
             knocks,
             sought: self.endpoints.sought(transport, flow.responder),
             listener: self.endpoints.listener(transport, flow.responder),

@@ -6,7 +6,7 @@ use arrayvec::ArrayVec;
 
 use super::crew::Events;
 use crate::capture::{Burst, LinkType};
-use crate::flow::{self, Ears, Event, Flow, Keep, Living, Opened, Order, Outcome, Said, Table};
+use crate::flow::{self, Ears, Event, Flow, Keep, Living, Manner, Opened, Order, Outcome, Said, Table};
 use crate::payload::{self, App, AppProto, Carrier, Details};
 use crate::time::Timestamp;
 use crate::wire::{Decoder, Limits, Packet, Scratch, Skip, Skips, Transport};
@@ -26,7 +26,7 @@ pub(super) enum Happening {
     /// It is over.
     Closed(Box<Flow>, AppProto, Option<Box<Details>>),
     /// The input ended, and of a flow of this originator nothing better came.
-    Ended(IpAddr, Outcome),
+    Ended(IpAddr, Manner, Outcome),
 }
 
 /// A part of the end of the input, in the order in which parts are told: first what was due, then what
@@ -191,10 +191,11 @@ fn part<'a>(living: &'a [Living], at: &mut usize) -> Option<(u64, &'a [Living])>
     Some((number, part))
 }
 
-/// What the originator of a flow is to be told of it, when the flow asked and the answer was not yes.
+/// What the originator of a flow is to be told of it.
 fn outcome(living: Living, flow: &Flow, clock: Timestamp) -> Option<(Order, Happening)> {
     let order = Order { clock, rank: Order::END, frame: living.frame, layer: 0 };
-    flow.asked().then(|| (order, Happening::Ended(flow.originator.addr, flow.outcome())))
+    let (manner, outcome) = flow.attempt()?;
+    Some((order, Happening::Ended(flow.originator.addr, manner, outcome)))
 }
 
 /// Answers the table when it asks what a flow speaks.

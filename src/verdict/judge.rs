@@ -300,8 +300,15 @@ mod tests {
 
     #[test]
     fn scan_by_fan_out_whatever_the_probe_found() {
-        let reach =
-            Reach { attempts: 1000, hosts: 1, ports: 1000, answered: 3, refused: 300, unanswered: 300 };
+        let reach = Reach {
+            attempts: 1000,
+            hosts: 1,
+            ports: 1000,
+            answered: 3,
+            refused: 300,
+            unanswered: 300,
+            half_open: 0,
+        };
         for (history, outcome) in [
             ("S", Outcome::Unanswered),
             ("Sr", Outcome::Refused),
@@ -324,10 +331,24 @@ mod tests {
 
     #[test]
     fn busy_clients_and_peers_do_not_scan() {
-        let busy =
-            Reach { attempts: 5000, hosts: 3000, ports: 3, answered: 4000, refused: 20, unanswered: 300 };
-        let peer =
-            Reach { attempts: 400, hosts: 390, ports: 380, answered: 40, refused: 60, unanswered: 300 };
+        let busy = Reach {
+            attempts: 5000,
+            hosts: 3000,
+            ports: 3,
+            answered: 4000,
+            refused: 20,
+            unanswered: 300,
+            half_open: 0,
+        };
+        let peer = Reach {
+            attempts: 400,
+            hosts: 390,
+            ports: 380,
+            answered: 40,
+            refused: 60,
+            unanswered: 300,
+            half_open: 0,
+        };
         for reach in [busy, peer] {
             let verdict = judged(tcp(3007, "S"), NOTHING, &Context { reach, ..dormant(Outcome::Unanswered) });
             assert_ne!(verdict.story, Story::Scan, "{:?}", verdict.stories);

@@ -71,7 +71,8 @@ pub(super) fn of(fact: &Fact) -> Row {
         Fact::LocalProcess(local) => local.claim.as_deref().map_or(&[], of_process),
         Fact::Retries { attempts, datagrams } => of_retries(*attempts, *datagrams),
         Fact::Knocks(knocks) => of_knocks(knocks.attempts, knocks.answered, knocks.regular),
-        Fact::FanOut { hosts, ports, ended, failed, scattered } => {
+        Fact::FanOut { repeated: true, .. } => WATCHES,
+        Fact::FanOut { hosts, ports, ended, failed, scattered, .. } => {
             of_fan_out(*hosts.max(ports), *ended, *failed, *scattered)
         }
         Fact::Registered(claim) if claim.dead => DEAD,
@@ -343,11 +344,12 @@ fn of_fan_out(places: u32, ended: u64, failed: u64, scattered: bool) -> Row {
         (.., ..=50) => &[(Scan, -1.0)], // a busy client, resolver or monitor: most of it works
         // A peer-to-peer client whose peers are gone looks like this: each host on a port of its own.
         (_, 5.., _) if scattered => &[(Scan, 1.5)],
-        (100.., 15.., 70..) => &[
+        (100.., 15.., 75..) => &[
             (Scan, 7.0),         // nobody asks a hundred places in vain by mistake
             (Misdirected, -1.0), // many targets
         ],
-        (15.., 15.., 60..) | (15.., 5.., 80..) => &[
+        // At night two in three clients of a backup server are switched off.
+        (15.., 15.., 75..) | (15.., 5.., 80..) => &[
             (Scan, 4.5),         // a sweep, or a client with a very old address book
             (Misdirected, -0.5), // many targets
         ],
@@ -355,6 +357,9 @@ fn of_fan_out(places: u32, ended: u64, failed: u64, scattered: bool) -> Row {
         _ => &[],
     }
 }
+
+/// The same places again and again, and few ports: however many are down.
+const WATCHES: Row = &[(Scan, -1.0)]; // a monitor knows where it asks; who searches moves on
 
 const FAN_IN: Row = &[
     (Backscatter, 0.5),          // a victim answers many addresses

@@ -208,7 +208,9 @@ impl Case<'_> {
             edits.push(Edit::plain(&[], Fact::Knocks(knocks)));
         }
         if failed || self.has("half_open") {
-            let many = Fact::FanOut { hosts: 1, ports: 100, ended: 100, failed: 100, scattered: false };
+            let (hosts, ports, ended, failed) = (1, 100, 100, 100);
+            let (scattered, repeated, slow) = (false, false, false);
+            let many = Fact::FanOut { hosts, ports, ended, failed, scattered, repeated, slow };
             edits.push(Edit::plain(&["fan_out"], many));
         }
         edits

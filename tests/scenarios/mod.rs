@@ -8,7 +8,9 @@
 
 mod matrix;
 mod meetings;
+mod near;
 mod revised;
+mod scans;
 mod shapes;
 mod stories;
 
@@ -82,6 +84,8 @@ pub(crate) fn all() -> Vec<Scenario> {
     all.extend(shapes::all());
     all.extend(meetings::all());
     all.extend(revised::all());
+    all.extend(scans::all());
+    all.extend(near::all());
     all.sort_by(|a, b| a.name.cmp(&b.name));
     all
 }

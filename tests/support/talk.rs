@@ -152,6 +152,7 @@ const SYN: u8 = 2;
 const RST: u8 = 4;
 const PSH: u8 = 8;
 const ACK: u8 = 16;
+const URG: u8 = 32;
 
 impl Tcp<'_> {
     /// Lets time pass.
@@ -212,6 +213,17 @@ impl Tcp<'_> {
         self.send(Who::Responder, RST | ACK, &[]);
     }
 
+    /// The originator resets: what a scanner's system says to an answer that it did not expect.
+    pub(crate) fn abandon(mut self) {
+        self.send(Who::Originator, RST, &[]);
+    }
+
+    /// The originator sends one segment with these control bits, whatever they mean.
+    pub(crate) fn probe(mut self, flags: u8) -> Self {
+        self.send(Who::Originator, flags, &[]);
+        self
+    }
+
     fn say(mut self, who: Who, bytes: &[u8]) -> Self {
         for segment in bytes.chunks(SEGMENT_BYTES_MAX) {
             self.send(who, PSH | ACK, segment);
@@ -228,6 +240,7 @@ impl Tcp<'_> {
         header.rst = flags & RST != 0;
         header.psh = flags & PSH != 0;
         header.ack = flags & ACK != 0;
+        header.urg = flags & URG != 0;
         if header.ack {
             header.acknowledgment_number = self.next[who.other() as usize];
         }
