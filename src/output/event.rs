@@ -84,11 +84,11 @@
 //! # `ghostport` in stats records
 //! `packets{read, decoded, skipped{reason: n}}`: every reason is always there, and `read = decoded + Σ
 //! skipped` exactly; `bytes`; `flows{opened, closed, open, evicted_half_open, evicted_other}`; `alerts`
-//! (lines), `alerted_flows` (flows that those lines stand for); `rules{suppressed, expected, held_back,
-//! closed_early}` (silenced by an entry of either kind; below a threshold and in no alert since;
-//! aggregates closed because too many were open); `capture{received, dropped_kernel, dropped_interface}`
-//! (absent in replay); `damaged` (damaged places in the input); `lines_lost` (lines an output could not
-//! take).
+//! (lines), `alerted_flows` (flows with `alerted`: those that a line stands for, without those that a
+//! threshold had held back before); `rules{suppressed, expected, held_back, closed_early}` (silenced by
+//! an entry of either kind; below a threshold and in no alert since; aggregates closed because too many
+//! were open); `capture{received, dropped_kernel, dropped_interface}` (absent in replay); `damaged`
+//! (damaged places in the input); `lines_lost` (lines an output could not take).
 //!
 //! # With `--eve-extra metadata`
 //! Every line validates against Suricata's published `etc/schema.json` of 7.0 and 8.0. The same data has the

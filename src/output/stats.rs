@@ -23,7 +23,8 @@ pub struct Stats<'a> {
     pub flows: FlowTotals,
     /// Alert lines.
     pub alerts: u64,
-    /// Flows that those lines stand for, each counted once.
+    /// Flows that one of those lines stands for, each counted once; what a threshold had held back before
+    /// is not among them.
     pub alerted_flows: u64,
     /// Findings silenced by `suppress` entries.
     pub suppressed: u64,
