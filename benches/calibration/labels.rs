@@ -36,7 +36,7 @@ pub(crate) const DISPUTED: [(&str, &str); 6] = [
         "2375/tcp is IANA's docker, the REST API in plain HTTP: what speaks there is what is registered",
     ),
     ("GT0095", "8554/tcp is IANA's rtsp-alt: RTSP there is what is registered"),
-    ("GT0257", "MSMQ always listens on 2103/tcp: nobody negotiated it, and IANA gave it to zephyr-clt"),
+    ("GT0257", "MSMQ's RPC is on 2103/tcp by default: nobody negotiated it, and IANA gave it to zephyr-clt"),
     ("GT1154", "IANA gives 8009/tcp to nvme-disc; AJP lives there without a registration: a squatter"),
     ("GT1156", "what speaks on 8080/tcp is Ookla's own protocol, not HTTP: Ookla is a squatter on http-alt"),
 ];
