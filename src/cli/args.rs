@@ -124,7 +124,7 @@ pub(crate) struct OutputArgs {
     /// Where our own data stands in EVE lines [default: toplevel]
     #[arg(long, value_name = "PLACE", env = "GHOSTPORT_EVE_EXTRA", value_enum)]
     pub(crate) eve_extra: Option<EveExtra>,
-    /// Seconds of packet time between lines of an alert that goes on [default: 300]
+    /// Seconds of packet time until an alert that goes on is told again [default: 300]
     #[arg(long, value_name = "SECONDS", env = "GHOSTPORT_ALERT_INTERVAL", value_parser = u32_in(INTERVALS))]
     pub(crate) alert_interval: Option<u32>,
     /// Seconds between `stats` (and `port`) lines, live; 0 for none [default: 60]

@@ -3,8 +3,8 @@
 //!
 //! Flows of a rule are gathered by what its threshold counts by; without a threshold, or by `pair`, by
 //! service and story. The first flow opens an aggregate and makes a line. Later ones are counted and told
-//! together: when an interval has passed since the last line, at once when the severity got worse, and when
-//! the aggregate is closed. An aggregate that stays with its first line needs no second one: nothing was left
+//! together: when an interval has passed since the last line (a longer one after each, see `gap`), at once when
+//! the severity got worse, and when the aggregate is closed. An aggregate that stays with its first line needs no second one: nothing was left
 //! unsaid.
 //!
 //! Invariants: the flows of all lines of an aggregate add up to the flows it was given; memory is bounded (at
@@ -203,6 +203,9 @@ struct Open {
     opened_by: u64,
     /// How long without a flow until it is over.
     quiet: Duration,
+    /// How long until the next update: the interval, then twice as long after each, up to `quiet`. So what goes
+    /// on for hours, however slowly, takes a few lines and not one a flow.
+    gap: Duration,
     /// Packet clock at its latest flow.
     heard: Timestamp,
     /// Packet clock at its latest line.
@@ -221,6 +224,9 @@ impl Open {
         let tally = &self.tally;
         let flows = tally.flows - self.told;
         (self.told, self.said) = (tally.flows, now);
+        if stage == Stage::Update {
+            self.gap = self.gap.saturating_mul(2).min(self.quiet);
+        }
         let sets = [&tally.originators, &tally.responders, &tally.ports];
         let [originators, responders, ports] = sets.map(Distinct::count);
         Aggregate {
@@ -242,11 +248,11 @@ impl Open {
     }
 
     /// The next moment at which something may be to be said if no flow comes before it.
-    fn next(&self, now: Timestamp, interval: Duration) -> Timestamp {
+    fn next(&self, now: Timestamp) -> Timestamp {
         if self.is_told() {
-            self.heard.after(self.quiet).min(now.after(interval))
+            self.heard.after(self.quiet).min(now.after(self.gap))
         } else {
-            self.heard.after(interval)
+            self.heard.after(self.gap)
         }
     }
 }
@@ -312,6 +318,7 @@ impl Aggregates {
             rule: Arc::clone(rule),
             opened_by: subject.flow,
             quiet: interval.max(within),
+            gap: interval,
             heard: now,
             said: now,
             due: now.after(interval),
@@ -327,7 +334,7 @@ impl Aggregates {
             open.rule = Arc::clone(rule);
         }
         let stage = if known.is_some() { Stage::Update } else { Stage::First };
-        let is_due = stage == Stage::First || is_worse || now.since(open.said) >= interval;
+        let is_due = stage == Stage::First || is_worse || now.since(open.said) >= open.gap;
         Joined { place: known, rule: Arc::clone(&open.rule), line: is_due.then(|| open.tell(stage, now)) }
     }
 
@@ -341,7 +348,7 @@ impl Aggregates {
     /// Moves the packet clock and takes what is due by it, in the order in which it came due.
     pub(super) fn until(&mut self, clock: Timestamp) -> Vec<Due> {
         self.now = self.now.max(clock);
-        let (now, interval) = (self.now, self.gathering.interval);
+        let now = self.now;
         let mut lines = Vec::new();
         // Taken out first: a clock at its end would never pass what is put back.
         let later = now.after(Duration::from_nanos(1));
@@ -352,12 +359,12 @@ impl Aggregates {
                 lines.extend(self.close(place));
                 continue;
             }
-            if !open.is_told() && now >= open.heard.after(interval) {
+            if !open.is_told() && now >= open.heard.after(open.gap) {
                 let aggregate = open.tell(Stage::Update, now);
                 let rule = Arc::clone(&open.rule);
                 lines.extend(open.latest.clone().map(|verdict| Due { rule, aggregate, verdict }));
             }
-            open.due = open.next(now, interval);
+            open.due = open.next(now);
             self.queue.insert((open.due, place));
         }
         lines

@@ -116,6 +116,19 @@ fn a_window_keeps_an_aggregate_open() {
     assert_eq!(run.said(), [("closing", 0, 3)]);
 }
 
+/// A probe every twelve minutes for a day: one alert, and the longer it lasts the rarer it is told.
+#[test]
+fn what_goes_on_for_hours_takes_a_few_lines() {
+    let patient = "threshold = { count = 1, seconds = 43200, by = 'originator' }";
+    let mut run = Run::new(patient, Gathering::default());
+    (0..120).for_each(|probe| run.flow(i64::from(probe) * 12 * MINUTE, 1, 2000 + probe, Story::Scan));
+    run.finish();
+    let said = run.said();
+    assert!(said.len() <= 12, "{said:?}");
+    assert_eq!(said.iter().filter(|line| line.0 == "first").count(), 1);
+    assert_eq!(said.iter().map(|line| line.1).sum::<u64>(), 120);
+}
+
 #[test]
 fn what_a_threshold_held_back_is_counted_when_it_is_reached() {
     let mut run = Run::new("threshold = { count = 3, seconds = 60, by = 'pair' }", Gathering::default());

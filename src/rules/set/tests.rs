@@ -288,7 +288,7 @@ fn titles_are_filled_in_and_rules_explain_themselves() {
     let scan = Rules::builtin().find("scan").unwrap().conditions();
     assert_eq!(scan[0], "when story scan; probability at least 0.5");
     assert_eq!(scan[1], "severity informational if direction inbound or external");
-    assert_eq!(scan[2], "at match 1 within 600 s, one alert until quiet, by originator");
+    assert_eq!(scan[2], "at match 1 within 43200 s, one alert until quiet, by originator");
     assert!(Rules::builtin().find("1000030").is_some() && Rules::builtin().find("nothing").is_none());
 }
 
