@@ -65,8 +65,9 @@
 //! line is about the latest of them; `severity` is the worst so far. `id` (string; the same in all its
 //! lines and in every run), `state` (`first`: said at once; `update`: it goes on, after
 //! `--alert-interval`, then twice that and so on up to the rule's window, or at once when the severity got
-//! worse; `closing`: quiet for the interval and the window, or the run ended, or too many were open), `flows` (since its line before: the sum over
-//! lines is every flow exactly once; 0 in a closing line that has nothing new), `total` (flows so far),
+//! worse; `closing`: quiet for the interval and the window, or the run ended, or too many were open),
+//! `flows` (since its line before: the sum over lines is every flow exactly once; 0 in a closing line that
+//! has nothing new, and in one that only revises a story), `total` (flows so far),
 //! `originators` `responders` `ports` (distinct so far; exact unless `estimated`), `first` `last`. An
 //! aggregate that has no flow after its first line has no other line: nothing was left unsaid, and it is
 //! over when the interval has passed.

@@ -3,9 +3,9 @@
 //!
 //! Flows of a rule are gathered by what its threshold counts by; without a threshold, or by `pair`, by
 //! service and story. The first flow opens an aggregate and makes a line. Later ones are counted and told
-//! together: when an interval has passed since the last line (a longer one after each, see `gap`), at once when
-//! the severity got worse, and when the aggregate is closed. An aggregate that stays with its first line needs no second one: nothing was left
-//! unsaid.
+//! together: when an interval has passed since the last line (a longer one after each, see `gap`), at once
+//! when the severity got worse, and when the aggregate is closed. An aggregate that stays with its first line
+//! needs no second one: nothing was left unsaid.
 //!
 //! Invariants: the flows of all lines of an aggregate add up to the flows it was given; memory is bounded (at
 //! the cap the aggregate that was opened first is closed early, counted); time is the packets', and what is
@@ -203,8 +203,8 @@ struct Open {
     opened_by: u64,
     /// How long without a flow until it is over.
     quiet: Duration,
-    /// How long until the next update: the interval, then twice as long after each, up to `quiet`. So what goes
-    /// on for hours, however slowly, takes a few lines and not one a flow.
+    /// How long until the next update: the interval, then twice as long after each, up to `quiet`. So what
+    /// goes on for hours, however slowly, takes a few lines and not one a flow.
     gap: Duration,
     /// Packet clock at its latest flow.
     heard: Timestamp,
