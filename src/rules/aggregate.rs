@@ -228,7 +228,8 @@ impl Open {
             self.gap = self.gap.saturating_mul(2).min(self.quiet);
         }
         let sets = [&tally.originators, &tally.responders, &tally.ports];
-        let [originators, responders, ports] = sets.map(Distinct::count);
+        // An estimate may be too high, but each flow has one of each.
+        let [originators, responders, ports] = sets.map(|set| set.count().min(tally.flows));
         Aggregate {
             opened_by: self.opened_by,
             stage,
