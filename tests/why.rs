@@ -74,6 +74,24 @@ fn hangs_on(fact: &str, with: &[Recorded], without: &[Recorded], to: &str) {
     is_true("comes", fact, without, with, to);
 }
 
+/// Another input before it, whose clock is hours ahead, takes no announcement from a flow.
+#[test]
+fn an_announcement_counts_whatever_was_replayed_before_it() {
+    let told = |before: &[&str]| {
+        let inputs = [before, &["-r", "captures/negotiated_port/traffic.pcap"]].concat();
+        let run = binary::run(&[&["-q", "--flows", "-o", "eve:-"], &inputs[..]].concat());
+        run.expect_code(0);
+        let events = run.events();
+        let flow = events.iter().find(|e| e["event_type"] == "flow" && e["src_port"] == 50_032).cloned();
+        flow.unwrap()["ghostport"]["verdict"]["story"].clone()
+    };
+    assert_eq!(told(&[]), "negotiated_port");
+    for earlier in ["scan-slow", "misdirected", "undetermined"] {
+        let earlier = format!("captures/{earlier}/traffic.pcap");
+        assert_eq!(told(&["-r", &earlier]), "negotiated_port", "{earlier}");
+    }
+}
+
 #[test]
 fn an_announcement() {
     let to = "10.6.1.10:1207";

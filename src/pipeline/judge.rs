@@ -128,7 +128,9 @@ impl Judge {
                     from_originator: said.from_originator,
                     bytes: &said.bytes,
                 };
-                self.listen(said.note.app, &words, (order.frame, order.clock));
+                // By the packet's own time, as flows begin by theirs: the clock may be ahead of both, when
+                // one input goes on after another has ended.
+                self.listen(said.note.app, &words, (said.frame, said.time));
             }
             Happening::Heard(flow, app, details) => {
                 self.listen_to_heads(&flow, app.app, order.frame);
