@@ -382,8 +382,8 @@ pub(crate) enum RulesAction {
     Import {
         /// File of rules
         file: PathBuf,
-        /// What $NAME stands for, such as HTTP_PORTS=[80,8080]; repeatable. HOME_NET and EXTERNAL_NET become
-        /// a direction when they are not given
+        /// What $NAME stands for, such as HTTP_PORTS=80, or a list in brackets; repeatable. HOME_NET and
+        /// EXTERNAL_NET become a direction when they are not given
         #[arg(long = "var", value_name = "NAME=VALUE")]
         variables: Vec<String>,
     },
