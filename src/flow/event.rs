@@ -1,8 +1,9 @@
 //! What a table has to say, each thing with its place in the one order of the run.
 
 use super::record::Flow;
+use super::track::asks;
 use crate::time::Timestamp;
-use crate::wire::{Endpoint, Transport};
+use crate::wire::{Endpoint, Packet, Role, TcpFlags, Transport};
 
 /// The place of an event in the run. Sorting the events of all workers by it gives the same sequence for any
 /// number of workers, because nothing in it depends on how flows were shared out.
@@ -22,6 +23,11 @@ pub struct Order {
 impl Order {
     /// The rank of what the end of the input caused.
     pub const END: u8 = 2;
+
+    /// Of what a deadline caused.
+    pub(super) const fn due(deadline: Timestamp, frame: u64, layer: u8) -> Self {
+        Self { clock: deadline, rank: 1, frame, layer }
+    }
 }
 
 /// One thing that happened to one flow. `N` is the note the caller keeps on a flow; the table never looks
@@ -55,6 +61,22 @@ pub struct Opened {
     pub asks: bool,
     /// True when it was a bare TCP segment: neither SYN nor reset, and no payload.
     pub bare: bool,
+}
+
+impl Opened {
+    /// The opening by a flow's first packet.
+    pub(super) fn by(packet: &Packet<'_>) -> Self {
+        let is_icmp = matches!(packet.role, Role::IcmpError { .. });
+        let answers = !is_icmp && packet.tcp.flags.has(TcpFlags::SYN | TcpFlags::ACK);
+        let (originator, responder) =
+            if answers { (packet.dst, packet.src) } else { (packet.src, packet.dst) };
+        let bare = packet.transport == Transport::Tcp
+            && !is_icmp
+            && packet.payload_len == 0
+            && !packet.tcp.flags.any(TcpFlags::SYN | TcpFlags::RST);
+        let (transport, time, asks) = (packet.transport, packet.time, asks(packet));
+        Self { transport, originator, responder, time, asks, bare }
+    }
 }
 
 /// Payload of a tapped flow, or a datagram that was overheard.

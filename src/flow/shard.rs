@@ -15,7 +15,7 @@ use super::head::HeadBuffer;
 use super::heads::{Goes, Grown, Heads, payload_seq};
 use super::key::{End, Hasher, Key, low32};
 use super::slab::{List, NIL, Slab};
-use super::track::{Class, Hearing, Track, asks};
+use super::track::{Class, Hearing, Track};
 use super::{Ears, EndReason, Event, Flow, Head, IcmpNote, Keep, Opened, Order, Said, tcp};
 use super::{HEARINGS_MAX, SAID_MAX, SHARDS};
 use crate::time::Timestamp;
@@ -157,14 +157,14 @@ impl<N: Copy + Default> Shard<N> {
                 break;
             }
             let embryo = *self.embryos.get(at);
-            let order = due_order(deadline, embryo.frame(), self.profiles.get(embryo.profile()).layer);
+            let order = Order::due(deadline, embryo.frame(), self.profiles.get(embryo.profile()).layer);
             self.counters.timed_out += 1;
             self.close_embryo(at, EndReason::Timeout, order, out);
         }
         for class in 0..self.classes.len() {
             while let Some((deadline, at)) = self.classes[class].next_due(&mut self.tracks, clock) {
                 let track = self.tracks.get(at);
-                let order = due_order(deadline, track.frame, self.profiles.get(track.profile).layer);
+                let order = Order::due(deadline, track.frame, self.profiles.get(track.profile).layer);
                 self.counters.timed_out += 1;
                 self.close(at, EndReason::Timeout, order, out);
             }
@@ -250,7 +250,7 @@ impl<N: Copy + Default> Shard<N> {
             self.evict(self.order_of(packet), out);
         }
         self.counters.opened += 1;
-        out.push((self.order_of(packet), Event::Opened(opened(packet))));
+        out.push((self.order_of(packet), Event::Opened(Opened::by(packet))));
         if Embryo::fits(packet, self.clock) && self.open_embryo(arrival) {
             return;
         }
@@ -568,10 +568,6 @@ impl<N: Copy + Default> Shard<N> {
     }
 }
 
-fn due_order(deadline: Timestamp, frame: u64, layer: u8) -> Order {
-    Order { clock: deadline, rank: 1, frame, layer }
-}
-
 /// An ICMP error about a flow that nobody saw is worth a flow of its own when it refuses: a packet went out
 /// under that sender's address and was not captured, or somebody else forged it (backscatter). Such a flow
 /// has no packets.
@@ -586,19 +582,6 @@ fn icmp_note(packet: &Packet<'_>) -> Option<IcmpNote> {
         }
         _ => None,
     }
-}
-
-fn opened(packet: &Packet<'_>) -> Opened {
-    use crate::wire::TcpFlags;
-    let is_icmp = matches!(packet.role, Role::IcmpError { .. });
-    let answers = !is_icmp && packet.tcp.flags.has(TcpFlags::SYN | TcpFlags::ACK);
-    let (originator, responder) = if answers { (packet.dst, packet.src) } else { (packet.src, packet.dst) };
-    let bare = packet.transport == Transport::Tcp
-        && !is_icmp
-        && packet.payload_len == 0
-        && !packet.tcp.flags.any(TcpFlags::SYN | TcpFlags::RST);
-    let (transport, time, asks) = (packet.transport, packet.time, asks(packet));
-    Opened { transport, originator, responder, time, asks, bare }
 }
 
 /// An empty head that begins where the stream began, if that was seen.

@@ -219,7 +219,7 @@ mod tests {
     use crate::payload::announce::tests::{said, speech};
     use crate::payload::{App, Carrier, Speech, announce};
 
-    const ACCEPTED: &[u8] = b"XXXX\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+    const ACCEPTED: &[u8] = b"Xid1\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
 
     fn portmap(results: &[u8]) -> Vec<String> {
         said(App::Portmap, Carrier::Datagram, &[ACCEPTED, results].concat())
@@ -235,7 +235,7 @@ mod tests {
 
     /// A call of the portmapper with these version, procedure and arguments.
     fn call(version: u8, procedure: u8, arguments: &[u8]) -> Vec<u8> {
-        let mut call = b"XXXX\0\0\0\0\0\0\0\x02\0\x01\x86\xa0".to_vec();
+        let mut call = b"Xid1\0\0\0\0\0\0\0\x02\0\x01\x86\xa0".to_vec();
         call.extend_from_slice(&[0, 0, 0, version, 0, 0, 0, procedure]);
         call.extend_from_slice(&[0; 16]);
         call.extend_from_slice(arguments);
