@@ -1,12 +1,13 @@
 //! When the flows of one timeout class end: a list in order of last use, and the few that come due next.
 //!
 //! Moving a flow to the back of its list on every packet would touch three records instead of one. So the
-//! packet clock is cut into ticks of up to a second, and a flow moves only with its first packet in a tick.
-//! When a tick comes due, its flows (nearly all of which will end now) are put in order of their exact
+//! packet clock is cut into ticks of a sixteenth to an eighth of the timeout, and a flow moves only with its
+//! first packet in a tick: with ticks of a second, moving was 15 % of a million flows at a million packets a
+//! second. When a tick comes due, its flows (nearly all of which will end now) are put in order of their exact
 //! deadlines.
 //!
 //! Invariants: the list is in order of ticks; where a flow stands depends on packets only, never on when
-//! somebody asked what has expired; a tick is not longer than the timeout, so no flow of the running tick is
+//! somebody asked what has expired; a tick is shorter than the timeout, so no flow of the running tick is
 //! ever due.
 
 use super::slab::{List, Slab};
@@ -14,8 +15,8 @@ use super::track::{Class, Track};
 use crate::time::Timestamp;
 use std::time::Duration;
 
-/// Longest tick: 2^30 ns, a little more than a second.
-const TICK_BITS_MAX: u32 = 30;
+/// A tick is this power of two shorter than the timeout, rounded down to one.
+const TICKS_BITS: u32 = 3;
 /// Records per block of a shard's slab.
 pub(super) const TRACKS: usize = 64;
 
@@ -38,7 +39,7 @@ impl Deadlines {
             class,
             list: List::EMPTY,
             timeout,
-            tick_bits: nanos.ilog2().min(TICK_BITS_MAX),
+            tick_bits: nanos.ilog2().saturating_sub(TICKS_BITS),
             due: Vec::new(),
         }
     }

@@ -41,9 +41,9 @@ pub(super) enum Grown {
 }
 
 impl Heads {
-    /// A pool of at most this many buffers.
-    pub(super) const fn new(max: usize) -> Self {
-        Self { buffers: Slab::new(), max }
+    /// A pool of at most this many buffers, and never more than a record can name.
+    pub(super) fn new(max: usize) -> Self {
+        Self { buffers: Slab::new(), max: max.min(usize::from(u16::MAX)) }
     }
 
     /// Takes a head in; `None` at the bound.

@@ -44,8 +44,8 @@ const CODES_PER_WORD: usize = 6;
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
 pub(super) struct Letters {
-    order: [u32; 4],
     seen: [u16; 2],
+    order: [u32; 4],
 }
 
 impl Letters {

@@ -291,7 +291,7 @@ impl<N: Copy + Default> Shard<N> {
         if packet.payload.is_empty() {
             return;
         }
-        match track.hearing {
+        match track.hearing() {
             Hearing::Done => {}
             Hearing::Tapped => {
                 let note = track.note;
@@ -323,23 +323,23 @@ impl<N: Copy + Default> Shard<N> {
         };
         let track = self.tracks.get_mut(at);
         track.since = track.since.saturating_add(1);
-        let first = track.heads[sender] == NIL;
+        let first = track.head(sender) == NIL;
         // What was heard said nothing: a later datagram may. (A stream goes on where it was.)
         let again = !is_tcp && fragment.is_none() && (1..HEARINGS_MAX).contains(&track.heard);
         if first {
             let Some(head) = self.heads.insert(first_head(track, arrival)) else {
                 self.counters.heads_refused += 1;
-                if track.heads[1 - sender] == NIL {
-                    track.hearing = Hearing::Done;
+                if track.head(1 - sender) == NIL {
+                    track.set_hearing(Hearing::Done);
                 }
                 return (false, Goes::Nowhere);
             };
-            track.heads[sender] = head;
+            track.set_head(sender, head);
             track.set_datagram_open(sender, true);
         } else if fragment.is_none() {
             track.set_datagram_open(sender, again);
         }
-        let (open, head) = (track.datagram_is_open(sender), track.heads[sender]);
+        let (open, head) = (track.datagram_is_open(sender), track.head(sender));
         if again && !self.heads.is_long(head) {
             self.heads.forget(head);
         }
@@ -359,7 +359,7 @@ impl<N: Copy + Default> Shard<N> {
     /// answer has filled its head.
     fn is_due(&self, at: u32, sender: End, first: bool) -> bool {
         let track = self.tracks.get(at);
-        let [mine, other] = [track.heads[sender], track.heads[1 - sender]];
+        let [mine, other] = [track.head(sender), track.head(1 - sender)];
         if track.heard >= HEARINGS_MAX || mine == NIL && other == NIL {
             return false;
         }
@@ -391,13 +391,14 @@ impl<N: Copy + Default> Shard<N> {
         let track = self.tracks.get_mut(at);
         (track.note, track.since) = (note, 0);
         track.heard += 1;
-        track.hearing = match keep {
+        let hearing = match keep {
             Keep::More(_) if track.heard >= HEARINGS_MAX => Hearing::Done,
             Keep::Listen | Keep::More(_) => Hearing::Open,
             Keep::Release => Hearing::Done,
             Keep::Tap => Hearing::Tapped,
         };
-        if track.hearing != Hearing::Open {
+        track.set_hearing(hearing);
+        if hearing != Hearing::Open {
             self.release_heads(at);
         }
         out.push((self.order_of(arrival.packet), Event::Heard(flow, note)));
@@ -405,7 +406,7 @@ impl<N: Copy + Default> Shard<N> {
 
     /// Lets the full heads of a flow grow, and takes in what the packet at hand has for them.
     fn lengthen(&mut self, at: u32, arrival: &Arrival<'_, '_>, rest: Goes, len: usize) -> Grown {
-        let heads = self.tracks.get(at).heads;
+        let heads = self.tracks.get(at).heads();
         let mut all = Grown::Enough;
         for (end, head) in heads.into_iter().enumerate().filter(|(_, head)| *head != NIL) {
             match self.heads.grow(head, len) {
@@ -451,6 +452,7 @@ impl<N: Copy + Default> Shard<N> {
     fn note_icmp(&mut self, at: u32, packet: &Packet<'_>) {
         let Some(note) = icmp_note(packet) else { return };
         let track = self.tracks.get_mut(at);
+        track.keep_end();
         if track.icmp == NIL {
             track.icmp = self.icmp.insert(note);
         } else if note.refuses() && !self.icmp.get(track.icmp).refuses() {
@@ -536,7 +538,7 @@ impl<N: Copy + Default> Shard<N> {
 
     fn snapshot(&self, at: u32, ended: Option<EndReason>) -> Flow {
         let track = self.tracks.get(at);
-        let heads = track.heads.map(|head| match head {
+        let heads = track.heads().map(|head| match head {
             NIL => Head::default(),
             head => self.heads.snapshot(head),
         });
@@ -555,11 +557,10 @@ impl<N: Copy + Default> Shard<N> {
     }
 
     fn release_heads(&mut self, at: u32) {
-        for head in &mut self.tracks.get_mut(at).heads {
-            if *head != NIL {
-                self.heads.release(*head);
-                *head = NIL;
-            }
+        let track = self.tracks.get_mut(at);
+        for (end, head) in track.heads().into_iter().enumerate().filter(|(_, head)| *head != NIL) {
+            self.heads.release(head);
+            track.set_head(end, NIL);
         }
     }
 
