@@ -117,10 +117,10 @@ impl<N: Copy + Default> Shard<N> {
         if place & EMBRYO != 0 {
             return super::prefetch::prefetch(self.embryos.address(place & !EMBRYO));
         }
+        // The third line is for what happens once in a flow; asking for it as well made everything slower.
         let address = self.tracks.address(place).cast::<u8>();
-        for line in 0..3 {
-            super::prefetch::prefetch(address.wrapping_add(line * 64));
-        }
+        super::prefetch::prefetch(address);
+        super::prefetch::prefetch(address.wrapping_add(64));
     }
 
     /// Folds one packet in.
