@@ -5,7 +5,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 BINARY := target/release/ghostport
 
-.PHONY: help demo test judge registry lint bench calibrate fuzz bless build libpcap
+.PHONY: help demo test judge registry lint bench captures-large calibrate fuzz bless build libpcap
 
 help: ## What can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -56,6 +56,12 @@ lint: libpcap ## Formatting, clippy, documentation: warnings are errors
 
 bench: libpcap ## Decode, flow update and whole replay, with criterion
 	$(CARGO) bench --locked
+
+# The captures behind README's figures: 20 M smallest frames, a mix of 7 GB, 5 M SYNs; about 9 GB in all. See
+# benches/generate.rs for KINDS and the variables that make them smaller.
+captures-large: libpcap ## The large captures to measure with, into DIR (KINDS: small64 mixed syn)
+	@if [ -z "$(DIR)" ]; then echo "say where to: make captures-large DIR=/tmp/large" >&2; exit 1; fi
+	$(CARGO) bench --locked --bench generate -- "$(abspath $(DIR))" $(KINDS)
 
 calibrate: libpcap ## Are the verdicts' probabilities true? Replays ../shared/captures, writes benches/CALIBRATION.md
 	$(CARGO) bench --locked --profile dev --bench calibration

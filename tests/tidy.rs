@@ -82,6 +82,7 @@ fn no_file_is_dead() {
         "benches/payload.rs",
         "benches/registry.rs",
         "benches/replay.rs",
+        "benches/generate.rs",
         "tests/fuzz/targets/capture.rs",
         "tests/fuzz/targets/flow.rs",
         "tests/fuzz/targets/payload.rs",
