@@ -83,6 +83,8 @@ fn no_file_is_dead() {
         "benches/registry.rs",
         "benches/replay.rs",
         "benches/generate.rs",
+        "benches/counts.rs",
+        "benches/linear.rs",
         "tests/fuzz/targets/capture.rs",
         "tests/fuzz/targets/flow.rs",
         "tests/fuzz/targets/payload.rs",

@@ -27,7 +27,7 @@ fn floods_are_reproducible_and_well_formed() {
     use flood::{Flood, Traffic};
     let pinned = [
         (Traffic::Small, "3cda03486f16bac2"),
-        (Traffic::Mixed, "c1dae7f85e356c12"),
+        (Traffic::Mixed, "cea078eb16c738a4"),
         (Traffic::SynScan, "c0deb912a90c8b9a"),
     ];
     for (traffic, pinned) in pinned {

@@ -205,7 +205,9 @@ impl Mix {
             _ => Fate::Spoken,
         };
         let old = *tcp && fate == Fate::Spoken && number < self.flows / 100;
-        let octave = more.trailing_zeros().min(self.octaves);
+        // Nobody types for as long as a download may last.
+        let longest = if *bulk == Bulk::Chat { self.octaves.min(4) } else { self.octaves };
+        let octave = more.trailing_zeros().min(longest);
         let size = match (fate, bulk) {
             (Fate::Spoken, Bulk::Transfer | Bulk::Chat) => (1 << octave) + mix(more) % (1 << octave),
             _ => 0,
@@ -302,15 +304,15 @@ impl Mix {
         (turn.from, frame::PSH | frame::ACK, words)
     }
 
-    /// Three full segments and an acknowledgement, of every fifth flow upwards; or a little both ways.
+    /// Five full segments and an acknowledgement, of every fifth flow upwards; or a little both ways.
     fn bulk(&self, plan: &Plan, at: u64) -> (usize, u8, &[u8]) {
         let dice = mix(plan.dice ^ at);
         let service = &self.services[plan.service];
         let sender = usize::from(!plan.dice.is_multiple_of(5));
-        let (from, length) = match (service.bulk, at % 4) {
+        let (from, length) = match (service.bulk, at % 6) {
             (Bulk::Chat, _) => (usize::from(dice & 1 == 1), 40 + usize::from(dice.to_le_bytes()[1])),
-            (_, 3) if service.tcp => (1 - sender, 0),
-            (_, 3) => (1 - sender, 32),
+            (_, 5) if service.tcp => (1 - sender, 0),
+            (_, 5) => (1 - sender, 32),
             _ if service.tcp => (sender, SEGMENT_BYTES_MAX),
             _ => (sender, 1250),
         };

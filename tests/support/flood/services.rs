@@ -84,8 +84,8 @@ pub(super) fn all(seed: u64) -> Vec<Service> {
         Service { tcp, share, bulk, fresh, servers: servers.collect() }
     };
     vec![
-        service(udp, 53, 400, 8, Never, dns),
-        service(tcp, 443, 250, 120, Transfer, tls),
+        service(udp, 53, 370, 8, Never, dns),
+        service(tcp, 443, 280, 120, Transfer, tls),
         service(udp, 443, 90, 40, Transfer, quic_hello),
         service(tcp, 80, 65, 40, Transfer, http),
         service(udp, 123, 30, 6, Never, ntp),
@@ -154,7 +154,7 @@ fn sealed(kind: u8, body: &[u8]) -> Vec<u8> {
 /// Two thirds speak TLS 1.3, the others 1.2 with a certificate in the open; then one request and its answer.
 fn tls(dice: u64) -> Vec<Turn> {
     let request = sealed(23, &random(dice, 300));
-    let reply = sealed(23, &random(dice, 900));
+    let reply = sealed(23, &random(dice, 1420));
     if dice.is_multiple_of(3) {
         let [hello, answer] = speech::tls(&host(dice));
         let certificate = [&[11, 0, 9, 252][..], &random(dice, 2556)].concat();
@@ -184,7 +184,7 @@ fn quic_hello(dice: u64) -> Vec<Turn> {
 }
 
 fn http(dice: u64) -> Vec<Turn> {
-    let [ask, answer] = speech::http(&host(dice), &"All is well. ".repeat(150));
+    let [ask, answer] = speech::http(&host(dice), &"All is well. ".repeat(240));
     talk(&[&ask, &answer])
 }
 
@@ -193,10 +193,14 @@ fn dns(dice: u64) -> Vec<Turn> {
     talk(&[&ask, &answer])
 }
 
-/// RFC 5905 section 7.3: version 4, client and server.
+/// RFC 5905 section 7.3: version 4, client and server. What differs from flow to flow is when the client sent.
 fn ntp(dice: u64) -> Vec<Turn> {
-    let packet = |first: u8, stratum: u8| [&[first, stratum, 6, 0xec][..], &random(dice, 44)].concat();
-    talk(&[&packet(0x23, 0), &packet(0x24, 2)])
+    let ask = [&[0x23, 0, 6, 0xec][..], &[0; 44]].concat();
+    let stamp = [&[0xed, 0x1f, 0x22, 0x80][..], &random(dice, 4)].concat();
+    let answer =
+        [&[0x24, 2, 6, 0xec, 0, 0, 1, 0, 0, 0, 2, 0, 192, 0, 2, 1][..], &stamp, &stamp, &stamp, &stamp]
+            .concat();
+    talk(&[&ask, &answer])
 }
 
 fn smtp(dice: u64) -> Vec<Turn> {
@@ -220,7 +224,7 @@ fn smb(dice: u64) -> Vec<Turn> {
     let [ask, answer] = speech::smb2();
     let id = dice.to_le_bytes()[0];
     let [create, created] = speech::smb2_create(id, "report.txt", 1);
-    let [read, data] = speech::smb2_read(id, &random(dice, 900));
+    let [read, data] = speech::smb2_read(id, &random(dice, 1420));
     talk(&[&ask, &answer, &create, &created, &read, &data])
 }
 
