@@ -5,7 +5,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 BINARY := target/release/ghostport
 
-.PHONY: help demo test judge registry lint bench calibrate fuzz bless build libpcap
+.PHONY: help demo test judge registry lint bench counts bench-linear captures-large calibrate fuzz bless build libpcap valgrind
 
 help: ## What can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -57,6 +57,18 @@ lint: libpcap ## Formatting, clippy, documentation: warnings are errors
 bench: libpcap ## Decode, flow update and whole replay, with criterion
 	$(CARGO) bench --locked
 
+counts: libpcap valgrind ## Instructions per packet against benches/COUNTS.md (BLESS=1: write it)
+	BLESS=$(BLESS) $(CARGO) bench --locked --bench counts
+
+bench-linear: libpcap ## Nanoseconds per packet at 1 k to 4 M concurrent flows, for README (minutes)
+	$(CARGO) bench --locked --bench linear -- run
+
+# The captures behind README's figures: 20 M smallest frames, a mix of 7 GB, 5 M SYNs; about 9 GB in all. See
+# benches/generate.rs for KINDS and the variables that make them smaller.
+captures-large: libpcap ## The large captures to measure with, into DIR (KINDS: small64 mixed syn)
+	@if [ -z "$(DIR)" ]; then echo "say where to: make captures-large DIR=/tmp/large" >&2; exit 1; fi
+	$(CARGO) bench --locked --bench generate -- "$(abspath $(DIR))" $(KINDS)
+
 calibrate: libpcap ## Are the verdicts' probabilities true? Replays ../shared/captures, writes benches/CALIBRATION.md
 	$(CARGO) bench --locked --profile dev --bench calibration
 
@@ -95,3 +107,11 @@ libpcap:
 	   { $$sudo apt-get update && \
 	     $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends libpcap-dev pkg-config; }; } \
 	 || { echo "Installing failed. By hand: apt-get install libpcap-dev pkg-config" >&2; exit 1; }
+
+# It counts instructions. Where it cannot be had, the counts are skipped, aloud.
+valgrind:
+	@if ! command -v valgrind >/dev/null && command -v apt-get >/dev/null; then \
+	   sudo=""; if [ "$$(id -u)" != 0 ]; then sudo="sudo -n"; fi; \
+	   echo "Installing valgrind (needed once, to count instructions)"; \
+	   $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends valgrind || true; \
+	 fi

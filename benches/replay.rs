@@ -20,10 +20,16 @@ use std::process::{Command, Stdio};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
-#[path = "../tests/support/flood.rs"]
+#[path = "../tests/support/flood/mod.rs"]
 mod flood;
+#[allow(dead_code, reason = "the tests use the rest of it")]
+#[path = "../tests/support/quic.rs"]
+mod quic;
+#[allow(dead_code, reason = "the tests use the rest of it")]
+#[path = "../tests/support/speech.rs"]
+mod speech;
 
-use flood::Traffic;
+use flood::{Flood, Traffic};
 
 const GHOSTPORT: &str = env!("CARGO_BIN_EXE_ghostport");
 
@@ -58,7 +64,7 @@ fn size(name: &str, default: u64) -> u64 {
 
 fn make(file: &Path, traffic: Traffic, packets: u64, flows: u64) {
     let mut out = BufWriter::new(File::create(file).expect("a file"));
-    flood::write(&mut out, traffic, packets, flows, 1).expect("room on the disk");
+    Flood::new(traffic, packets, flows, 1).write(&mut out).expect("room on the disk");
     out.flush().expect("room on the disk");
 }
 

@@ -28,7 +28,8 @@ fn a_scan_is_a_few_lines_and_no_probe_is_lost() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("scan.pcap");
     let mut file = BufWriter::new(std::fs::File::create(&path).expect("a file"));
-    flood::write(&mut file, flood::Traffic::SynScan, FLOWS, FLOWS, 7).expect("room on the disk");
+    let scan = flood::Flood::new(flood::Traffic::SynScan, FLOWS, FLOWS, 7);
+    scan.write(&mut file).expect("room on the disk");
     drop(file.into_inner().expect("written"));
     let run = |workers: &str, more: &[&str]| {
         let file = path.display().to_string();

@@ -3,6 +3,8 @@
 
 use std::io::Write;
 
+use sha2::Digest;
+
 pub(crate) mod binary;
 pub(crate) mod flood;
 pub(crate) mod json;
@@ -22,23 +24,47 @@ pub(crate) fn skip_aloud(test: &str, why: &str) {
 
 #[test]
 fn floods_are_reproducible_and_well_formed() {
-    for traffic in [flood::Traffic::Small, flood::Traffic::Mixed, flood::Traffic::SynScan] {
-        let [mut one, mut two] = [Vec::new(), Vec::new()];
-        for file in [&mut one, &mut two] {
-            flood::write(file, traffic, 3000, 1000, 7).expect("writes to memory");
-        }
-        assert!(one == two, "{traffic:?}");
-        let (mut at, mut flows, mut frames) = (24, std::collections::BTreeSet::new(), 0);
+    use flood::{Flood, Traffic};
+    let pinned = [
+        (Traffic::Small, "3cda03486f16bac2"),
+        (Traffic::Mixed, "cea078eb16c738a4"),
+        (Traffic::SynScan, "c0deb912a90c8b9a"),
+    ];
+    for (traffic, pinned) in pinned {
+        let (flood, mut one) = (Flood::new(traffic, 12_000, 1000, 7), Vec::new());
+        flood.write(&mut one).expect("writes to memory");
+        let digest: String = sha2::Sha256::digest(&one).iter().take(8).map(|b| format!("{b:02x}")).collect();
+        assert_eq!(digest, pinned, "{traffic:?}: figures were measured with other bytes");
+        let (mut at, mut last, mut frames) = (24, 0, 0);
+        let mut flows = std::collections::BTreeSet::new();
         while at < one.len() {
-            let length = usize::from(u16::from_le_bytes([one[at + 8], one[at + 9]]));
-            let frame = &one[at + 16..at + 16 + length];
-            let sliced = etherparse::SlicedPacket::from_ethernet(frame).expect("well formed");
-            assert!(sliced.transport.is_some());
-            let mut ends = [(&frame[26..30], &frame[34..36]), (&frame[30..34], &frame[36..38])];
-            ends.sort_unstable();
-            flows.insert(ends);
-            (at, frames) = (at + 16 + length, frames + 1);
+            let part = |from: usize| u32::from_le_bytes(one[from..from + 4].try_into().expect("four"));
+            let now = u64::from(part(at)) * 1_000_000_000 + u64::from(part(at + 4));
+            assert!(now >= last, "{traffic:?}: frame {frames} is older than the one before");
+            let length = part(at + 8) as usize;
+            flows.insert(ends(&one[at + 16..at + 16 + length]));
+            (at, last, frames) = (at + 16 + length, now, frames + 1);
         }
-        assert_eq!((frames, flows.len()), (3000, 1000), "{traffic:?}");
+        assert_eq!((frames, flows.len()), (12_000, 1000), "{traffic:?}");
     }
+}
+
+/// Both ends, the lesser first.
+fn ends(frame: &[u8]) -> [(Vec<u8>, u16); 2] {
+    use etherparse::{NetSlice, SlicedPacket, TransportSlice};
+    let sliced = SlicedPacket::from_ethernet(frame).expect("well formed");
+    let ports = match sliced.transport.expect("TCP or UDP") {
+        TransportSlice::Tcp(tcp) => [tcp.source_port(), tcp.destination_port()],
+        TransportSlice::Udp(udp) => [udp.source_port(), udp.destination_port()],
+        other => panic!("neither TCP nor UDP: {other:?}"),
+    };
+    let hosts = match sliced.net.expect("IP") {
+        NetSlice::Ipv4(ip) => [ip.header().source().to_vec(), ip.header().destination().to_vec()],
+        NetSlice::Ipv6(ip) => [ip.header().source().to_vec(), ip.header().destination().to_vec()],
+        NetSlice::Arp(arp) => panic!("not IP: {arp:?}"),
+    };
+    let [from, to] = hosts;
+    let mut ends = [(from, ports[0]), (to, ports[1])];
+    ends.sort_unstable();
+    ends
 }
