@@ -13,7 +13,6 @@
 use std::fs;
 use std::hint::black_box;
 use std::sync::Arc;
-use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use ghostport::output::{Context, ExtraPlacement, write_alert, write_flow};
@@ -59,25 +58,16 @@ fn measure<T>(criterion: &mut Criterion, name: &str, things: &[T], write: impl F
     group.throughput(Throughput::Elements(1));
     group.bench_function(name, |bencher| {
         let mut round = things.iter().cycle();
-        bencher.iter_custom(|lines| {
-            let start = on_processor();
-            for thing in round.by_ref().take(usize::try_from(lines).unwrap_or(usize::MAX)) {
-                if batch.len() >= BATCH_BYTES {
-                    batch.clear();
-                }
+        bencher.iter(|| {
+            if batch.len() >= BATCH_BYTES {
+                batch.clear();
+            }
+            if let Some(thing) = round.next() {
                 write(&mut batch, black_box(thing));
             }
-            on_processor().saturating_sub(start)
         });
     });
     group.finish();
-}
-
-/// Time that this thread has had a processor, from Linux's scheduler: others on the machine do not count.
-fn on_processor() -> Duration {
-    let said = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    let nanos = said.split(' ').next().and_then(|nanos| nanos.parse().ok());
-    Duration::from_nanos(nanos.expect("the scheduler's statistics, which Linux keeps"))
 }
 
 criterion_group!(benches, lines);
