@@ -146,12 +146,14 @@ impl Files {
         self.hand_on(index, burst);
         self.report(index, self.number - before);
         if step == Step::End
-            && let Some(done) = self.current.take()
+            && let Some(Current { reader, size, frames, damage_from, .. }) = self.current.take()
         {
-            if done.frames == 0 {
-                self.damage.iter_mut().skip(done.damage_from).for_each(|damage| damage.unreadable = true);
+            // What reads ahead ends first: it counts.
+            drop(reader);
+            if frames == 0 {
+                self.damage.iter_mut().skip(damage_from).for_each(|damage| damage.unreadable = true);
             }
-            self.finished(done.size);
+            self.finished(size);
         }
         step
     }

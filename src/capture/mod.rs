@@ -23,6 +23,7 @@ mod reader;
 mod sample;
 mod specs;
 mod stream;
+mod unpack;
 mod walk;
 mod writer;
 

@@ -5,6 +5,9 @@
 //! streams), bzip2 (several streams) and lz4 frames (several) are read; what a decoder produced before it met
 //! corrupt data is delivered.
 //!
+//! Decompression has a thread of its own, see [`super::unpack`]; plain bytes are read by whoever asks (a
+//! mapped file was slower than large reads).
+//!
 //! Invariants: memory is bounded whatever the file asks for (xz at most [`XZ_MEMORY_MAX`], zstd windows at
 //! most 128 MiB, the decoder's default); after an error nothing is read any more.
 
@@ -13,20 +16,20 @@ use std::io::{self, BufRead, BufReader, Chain, Cursor, Read};
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::poll;
+use super::unpack::{Decoder, Unpacker};
 
-/// Bytes asked from a decoder at once. A decoder that fails forgets what it wrote in the same call, so this
-/// is also the most that can be lost before corrupt data.
-const DECODED_CHUNK: usize = 4096;
 /// Compressed bytes read at once.
 const PACKED_BLOCK: usize = 64 * 1024;
 /// Most memory an xz decoder may take, in bytes; `xz -9` needs 65 MiB.
 const XZ_MEMORY_MAX: u64 = 256 * 1024 * 1024;
 /// Bytes needed to recognise a compression.
 const MAGIC_LEN: usize = 6;
+/// How long a thread that waits for a pipe does not look whether anybody still wants its bytes.
+const GONE_WAIT: Duration = Duration::from_millis(50);
 
 /// Bytes as they lie on disk; the first few have been looked at already.
 type Raw = Chain<Cursor<Vec<u8>>, Counted>;
@@ -35,10 +38,20 @@ type Raw = Chain<Cursor<Vec<u8>>, Counted>;
 struct Counted {
     file: File,
     read: Arc<AtomicU64>,
+    /// Set when nobody wants the bytes of a pipe any more, so that no thread waits for them.
+    gone: Option<Arc<AtomicBool>>,
 }
 
 impl Read for Counted {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if let Some(gone) = &self.gone {
+            // A wait that cannot be done is no reason not to read: the read will say what is wrong.
+            while !poll::readable(&[self.file.as_fd()], GONE_WAIT).unwrap_or(true) {
+                if gone.load(Ordering::Relaxed) {
+                    return Err(io::Error::other("nobody reads any more"));
+                }
+            }
+        }
         let length = self.file.read(buffer)?;
         self.read.fetch_add(length as u64, Ordering::Relaxed);
         Ok(length)
@@ -52,11 +65,19 @@ pub(super) struct Stream {
     packing: &'static str,
     /// Standard input and pipes may stay quiet for long: their readers wait with a limit.
     quiet: bool,
+    /// Tells the thread that decompresses a pipe that nobody reads any more.
+    gone: Arc<AtomicBool>,
 }
 
 enum Kind {
     Plain(Raw),
-    Packed(Box<dyn Read + Send>),
+    Packed(Unpacker),
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.gone.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Stream {
@@ -79,28 +100,29 @@ impl Stream {
     /// What the system says; a decoder that cannot be made.
     pub(super) fn of(file: File, read: Arc<AtomicU64>) -> io::Result<Self> {
         let quiet = !file.metadata()?.is_file();
-        let mut file = Counted { file, read };
+        let mut file = Counted { file, read, gone: None };
         let mut head = Vec::with_capacity(MAGIC_LEN);
         (&mut file).take(MAGIC_LEN as u64).read_to_end(&mut head)?;
         let (packing, decoder) = decoder_for(&head);
+        let gone = Arc::new(AtomicBool::new(false));
+        file.gone = (quiet && decoder.is_some()).then(|| Arc::clone(&gone));
         let raw = Cursor::new(head).chain(file);
-        Ok(match decoder {
-            None => Self { kind: Kind::Plain(raw), packing, quiet },
+        let kind = match decoder {
+            None => Kind::Plain(raw),
             Some(decoder) => {
-                let decoded = decoder(BufReader::with_capacity(PACKED_BLOCK, raw))?;
-                Self { kind: Kind::Packed(decoded), packing, quiet: false }
+                Kind::Packed(Unpacker::new(decoder(BufReader::with_capacity(PACKED_BLOCK, raw))?, quiet))
             }
-        })
+        };
+        Ok(Self { kind, packing, quiet, gone })
     }
 
     /// Waits until there is something to read; false when nothing came. Files are always ready.
-    pub(super) fn ready(&self, timeout: Duration) -> bool {
-        match &self.kind {
+    pub(super) fn ready(&mut self, timeout: Duration) -> bool {
+        match &mut self.kind {
+            _ if !self.quiet => true,
             // A wait that cannot be done is no reason not to read: the read will say what is wrong.
-            Kind::Plain(raw) if self.quiet => {
-                poll::readable(&[raw.get_ref().1.file.as_fd()], timeout).unwrap_or(true)
-            }
-            _ => true,
+            Kind::Plain(raw) => poll::readable(&[raw.get_ref().1.file.as_fd()], timeout).unwrap_or(true),
+            Kind::Packed(unpacker) => unpacker.ready(timeout),
         }
     }
 
@@ -112,10 +134,7 @@ impl Stream {
         loop {
             let result = match &mut self.kind {
                 Kind::Plain(raw) => raw.read(buffer),
-                Kind::Packed(decoder) => {
-                    let chunk = buffer.len().min(DECODED_CHUNK);
-                    decoder.read(buffer.get_mut(..chunk).unwrap_or_default())
-                }
+                Kind::Packed(unpacker) => unpacker.read(buffer),
             };
             match result {
                 Ok(length) => return Ok(length),
@@ -127,7 +146,8 @@ impl Stream {
 
     fn describe(&self, error: &io::Error) -> String {
         match (&self.kind, error.kind()) {
-            (Kind::Plain(_), _) => format!("reading fails: {error}"),
+            // The second: no thread can be started.
+            (Kind::Plain(_), _) | (_, io::ErrorKind::WouldBlock) => format!("reading fails: {error}"),
             (_, io::ErrorKind::UnexpectedEof) => format!("the {} data is cut off", self.packing),
             _ => format!("the {} data is corrupt: {error}", self.packing),
         }
@@ -140,7 +160,7 @@ pub(super) fn stdin_ready(timeout: Duration) -> bool {
 }
 
 type Packed = BufReader<Raw>;
-type Opener = fn(Packed) -> io::Result<Box<dyn Read + Send>>;
+type Opener = fn(Packed) -> io::Result<Decoder>;
 
 /// Name and decoder of the compression that the first bytes announce.
 ///
@@ -164,7 +184,7 @@ fn decoder_for(head: &[u8]) -> (&'static str, Option<Opener>) {
     }
 }
 
-fn xz(raw: Packed) -> io::Result<Box<dyn Read + Send>> {
+fn xz(raw: Packed) -> io::Result<Decoder> {
     let stream = liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY_MAX, liblzma::stream::CONCATENATED)?;
     Ok(Box::new(liblzma::bufread::XzDecoder::new_stream(raw, stream)))
 }

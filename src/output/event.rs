@@ -97,7 +97,6 @@
 //! `metadata.flowbits` (`"ghostport_story:scan"`), and numbers of port and stats records in
 //! `metadata.flowints`. Weights are left out.
 
-use std::fmt::Write;
 use std::net::IpAddr;
 
 use arrayvec::ArrayString;
@@ -198,11 +197,7 @@ pub struct Stamp(pub(super) Timestamp);
 
 impl Serialize for Stamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut text = ArrayString::<40>::new(); // 31 bytes for any time
-        match write!(text, "{}", self.0) {
-            Ok(()) => serializer.serialize_str(&text),
-            Err(_) => serializer.collect_str(&self.0),
-        }
+        serializer.serialize_str(&self.0.text())
     }
 }
 

@@ -1,17 +1,24 @@
 //! The `ghostport` objects: what we know beyond Suricata's fields.
 
-use serde::ser::{SerializeMap, SerializeSeq};
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
+use serde::ser::{Error, SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
+use serde_json::value::{RawValue, to_raw_value};
 
 use super::clean::Text;
 use super::event::Stamp;
 use crate::bucket::PortBucket;
-use crate::evidence::{Evidence, Fact};
+use crate::evidence::{Evidence, Fact, FactValue};
 use crate::payload::{App, Details};
 use crate::registry::{Claim, PortStatus, Tags, Tier};
 use crate::rules::{Alert, Revised};
 use crate::verdict::{Ranked, Story, Verdict};
-use std::sync::Arc;
 
 /// How much may be said, so that a line stays within its bound. Tried in the order of [`Room::STEPS`].
 #[derive(Clone, Copy, Debug)]
@@ -290,7 +297,7 @@ pub(super) struct Facts<'a> {
 
 impl<'a> Facts<'a> {
     /// The facts there is room for, with their weights where there is room for those.
-    pub(super) fn rows(&self) -> impl Iterator<Item = (&'a Fact, &'a [(Story, f64)])> {
+    pub(super) fn rows(&self) -> impl Iterator<Item = (&'a Fact, &'static [(Story, f64)])> {
         let (verdict, with_weights) = (self.verdict, self.room.weights);
         verdict.evidence.facts.iter().enumerate().take(self.room.facts_max).map(move |(place, fact)| {
             let weights = if with_weights { verdict.weights.get(place) } else { None };
@@ -300,7 +307,7 @@ impl<'a> Facts<'a> {
 
     /// The value of a fact, within the room there is.
     pub(super) fn value(&self, fact: &Fact) -> String {
-        super::clean(&fact.value().to_string(), self.room.text_max).into_owned()
+        super::clean(&said(fact), self.room.text_max).into_owned()
     }
 }
 
@@ -311,11 +318,11 @@ impl Serialize for Facts<'_> {
             fact: &'static str,
             value: &'b str,
             #[serde(skip_serializing_if = "Weights::is_empty")]
-            weight: Weights<'b>,
+            weight: Weights,
         }
         let mut rows = serializer.serialize_seq(None)?;
         for (fact, weights) in self.rows() {
-            let value = fact.value().to_string();
+            let value = said(fact);
             let value = super::clean(&value, self.room.text_max);
             rows.serialize_element(&Row { fact: fact.name(), value: &value, weight: Weights(weights) })?;
         }
@@ -323,23 +330,54 @@ impl Serialize for Facts<'_> {
     }
 }
 
-/// What a fact added to each story, in log-odds.
-#[derive(Debug)]
-struct Weights<'a>(&'a [(Story, f64)]);
-
-impl Weights<'_> {
-    const fn is_empty(&self) -> bool {
-        self.0.is_empty()
+/// The value of a fact as text, without a copy where it is text already.
+fn said(fact: &Fact) -> Cow<'static, str> {
+    match fact.value() {
+        FactValue::Text(text) => text,
+        FactValue::Flag(true) => Cow::Borrowed("true"),
+        other => Cow::Owned(other.to_string()),
     }
 }
 
-impl Serialize for Weights<'_> {
+/// What a fact added to each story, in log-odds: a row of the table of weights.
+#[derive(Debug)]
+struct Weights(&'static [(Story, f64)]);
+
+thread_local! {
+    /// Rows as they are written, by where they lie. A line holds some thirty weights out of a table of a few
+    /// hundred that never changes; they are a quarter of its bytes. As many entries as the program has rows,
+    /// at most.
+    static WRITTEN: RefCell<HashMap<(usize, usize), Box<RawValue>, FixedState>> = RefCell::default();
+}
+
+impl Weights {
+    const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn written(&self) -> serde_json::Result<Box<RawValue>> {
+        to_raw_value(&Row(self.0))
+    }
+}
+
+impl Serialize for Weights {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for (story, weight) in self.0 {
-            map.serialize_entry(story.name(), &short(*weight))?;
-        }
-        map.end()
+        WRITTEN.with_borrow_mut(|written| {
+            let row = match written.entry((self.0.as_ptr().addr(), self.0.len())) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => new.insert(self.written().map_err(S::Error::custom)?),
+            };
+            row.serialize(serializer)
+        })
+    }
+}
+
+/// A row, not written yet.
+struct Row(&'static [(Story, f64)]);
+
+impl Serialize for Row {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(story, weight)| (story.name(), short(*weight))))
     }
 }
 

@@ -1,0 +1,74 @@
+//! What writing costs: nanoseconds per line, apart from judging.
+//!
+//! The verdicts are those of the project's own captures, one for each kind of story, asked for once before
+//! measuring. `flow/all` and `alert/all` go round all of them, so that the branch predictor does not learn
+//! one line by heart; each line is appended to a batch of 64 KiB, as in a run, and the batch is forgotten.
+
+#![allow(
+    clippy::expect_used,
+    missing_docs,
+    reason = "a benchmark that cannot go on stops; its macros write no docs"
+)]
+
+use std::fs;
+use std::hint::black_box;
+use std::sync::Arc;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use ghostport::output::{Context, ExtraPlacement, write_alert, write_flow};
+use ghostport::pipeline::{Config, seek};
+use ghostport::rules::Alert;
+use ghostport::verdict::Verdict;
+
+/// Bytes of lines that a run gathers before it hands them over.
+const BATCH_BYTES: usize = 64 * 1024;
+
+const STORIES: [&str; 6] =
+    ["backscatter", "misdirected", "nonstandard_port", "registered_service", "scan", "undetermined"];
+
+/// The last verdict about the first flow of a capture's expected lines, and an alert about it if there is
+/// one.
+fn said(story: &str) -> (Arc<Verdict>, Vec<Alert>) {
+    let folder = format!("{}/captures/{story}", env!("CARGO_MANIFEST_DIR"));
+    let lines = fs::read_to_string(format!("{folder}/expect.jsonl")).expect("expected lines");
+    let line = lines.lines().find(|line| line.contains("\"event_type\":\"flow\"")).expect("a flow");
+    let line: serde_json::Value = serde_json::from_str(line).expect("JSON");
+    let config = Config::silent(&[format!("{folder}/traffic.pcap")], &[]);
+    let found = seek(&config, line["flow_id"].as_u64().expect("an id")).expect("a capture");
+    (Arc::clone(found.verdicts.last().expect("a verdict")), found.alerts)
+}
+
+fn lines(criterion: &mut Criterion) {
+    let inputs = ["traffic.pcap".to_owned()];
+    let context = Context { inputs: &inputs, live: false, host: None, extra: ExtraPlacement::default() };
+    let (verdicts, alerts): (Vec<_>, Vec<_>) = STORIES.into_iter().map(said).unzip();
+    let alerts = alerts.concat();
+    measure(criterion, "flow/one", &verdicts[..1], |batch, verdict| {
+        write_flow(batch, &context, verdict, true);
+    });
+    measure(criterion, "flow/all", &verdicts, |batch, verdict| write_flow(batch, &context, verdict, true));
+    measure(criterion, "alert/all", &alerts, |batch, alert| write_alert(batch, &context, alert));
+}
+
+fn measure<T>(criterion: &mut Criterion, name: &str, things: &[T], write: impl Fn(&mut Vec<u8>, &T)) {
+    let mut batch = Vec::new();
+    things.iter().for_each(|thing| write(&mut batch, thing));
+    println!("output/{name}: {} bytes a line", batch.len() / things.len());
+    let mut group = criterion.benchmark_group("output");
+    group.throughput(Throughput::Elements(1));
+    group.bench_function(name, |bencher| {
+        let mut round = things.iter().cycle();
+        bencher.iter(|| {
+            if batch.len() >= BATCH_BYTES {
+                batch.clear();
+            }
+            if let Some(thing) = round.next() {
+                write(&mut batch, black_box(thing));
+            }
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, lines);
+criterion_main!(benches);
