@@ -1,7 +1,7 @@
-//! The flow table once more, as plainly as it can be said: one map, one record per flow, no embryos, no lists,
-//! no strides, no shards, every timeout found by looking at all flows before every packet. A property test
-//! holds the fast table to it, packet by packet: the same flows with the same counters, history, state, times
-//! and reasons, in the same order.
+//! The flow table once more, as plainly as it can be said: one map, one record per flow, no embryos, no
+//! lists, no strides, no shards, every timeout found by looking at all flows before every packet. A property
+//! test holds the fast table to it, packet by packet: the same flows with the same counters, history, state,
+//! times and reasons, in the same order.
 //!
 //! Left out: what is kept of payload and who is asked about it (`tests` cover that), and the caps.
 
@@ -455,12 +455,13 @@ fn anything() -> impl Strategy<Value = Vec<Packet<'static>>> {
     })
 }
 
-/// Conversations as they are: both sides count right most of the time, so that connections open, speak, close,
-/// lose segments and begin anew. Pause, connection, side, what is sent, and what goes wrong.
+/// Conversations as they are: both sides count right most of the time, so that connections open, speak,
+/// close, lose segments and begin anew. Pause, connection, side, what is sent, and what goes wrong.
 fn conversations() -> impl Strategy<Value = Vec<Packet<'static>>> {
     let pause = prop_oneof![12 => 0u64..20, 3 => 500u64..4000, 1 => 9000u64..12_000, 1 => 20_000u64..700_000];
     let flags = prop_oneof![
-        3 => Just(SYN), 3 => Just(SYN | ACK), 8 => Just(ACK), 2 => Just(FIN | ACK), 1 => Just(RST), 1 => Just(RST | ACK)
+        3 => Just(SYN), 3 => Just(SYN | ACK), 8 => Just(ACK), 2 => Just(FIN | ACK),
+        1 => Just(RST), 1 => Just(RST | ACK)
     ];
     let step = (pause, 0u16..4, 0usize..2, flags, 0usize..5, 0u8..12);
     proptest::collection::vec(step, 1..300).prop_map(|steps| {
