@@ -146,7 +146,7 @@ fn compare(counts: &[(&str, f64)], recorded: &str) -> ExitCode {
     }
     if missed {
         println!(
-            "\nMore than {:.0} % off benches/COUNTS.md. If that is meant: make counts BLESS=1, and commit it.",
+            "\nMore than {:.0} % off benches/COUNTS.md. If that is meant: make counts BLESS=1, and commit.",
             TOLERANCE * 100.0
         );
     }
@@ -156,9 +156,9 @@ fn compare(counts: &[(&str, f64)], recorded: &str) -> ExitCode {
 fn report(counts: &[(&str, f64)]) -> String {
     let mut text = String::from(
         "# Instruction counts\n\
-         Written by `make counts BLESS=1`; do not edit. `make counts` compares, within five per cent. What is\n\
-         counted, and how: see `benches/counts.rs`. `recognise` is per flow, of about ten packets; the others are per\n\
-         packet, `replay` for the whole program with its alerts written.\n\n\
+         Written by `make counts BLESS=1`; do not edit. `make counts` compares, within five per cent.\n\
+         What is counted, and how: see `benches/counts.rs`. `recognise` is per flow of about ten packets;\n\
+         the others are per packet, `replay` for the whole program with its alerts written.\n\n\
          | case | instructions |\n|---|---|\n",
     );
     for (name, count) in counts {
