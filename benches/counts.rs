@@ -1,10 +1,12 @@
-//! How many instructions a packet costs: decoding it, updating its flow, recognising what a flow says, and the
-//! whole replay. Counted by valgrind (cachegrind without its caches), because time is too noisy where CI runs.
+//! How many instructions a packet costs: decoding it, updating its flow, recognising what a flow says, and
+//! the whole replay. Counted by valgrind (cachegrind without its caches), because time is too noisy where CI
+//! runs.
 //!
-//! Each case runs twice over seeded input, a part once with one round and once with two, the whole over a smaller
-//! and a larger capture: the difference is free of what starting and preparing cost. `benches/COUNTS.md` holds the figures; a case
-//! that is more than [`TOLERANCE`] off fails, cheaper or dearer: what became cheaper is to be kept. `BLESS=1`
-//! writes the file anew (`make counts BLESS=1`). Without valgrind it says so and does nothing.
+//! Each case runs twice over seeded input, a part once with one round and once with two, the whole over a
+//! smaller and a larger capture: the difference is free of what starting and preparing cost.
+//! `benches/COUNTS.md` holds the figures; a case that is more than [`TOLERANCE`] off fails, cheaper or
+//! dearer: what became cheaper is to be kept. `BLESS=1` writes the file anew (`make counts BLESS=1`). Without
+//! valgrind it says so and does nothing.
 
 #![allow(
     clippy::expect_used,
@@ -144,7 +146,7 @@ fn compare(counts: &[(&str, f64)], recorded: &str) -> ExitCode {
     }
     if missed {
         println!(
-            "\nMore than {:.0} % off benches/COUNTS.md. If that is meant: make counts BLESS=1, and commit it.",
+            "\nMore than {:.0} % off benches/COUNTS.md. If that is meant: make counts BLESS=1, and commit.",
             TOLERANCE * 100.0
         );
     }
@@ -154,9 +156,9 @@ fn compare(counts: &[(&str, f64)], recorded: &str) -> ExitCode {
 fn report(counts: &[(&str, f64)]) -> String {
     let mut text = String::from(
         "# Instruction counts\n\
-         Written by `make counts BLESS=1`; do not edit. `make counts` compares, within five per cent. What is\n\
-         counted, and how: see `benches/counts.rs`. `recognise` is per flow, and there are ten packets to one; the others\n\
-         are per packet, `replay` for the whole program with its alerts written.\n\n\
+         Written by `make counts BLESS=1`; do not edit. `make counts` compares, within five per cent.\n\
+         What is counted, and how: see `benches/counts.rs`. `recognise` is per flow of about ten packets;\n\
+         the others are per packet, `replay` for the whole program with its alerts written.\n\n\
          | case | instructions |\n|---|---|\n",
     );
     for (name, count) in counts {

@@ -1,9 +1,10 @@
 //! Writes the large captures that the figures in README are measured with: `small64.pcap`, `mixed.pcap`,
 //! `syn.pcap`. Seeded: anyone gets the same bytes.
 //!
-//! `cargo bench --bench generate -- DIR [small64] [mixed] [syn]` (`make captures-large DIR=...`) writes all or
-//! the named ones into DIR. `GHOSTPORT_BENCH_PACKETS`, `GHOSTPORT_BENCH_FLOWS`, `GHOSTPORT_BENCH_SEED` and
-//! `GHOSTPORT_BENCH_GAP` (picoseconds from frame to frame) change each of them. Without DIR nothing is written.
+//! `cargo bench --bench generate -- DIR [small64] [mixed] [syn]` (`make captures-large DIR=...`) writes all
+//! or the named ones into DIR. `GHOSTPORT_BENCH_PACKETS`, `GHOSTPORT_BENCH_FLOWS`, `GHOSTPORT_BENCH_SEED` and
+//! `GHOSTPORT_BENCH_GAP` (picoseconds from frame to frame) change each of them. Without DIR nothing is
+//! written.
 
 #![allow(
     clippy::expect_used,

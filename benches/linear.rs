@@ -3,9 +3,9 @@
 //!
 //! Every flow opens with a SYN, then smallest frames of flows picked at random follow, all within seconds, so
 //! that no flow ends before the input does. Each number of flows is measured over two captures that differ in
-//! how many frames follow: the difference is what one more packet costs (of a flow that is there), the rest is
-//! what opening, judging and closing a flow costs, start of the program included. The quickest of three runs
-//! counts. `tcpdump -r FILE -w /dev/null` on the same file is the yardstick, where it is installed.
+//! how many frames follow: the difference is what one more packet costs (of a flow that is there), the rest
+//! is what opening, judging and closing a flow costs, start of the program included. The quickest of three
+//! runs counts. `tcpdump -r FILE -w /dev/null` on the same file is the yardstick, where it is installed.
 //! `GHOSTPORT_BENCH_PACKETS` is how many more frames the larger capture has (default 4,000,000).
 
 #![allow(

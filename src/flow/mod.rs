@@ -37,6 +37,8 @@ mod tcp;
 mod track;
 
 #[cfg(test)]
+mod reference;
+#[cfg(test)]
 mod script;
 #[cfg(test)]
 mod tests;

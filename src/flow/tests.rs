@@ -438,15 +438,15 @@ fn the_opening_syn_leaves_a_hint_and_everything_is_counted() {
 }
 
 /// Pause in ms, transport, host, port, backwards, TCP flags, sequence number, payload length.
-type Step = (u64, u8, u8, u8, u8, u8, u32, usize);
+pub(super) type Step = (u64, u8, u8, u8, u8, u8, u32, usize);
 
 /// A random packet among few endpoints, so that flows are met again, answered, reused and evicted.
-fn any_packet() -> impl Strategy<Value = Step> {
+pub(super) fn any_packet() -> impl Strategy<Value = Step> {
     let gap = prop_oneof![8 => 0u64..50, 3 => 50u64..3000, 1 => 3000u64..90_000];
     (gap, 0u8..3, 0u8..12, 0u8..6, any::<bool>().prop_map(u8::from), 0u8..64, 0u32..4, 0usize..9)
 }
 
-fn build(steps: &[Step]) -> Vec<Packet<'static>> {
+pub(super) fn build(steps: &[Step]) -> Vec<Packet<'static>> {
     let mut ms = 0;
     let each = steps.iter().zip(1u64..);
     each.map(|(&(gap, transport, host, port, back, flags, seq, len), frame)| {

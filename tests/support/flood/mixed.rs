@@ -1,11 +1,11 @@
-//! The mix: a few thousand clients and a few hundred servers on an uplink. Flows begin over the whole length of
-//! the capture and come to an end in it: with FINs, with a reset, or silently (datagrams). Most say a few words;
-//! how much more a flow carries follows Zipf's law, so that a few carry most of the bytes. One in a hundred
-//! TCP openings is never answered (and tried again), one in two hundred refused, and some flows were there
-//! before the capture began. A tenth is IPv6, a twentieth of the clients sits in a VLAN.
+//! The mix: a few thousand clients and a few hundred servers on an uplink. Flows begin over the whole length
+//! of the capture and come to an end in it: with FINs, with a reset, or silently (datagrams). Most say a few
+//! words; how much more a flow carries follows Zipf's law, so that a few carry most of the bytes. One in a
+//! hundred TCP openings is never answered (and tried again), one in two hundred refused, and some flows were
+//! there before the capture began. A tenth is IPv6, a twentieth of the clients sits in a VLAN.
 //!
-//! The numbers of packets and flows are exact: a first pass over the plans of all flows measures what the first
-//! words take, and bulk gets the rest. Only flows that are under way are in memory.
+//! The numbers of packets and flows are exact: a first pass over the plans of all flows measures what the
+//! first words take, and bulk gets the rest. Only flows that are under way are in memory.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

@@ -1,7 +1,7 @@
 //! Large made captures for measuring: many flows of smallest frames, a realistic mix, a scan. Streamed to any
 //! writer, so that their size is bounded by the disk and not by memory. The tests use small ones;
-//! `benches/generate.rs` writes the large ones, and other benchmarks include this folder too (with `speech` and
-//! `quic` beside it).
+//! `benches/generate.rs` writes the large ones, and other benchmarks include this folder too (with `speech`
+//! and `quic` beside it).
 //!
 //! Seeded: the same [`Flood`] gives the same bytes, on any machine (integers only, no clock, no map).
 
@@ -32,7 +32,8 @@ pub(crate) struct Flood {
     pub(crate) traffic: Traffic,
     /// Frames in all.
     pub(crate) packets: u64,
-    /// Flows in all. [`Traffic::Mixed`] needs about seven packets for each, and stops short of some with less.
+    /// Flows in all. [`Traffic::Mixed`] needs about seven packets for each, and stops short of some with
+    /// less.
     pub(crate) flows: u64,
     /// Another seed, another capture of the same kind.
     pub(crate) seed: u64,
@@ -41,8 +42,8 @@ pub(crate) struct Flood {
 }
 
 impl Flood {
-    /// With the spacing that goes with the kind: line rate; a gigabit uplink that is busy; five million probes
-    /// a second.
+    /// With the spacing that goes with the kind: line rate; a gigabit uplink that is busy; five million
+    /// probes a second.
     pub(crate) fn new(traffic: Traffic, packets: u64, flows: u64, seed: u64) -> Self {
         let gap = match traffic {
             Traffic::Small => 67_200,

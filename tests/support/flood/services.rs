@@ -193,7 +193,8 @@ fn dns(dice: u64) -> Vec<Turn> {
     talk(&[&ask, &answer])
 }
 
-/// RFC 5905 section 7.3: version 4, client and server. What differs from flow to flow is when the client sent.
+/// RFC 5905 section 7.3: version 4, client and server. What differs from flow to flow is when the client
+/// sent.
 fn ntp(dice: u64) -> Vec<Turn> {
     let ask = [&[0x23, 0, 6, 0xec][..], &[0; 44]].concat();
     let stamp = [&[0xed, 0x1f, 0x22, 0x80][..], &random(dice, 4)].concat();
