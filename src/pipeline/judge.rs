@@ -42,7 +42,9 @@ pub(super) struct Judge {
     /// Claims and rules; swapped whole on reload.
     pub(super) knowledge: Knowledge,
     pub(super) state: State,
-    pub(super) buckets: Buckets,
+    /// Kept only where a table or `port` lines are wanted: in a scan of every port they were a sixth of all
+    /// work.
+    pub(super) buckets: Option<Buckets>,
     endpoints: Endpoints,
     announced: Announced,
     conversations: Conversations,
@@ -73,11 +75,16 @@ pub(super) struct Sought {
 }
 
 impl Judge {
-    pub(super) fn new(knowledge: Knowledge, gathering: Gathering, ask_host: bool) -> Self {
+    pub(super) fn new(
+        knowledge: Knowledge,
+        gathering: Gathering,
+        with_buckets: bool,
+        ask_host: bool,
+    ) -> Self {
         Self {
             state: State::gathering(gathering),
             alerted_flows: 0,
-            buckets: Buckets::default(),
+            buckets: with_buckets.then(Buckets::new),
             endpoints: Endpoints::new(&flow::EndpointsConfig::default()),
             announced: Announced::new(ANNOUNCED_MAX, ANNOUNCED_LIFETIME),
             conversations: Conversations::new(CONVERSATIONS_MAX),
@@ -139,7 +146,9 @@ impl Judge {
                 }
                 let verdict = self.verdict(*flow, app);
                 let findings = self.alerts(&verdict, desk);
-                self.buckets.found(&verdict, findings);
+                if let Some(buckets) = &mut self.buckets {
+                    buckets.found(&verdict, findings);
+                }
             }
             Happening::Ended(originator, manner, outcome) => {
                 self.endpoints.ended(originator, manner, outcome);
@@ -192,7 +201,9 @@ impl Judge {
         self.answered.remove(&id);
         self.details.remove(&id);
         let findings = self.alerts(&verdict, desk);
-        self.buckets.add(&verdict, findings);
+        if let Some(buckets) = &mut self.buckets {
+            buckets.add(&verdict, findings);
+        }
         let alerted = self.alerted.remove(&id);
         self.raised.remove(&id);
         desk.flow(&verdict, alerted);
