@@ -123,7 +123,7 @@ fn scan(criterion: &mut Criterion) {
 fn endpoints(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("endpoints");
     group.throughput(Throughput::Elements(1));
-    let endpoints = Endpoints::new(&EndpointsConfig::default());
+    let mut endpoints = Endpoints::new(&EndpointsConfig::default());
     let mut number = 0u64;
     group.bench_function("opened_by_one_scanner", |bencher| {
         bencher.iter(|| {

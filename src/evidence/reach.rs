@@ -94,7 +94,7 @@ mod tests {
 
     /// What is known of an originator that asked `count` places, one every `every` milliseconds, in vain.
     fn after(count: u32, every: i64, place: impl Fn(u32) -> (u32, u16)) -> Habits {
-        let endpoints = Endpoints::new(&EndpointsConfig::default());
+        let mut endpoints = Endpoints::new(&EndpointsConfig::default());
         let originator = Endpoint::new(IpAddr::from([203, 0, 113, 5]), 50_000);
         let to = |number| {
             let (host, port) = place(number);

@@ -23,6 +23,19 @@ pub enum Manner {
     Strays,
 }
 
+/// What is known of both ends of a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// What the originator did.
+    pub habits: Habits,
+    /// Who asked for the responder.
+    pub sought: Sought,
+    /// What is known of the responder's answers.
+    pub listener: Option<Listener>,
+    /// What is known of answers from the originator's end.
+    pub originator_listener: Option<Listener>,
+}
+
 /// What is known of one originator and its attempts at one responder.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Habits {

@@ -15,18 +15,17 @@ const REGISTERS: usize = 256;
 const REGISTER_BITS: u32 = REGISTERS.trailing_zeros();
 
 /// A set of which only the size is wanted. Things go in as 64 even bits: see [`even_addr`] and [`even`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Distinct {
-    /// Few enough to be kept, in order.
+    /// Nothing yet.
+    #[default]
+    Nothing,
+    /// One thing. Most sets never see a second, so the first costs no allocation.
+    One(u64),
+    /// Few enough to be kept, in order: two or more.
     Exact(Vec<u64>),
     /// Too many: HyperLogLog registers.
     Estimated(Box<Sketch>),
-}
-
-impl Default for Distinct {
-    fn default() -> Self {
-        Self::Exact(Vec::new())
-    }
 }
 
 impl Distinct {
@@ -34,8 +33,19 @@ impl Distinct {
     pub const EXACT_MAX: usize = 14;
 
     /// Adds a thing. Constant time.
+    #[inline]
     pub fn insert(&mut self, bits: u64) {
         match self {
+            Self::Estimated(sketch) => sketch.note(bits),
+            Self::One(known) if *known == bits => {}
+            _ => self.keep(bits),
+        }
+    }
+
+    fn keep(&mut self, bits: u64) {
+        match self {
+            Self::Nothing => *self = Self::One(bits),
+            Self::One(known) => *self = Self::Exact(vec![bits.min(*known), bits.max(*known)]),
             Self::Exact(known) => {
                 let Err(place) = known.binary_search(&bits) else { return };
                 if known.len() < Self::EXACT_MAX {
@@ -52,17 +62,15 @@ impl Distinct {
 
     /// Adds everything of another set.
     pub fn merge(&mut self, other: &Self) {
-        match other {
-            Self::Exact(known) => known.iter().for_each(|&bits| self.insert(bits)),
-            Self::Estimated(theirs) => {
-                if let Self::Exact(known) = self {
-                    *self = Self::Estimated(Sketch::of(known));
-                }
-                if let Self::Estimated(ours) = self {
-                    theirs.registers.iter().enumerate().for_each(|(at, &rank)| ours.raise(at, rank));
-                }
-            }
+        if let Self::Estimated(theirs) = other {
+            let mut sketch = match std::mem::take(self) {
+                Self::Estimated(ours) => ours,
+                few => Sketch::of(few.kept()),
+            };
+            theirs.registers.iter().enumerate().for_each(|(at, &rank)| sketch.raise(at, rank));
+            *self = Self::Estimated(sketch);
         }
+        other.kept().iter().for_each(|&bits| self.insert(bits));
     }
 
     /// How many distinct things were added: exact, or within a few percent when [`Self::is_exact`] says no.
@@ -70,15 +78,35 @@ impl Distinct {
     #[must_use]
     pub fn count(&self) -> u64 {
         match self {
-            Self::Exact(known) => known.len() as u64,
-            Self::Estimated(sketch) => sketch.estimate().max(Self::EXACT_MAX as u64 + 1),
+            Self::Estimated(sketch) => sketch.estimate.max(Self::EXACT_MAX as u64 + 1),
+            few => few.kept().len() as u64,
         }
+    }
+
+    /// [`Self::count`], where 32 bits are enough.
+    pub(super) fn count_u32(&self) -> u32 {
+        u32::try_from(self.count()).unwrap_or(u32::MAX)
+    }
+
+    /// True when nothing was added.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        matches!(self, Self::Nothing)
     }
 
     /// True while the count is exact.
     #[must_use]
     pub const fn is_exact(&self) -> bool {
-        matches!(self, Self::Exact(_))
+        !matches!(self, Self::Estimated(_))
+    }
+
+    /// The things themselves, while they are kept.
+    fn kept(&self) -> &[u64] {
+        match self {
+            Self::Nothing | Self::Estimated(_) => &[],
+            Self::One(known) => std::slice::from_ref(known),
+            Self::Exact(known) => known,
+        }
     }
 }
 
@@ -107,17 +135,19 @@ const fn mix(mut bits: u64) -> u64 {
     bits ^ (bits >> 31)
 }
 
-/// HyperLogLog registers, and the two sums over them that an estimate is made of.
+/// HyperLogLog registers, the two sums over them that an estimate is made of, and the estimate.
 ///
-/// The sums are kept up as registers rise: adding 256 powers of two for every verdict took 45 % of the time
-/// of a scan.
+/// All are kept up as registers rise, which becomes ever rarer while a set grows: adding 256 powers of two for
+/// every verdict took 45 % of the time of a scan.
 ///
-/// Invariants: `sum` is the sum of `2^(SUM_BITS - rank)` over all registers; `empty` counts those of rank 0.
+/// Invariants: `sum` is the sum of `2^(SUM_BITS - rank)` over all registers; `empty` counts those of rank 0;
+/// `estimate` is that of the two.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sketch {
     registers: [u8; REGISTERS],
     empty: u16,
     sum: u64,
+    estimate: u64,
 }
 
 /// Binary places of the sum: together with its 9 whole bits it fits a double exactly.
@@ -126,12 +156,17 @@ const SUM_BITS: u32 = 44;
 impl Sketch {
     fn of(known: &[u64]) -> Box<Self> {
         const ALL: u16 = 1 << REGISTER_BITS;
-        let mut sketch =
-            Box::new(Self { registers: [0; REGISTERS], empty: ALL, sum: u64::from(ALL) << SUM_BITS });
+        let mut sketch = Box::new(Self {
+            registers: [0; REGISTERS],
+            empty: ALL,
+            sum: u64::from(ALL) << SUM_BITS,
+            estimate: 0,
+        });
         known.iter().for_each(|&bits| sketch.note(bits));
         sketch
     }
 
+    #[inline]
     fn note(&mut self, bits: u64) {
         // The low 8 bits choose the register; the rank counts the zeros in front of the first one in the
         // other 56.
@@ -139,12 +174,14 @@ impl Sketch {
         self.raise(usize::from(bits.to_le_bytes()[0]), u8::try_from(rank).unwrap_or(u8::MAX));
     }
 
+    #[inline]
     fn raise(&mut self, at: usize, rank: u8) {
-        let register = &mut self.registers[at];
-        if rank > *register {
-            self.sum = self.sum - part(*register) + part(rank);
-            self.empty -= u16::from(*register == 0);
-            *register = rank;
+        let known = self.registers[at];
+        if rank > known {
+            self.registers[at] = rank;
+            self.sum = self.sum - part(known) + part(rank);
+            self.empty -= u16::from(known == 0);
+            self.estimate = self.estimated();
         }
     }
 
@@ -153,7 +190,7 @@ impl Sketch {
         clippy::cast_sign_loss,
         reason = "a count: positive and below 2^57"
     )]
-    fn estimate(&self) -> u64 {
+    fn estimated(&self) -> u64 {
         let count = REGISTERS as f64;
         let bias = 0.7213 / (1.0 + 1.079 / count); // alpha_m for m >= 128
         let sum = self.sum as f64 / (1_u64 << SUM_BITS) as f64;

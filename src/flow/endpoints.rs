@@ -1,47 +1,36 @@
 //! What an endpoint did across flows: who answers, who probes how widely, who keeps asking where nothing
 //! answers.
 //!
-//! Fed by one thread in the order of the run and asked from anywhere. Every map has a configured bound and
-//! forgets the entry that came first when it is full, so memory is bounded and what is forgotten does not
+//! Fed by one thread in the order of the run and asked from anywhere. Everything has a configured bound and
+//! the entry that came first is forgotten when it is full, so memory is bounded and what is forgotten does not
 //! depend on hash order. Reach is kept twice: for the last five to ten minutes of packet time, and, since who
 //! is patient probes once in a quarter of an hour, for the last six to twelve hours; each window in two
 //! halves.
 //!
 //! An originator that reaches widely (more than 14 hosts or ports in a half) does not count among those who
-//! seek an endpoint: a scan seeks nobody in particular, and so it costs one map look-up a flow instead of two
-//! entries.
+//! seek an endpoint: a scan seeks nobody in particular, and so it costs one look-up a flow instead of two
+//! entries. Who answers and who is sought stand in one entry, since every verdict asks for both.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
 
 use dashmap::DashMap;
 use foldhash::fast::FixedState;
-use std::collections::VecDeque;
-use std::hash::Hash;
-use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use super::distinct::{Distinct, even, even_addr};
-use super::{Flow, Habits, Knocks, Listener, Manner, Opened, Outcome, Reach, Sought};
+use super::originator::Originator;
+use super::ring::{Key, Ring};
+use super::{Flow, Habits, Known, Listener, Manner, Opened, Outcome, Sought};
 use crate::time::Timestamp;
 use crate::wire::{Endpoint, Transport};
-
-/// Half the windows of packet time in which reach is counted: the short one and the long one.
-const HALVES: [Duration; 2] = [Duration::from_secs(300), Duration::from_secs(6 * 3600)];
-/// Recent targets remembered per originator.
-const TARGETS_MAX: usize = 8;
-/// Intervals between knocks remembered per target.
-const INTERVALS_MAX: usize = 8;
-/// Intervals needed before anything is called regular.
-const INTERVALS_MIN: usize = 3;
-/// Largest standard deviation, as a part of the mean, that is called regular.
-const REGULAR_SPREAD: f64 = 0.2;
 
 /// Bounds of what is remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EndpointsConfig {
-    /// Originators (addresses, by manner), up to about 4 KB each when they reach widely in both windows.
-    /// Default 65,536.
+    /// Originators (addresses, by manner), about 250 bytes each, up to about 4 KB when they reach widely in
+    /// both windows. Default 65,536.
     pub originators_max: usize,
-    /// Endpoints that answered, about 80 bytes each. Default 262,144.
+    /// Endpoints that answered, about 90 bytes each. Default 262,144.
     pub listeners_max: usize,
     /// Endpoints that were sought, up to about 400 bytes each. Default 65,536.
     pub sought_max: usize,
@@ -58,9 +47,38 @@ impl Default for EndpointsConfig {
 /// What endpoints did across flows.
 #[derive(Debug)]
 pub struct Endpoints {
-    originators: Bounded<(IpAddr, Manner), Originator>,
-    listeners: Bounded<(Transport, Endpoint), Option<Listener>>,
-    sought: Bounded<(Transport, Endpoint), Distinct>,
+    originators: Ring<Originator>,
+    responders: DashMap<Key, Responder, FixedState>,
+    /// Those that answered, in the order in which they first did.
+    listeners: Bounded,
+    /// Those that were sought, likewise.
+    sought: Bounded,
+}
+
+/// An endpoint that answered, was sought, or both; forgotten when it is neither any more.
+#[derive(Debug)]
+struct Responder {
+    first: Timestamp,
+    /// 0 when it is no listener.
+    answers: u32,
+    /// Empty when it is not sought.
+    seekers: Distinct,
+}
+
+impl Default for Responder {
+    fn default() -> Self {
+        Self { first: Timestamp::MIN, answers: 0, seekers: Distinct::default() }
+    }
+}
+
+impl Responder {
+    fn listener(&self) -> Option<Listener> {
+        (self.answers > 0).then_some(Listener { first: self.first, answers: self.answers })
+    }
+
+    const fn is_forgotten(&self) -> bool {
+        self.answers == 0 && self.seekers.is_empty()
+    }
 }
 
 impl Endpoints {
@@ -69,14 +87,15 @@ impl Endpoints {
     pub fn new(config: &EndpointsConfig) -> Self {
         let hasher = FixedState::with_seed(config.seed);
         Self {
-            originators: Bounded::new(config.originators_max, &hasher),
-            listeners: Bounded::new(config.listeners_max, &hasher),
-            sought: Bounded::new(config.sought_max, &hasher),
+            originators: Ring::new(config.originators_max, &hasher),
+            responders: DashMap::with_hasher(hasher),
+            listeners: Bounded::new(config.listeners_max),
+            sought: Bounded::new(config.sought_max),
         }
     }
 
     /// A flow was opened. Answers, and what is already under way, are nobody's attempt.
-    pub fn opened(&self, opened: &Opened) {
+    pub fn opened(&mut self, opened: &Opened) {
         let manner = match (opened.asks, opened.bare) {
             (true, _) => Manner::Asks,
             (false, true) => Manner::Strays,
@@ -85,35 +104,41 @@ impl Endpoints {
         let responder = opened.responder;
         let host = even_addr(responder.addr);
         let port = even(u64::from(responder.port) << 8 | opened.transport as u64);
-        let wide = self.originators.with((opened.originator.addr, manner), |originator| {
-            originator.attempt(opened, host, port);
-            originator.is_wide()
-        });
-        if !wide && opened.asks {
-            let who = even_addr(opened.originator.addr);
-            self.sought.with((opened.transport, responder), |set| set.insert(who));
+        let originator = self.originators.entry(asker(opened.originator.addr, manner));
+        originator.attempt(opened, host, port);
+        if !originator.is_wide() && opened.asks {
+            self.seek(end(opened.transport, responder), opened.originator.addr);
         }
     }
 
     /// A flow has ended ([`Flow::attempt`]). That a request was answered is told by [`Self::answered`], which
     /// may be long before the end.
-    pub fn ended(&self, originator: IpAddr, manner: Manner, outcome: Outcome) {
+    pub fn ended(&mut self, originator: IpAddr, manner: Manner, outcome: Outcome) {
         let is_vain = matches!(outcome, Outcome::Refused | Outcome::Unanswered | Outcome::OneWay);
         if (is_vain || manner == Manner::Strays)
-            && let Some(mut originator) = self.originators.map.get_mut(&(originator, manner))
+            && let Some(originator) = self.originators.get_mut(asker(originator, manner))
         {
-            originator.windows.iter_mut().for_each(|window| window.ended(outcome));
+            originator.ended(outcome);
         }
     }
 
     /// The responder of a flow answered: a SYN-ACK, or a datagram back. Once per flow.
-    pub fn answered(&self, flow: &Flow) {
-        self.listeners.with((flow.transport, flow.responder), |listener| {
-            let known = listener.get_or_insert(Listener { first: flow.start, answers: 0 });
+    pub fn answered(&mut self, flow: &Flow) {
+        let key = end(flow.transport, flow.responder);
+        let is_new = {
+            let mut known = self.responders.entry(key).or_default();
+            let is_new = known.answers == 0;
+            if is_new {
+                known.first = flow.start;
+            }
             known.answers = known.answers.saturating_add(1);
-        });
+            is_new
+        };
+        if is_new && let Some(first) = self.listeners.push(key) {
+            self.forget(first, |known| known.answers = 0);
+        }
         if flow.asked()
-            && let Some(mut originator) = self.originators.map.get_mut(&(flow.originator.addr, Manner::Asks))
+            && let Some(originator) = self.originators.get_mut(asker(flow.originator.addr, Manner::Asks))
         {
             originator.succeeded(flow);
         }
@@ -122,7 +147,30 @@ impl Endpoints {
     /// What is known of an endpoint's answers.
     #[must_use]
     pub fn listener(&self, transport: Transport, endpoint: Endpoint) -> Option<Listener> {
-        self.listeners.map.get(&(transport, endpoint)).and_then(|known| *known)
+        if self.listeners.is_empty() {
+            return None;
+        }
+        self.responders.get(&end(transport, endpoint)).and_then(|known| known.listener())
+    }
+
+    /// All that is known of both ends of a flow whose originator begins in this manner.
+    #[must_use]
+    pub fn known(
+        &self,
+        manner: Manner,
+        transport: Transport,
+        originator: Endpoint,
+        responder: Endpoint,
+    ) -> Known {
+        let known = self.responders.get(&end(transport, responder));
+        let (listener, seekers) =
+            known.map_or((None, 0), |known| (known.listener(), known.seekers.count_u32()));
+        Known {
+            habits: self.habits(originator.addr, manner, transport, responder),
+            sought: Sought { originators: seekers },
+            listener,
+            originator_listener: self.listener(transport, originator),
+        }
     }
 
     /// What an originator did lately in this manner, and how it asked one endpoint.
@@ -134,225 +182,75 @@ impl Endpoints {
         transport: Transport,
         responder: Endpoint,
     ) -> Habits {
-        let Some(known) = self.originators.map.get(&(originator, manner)) else { return Habits::default() };
-        let [reach, long_reach] = known.windows.each_ref().map(Window::reach);
-        let knocks = known.target(transport, responder).map_or_else(Knocks::default, Target::knocks);
-        Habits { reach, long_reach, knocks }
+        let known = self.originators.get(asker(originator, manner));
+        known.map_or_else(Habits::default, |known| known.habits(transport, responder))
     }
 
-    /// Who asked for an endpoint.
-    #[must_use]
-    pub fn sought(&self, transport: Transport, responder: Endpoint) -> Sought {
-        let known = self.sought.map.get(&(transport, responder));
-        Sought { originators: known.map_or(0, |set| counted(&set)) }
+    fn seek(&mut self, key: Key, who: IpAddr) {
+        let is_new = {
+            let mut known = self.responders.entry(key).or_default();
+            let is_new = known.seekers.is_empty();
+            known.seekers.insert(even_addr(who));
+            is_new
+        };
+        if is_new && let Some(first) = self.sought.push(key) {
+            self.forget(first, |known| known.seekers = Distinct::default());
+        }
+    }
+
+    /// Forgets one side of a responder, and the whole of it when nothing is left.
+    fn forget(&self, key: Key, side: impl FnOnce(&mut Responder)) {
+        self.responders.remove_if_mut(&key, |_, known| {
+            side(known);
+            known.is_forgotten()
+        });
     }
 }
 
-fn counted(set: &Distinct) -> u32 {
-    u32::try_from(set.count()).unwrap_or(u32::MAX)
+fn asker(addr: IpAddr, manner: Manner) -> Key {
+    Key::new(addr, manner as u32)
 }
 
-/// A map that forgets what came first when it is full.
+fn end(transport: Transport, end: Endpoint) -> Key {
+    Key::new(end.addr, u32::from(end.port) << 8 | transport as u32)
+}
+
+/// Keys in the order they came, up to a bound.
 #[derive(Debug)]
-struct Bounded<K: Eq + Hash, V> {
-    map: DashMap<K, V, FixedState>,
-    /// Keys in the order they came; touched only when one comes or goes.
-    order: Mutex<VecDeque<K>>,
+struct Bounded {
+    order: VecDeque<Key>,
     max: usize,
 }
 
-impl<K: Copy + Eq + Hash, V: Default> Bounded<K, V> {
-    fn new(max: usize, hasher: &FixedState) -> Self {
-        Self { map: DashMap::with_hasher(hasher.clone()), order: Mutex::default(), max: max.max(1) }
+impl Bounded {
+    fn new(max: usize) -> Self {
+        Self { order: VecDeque::new(), max: max.max(1) }
     }
 
-    /// Changes the value of a key, which is made when it is not there.
-    fn with<R>(&self, key: K, change: impl FnOnce(&mut V) -> R) -> R {
-        if let Some(mut value) = self.map.get_mut(&key) {
-            return change(&mut value);
-        }
-        let mut order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
-        if order.len() >= self.max
-            && let Some(first) = order.pop_front()
-        {
-            self.map.remove(&first);
-        }
-        order.push_back(key);
-        change(&mut self.map.entry(key).or_default())
-    }
-}
-
-/// One address that asks, or strays.
-#[derive(Debug, Default)]
-struct Originator {
-    /// The short one and the long one.
-    windows: [Window; 2],
-    /// Last ones, in the order they were first asked.
-    targets: VecDeque<Target>,
-}
-
-/// What was tried within a stretch of packet time.
-#[derive(Debug, Default)]
-struct Window {
-    /// Number of the newer half since the epoch.
-    half: i64,
-    newer: Half,
-    older: Half,
-    /// Hosts and ports of both halves, while the older one has any. Kept up with every attempt because it is
-    /// asked for with every verdict, and merging sketches costs more than one insertion.
-    together: Option<Box<[Distinct; 2]>>,
-}
-
-#[derive(Debug, Default)]
-struct Half {
-    attempts: u64,
-    answered: u64,
-    half_open: u64,
-    refused: u64,
-    unanswered: u64,
-    hosts: Distinct,
-    ports: Distinct,
-}
-
-impl Originator {
-    fn attempt(&mut self, opened: &Opened, host: u64, port: u64) {
-        for (window, half) in self.windows.iter_mut().zip(HALVES) {
-            window.advance(opened.time, half);
-            window.attempt(host, port);
-        }
-        let (transport, responder) = (opened.transport, opened.responder);
-        if let Some(target) = self.targets.iter_mut().find(|target| target.is(transport, responder)) {
-            return target.knock(opened.time);
-        }
-        if self.targets.len() >= TARGETS_MAX {
-            self.targets.pop_front();
-        }
-        self.targets.push_back(Target::new(transport, responder, opened.time));
+    fn is_empty(&self) -> bool {
+        self.order.is_empty()
     }
 
-    fn succeeded(&mut self, flow: &Flow) {
-        let half_open = flow.is_half_open();
-        for Window { newer, .. } in &mut self.windows {
-            *(if half_open { &mut newer.half_open } else { &mut newer.answered }) += 1;
-        }
-        let is_it = |target: &&mut Target| target.is(flow.transport, flow.responder);
-        if let Some(target) = self.targets.iter_mut().find(is_it) {
-            target.answered = target.answered.saturating_add(1);
-        }
-    }
-
-    fn is_wide(&self) -> bool {
-        let newer = &self.windows[0].newer;
-        !newer.hosts.is_exact() || !newer.ports.is_exact()
-    }
-
-    fn target(&self, transport: Transport, responder: Endpoint) -> Option<&Target> {
-        self.targets.iter().find(|target| target.is(transport, responder))
-    }
-}
-
-impl Window {
-    /// Moves the window on; a time before it counts in its newer half.
-    fn advance(&mut self, time: Timestamp, half: Duration) {
-        let half = time.as_seconds().div_euclid(half.as_secs().cast_signed());
-        if half <= self.half && self.newer.attempts > 0 {
-            return;
-        }
-        let last = std::mem::take(&mut self.newer);
-        self.older = if half == self.half.saturating_add(1) { last } else { Half::default() };
-        let had_any = self.older.attempts > 0;
-        self.together = had_any.then(|| Box::new([self.older.hosts.clone(), self.older.ports.clone()]));
-        self.half = half;
-    }
-
-    fn attempt(&mut self, host: u64, port: u64) {
-        self.newer.attempts += 1;
-        self.newer.hosts.insert(host);
-        self.newer.ports.insert(port);
-        if let Some(together) = &mut self.together {
-            together[0].insert(host);
-            together[1].insert(port);
-        }
-    }
-
-    fn ended(&mut self, outcome: Outcome) {
-        match outcome {
-            Outcome::Refused => self.newer.refused += 1,
-            Outcome::Unanswered | Outcome::OneWay => self.newer.unanswered += 1,
-            _ => self.newer.answered += 1,
-        }
-    }
-
-    fn reach(&self) -> Reach {
-        let (newer, older) = (&self.newer, &self.older);
-        let [hosts, ports] =
-            self.together.as_deref().map_or([&newer.hosts, &newer.ports], |both| both.each_ref());
-        Reach {
-            attempts: newer.attempts + older.attempts,
-            hosts: counted(hosts),
-            ports: counted(ports),
-            answered: newer.answered + older.answered,
-            half_open: newer.half_open + older.half_open,
-            refused: newer.refused + older.refused,
-            unanswered: newer.unanswered + older.unanswered,
-        }
-    }
-}
-
-/// One endpoint that an originator asked.
-#[derive(Debug)]
-struct Target {
-    responder: Endpoint,
-    transport: Transport,
-    attempts: u32,
-    answered: u32,
-    last: Timestamp,
-    /// The last intervals in milliseconds, in a ring.
-    intervals: [u32; INTERVALS_MAX],
-}
-
-impl Target {
-    fn new(transport: Transport, responder: Endpoint, time: Timestamp) -> Self {
-        Self { responder, transport, attempts: 1, answered: 0, last: time, intervals: [0; INTERVALS_MAX] }
-    }
-
-    fn is(&self, transport: Transport, responder: Endpoint) -> bool {
-        self.responder == responder && self.transport == transport
-    }
-
-    fn knock(&mut self, time: Timestamp) {
-        let interval = u32::try_from(time.since(self.last).as_millis()).unwrap_or(u32::MAX);
-        self.intervals[(self.attempts as usize - 1) % INTERVALS_MAX] = interval;
-        self.attempts = self.attempts.saturating_add(1);
-        self.last = time;
-    }
-
-    fn knocks(&self) -> Knocks {
-        let known = (self.attempts as usize - 1).min(INTERVALS_MAX);
-        let intervals = &self.intervals[..known];
-        let total: u64 = intervals.iter().copied().map(u64::from).sum();
-        let mean = total as f64 / known.max(1) as f64;
-        let spread =
-            intervals.iter().map(|&i| (f64::from(i) - mean).powi(2)).sum::<f64>() / known.max(1) as f64;
-        Knocks {
-            attempts: self.attempts,
-            answered: self.answered,
-            regular: known >= INTERVALS_MIN && mean > 0.0 && spread.sqrt() <= REGULAR_SPREAD * mean,
-            interval: (known > 0).then(|| Duration::from_millis(total / known as u64)),
-        }
+    /// Adds a key that is not there; the one that came first, when there are too many now.
+    fn push(&mut self, key: Key) -> Option<Key> {
+        let first = if self.order.len() >= self.max { self.order.pop_front() } else { None };
+        self.order.push_back(key);
+        first
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::script;
+    use super::super::{Knocks, Reach};
     use super::*;
+    use std::time::Duration;
 
     fn end(addr: u32, port: u16) -> Endpoint {
         Endpoint::new(IpAddr::V4(addr.into()), port)
     }
 
-    fn ask(endpoints: &Endpoints, from: u32, to: Endpoint, seconds: i64) {
+    fn ask(endpoints: &mut Endpoints, from: u32, to: Endpoint, seconds: i64) {
         endpoints.opened(&Opened {
             transport: Transport::Tcp,
             originator: end(from, 40_000),
@@ -370,31 +268,31 @@ mod tests {
 
     #[test]
     fn reach_counts_hosts_and_ports_within_its_window() {
-        let endpoints = Endpoints::new(&EndpointsConfig::default());
+        let mut endpoints = Endpoints::new(&EndpointsConfig::default());
         for host in 0..5 {
-            ask(&endpoints, 1, end(100 + host, 80), 10);
-            ask(&endpoints, 1, end(100 + host, 81), 290);
+            ask(&mut endpoints, 1, end(100 + host, 80), 10);
+            ask(&mut endpoints, 1, end(100 + host, 81), 290);
         }
-        ask(&endpoints, 1, end(100, 82), 310);
+        ask(&mut endpoints, 1, end(100, 82), 310);
         let reach = habits(&endpoints, 1, 80).reach;
         assert_eq!((reach.attempts, reach.hosts, reach.ports), (11, 5, 3));
-        ask(&endpoints, 1, end(100, 83), 650);
+        ask(&mut endpoints, 1, end(100, 83), 650);
         assert_eq!(habits(&endpoints, 1, 80).reach.attempts, 2);
-        ask(&endpoints, 1, end(100, 83), 9_000);
+        ask(&mut endpoints, 1, end(100, 83), 9_000);
         assert_eq!(habits(&endpoints, 1, 80).reach.attempts, 1);
         assert_eq!(habits(&endpoints, 2, 80).reach, Reach::default());
         let long = habits(&endpoints, 1, 80).long_reach;
         assert_eq!((long.attempts, long.hosts, long.ports), (13, 5, 4), "the long window forgets later");
-        ask(&endpoints, 1, end(100, 83), 50_000);
+        ask(&mut endpoints, 1, end(100, 83), 50_000);
         assert_eq!(habits(&endpoints, 1, 80).long_reach.attempts, 1);
     }
 
     #[test]
     fn outcomes_go_to_their_originator_and_target() {
-        let endpoints = Endpoints::new(&EndpointsConfig::default());
+        let mut endpoints = Endpoints::new(&EndpointsConfig::default());
         let mut flow = script::flow(Transport::Tcp, "0.0.0.1:40000", "0.0.0.9:80");
         flow.history.push(b'S');
-        ask(&endpoints, 1, flow.responder, 1);
+        ask(&mut endpoints, 1, flow.responder, 1);
         for outcome in [Outcome::Refused, Outcome::Unanswered, Outcome::Established] {
             endpoints.ended(flow.originator.addr, Manner::Asks, outcome);
         }
@@ -409,10 +307,10 @@ mod tests {
 
     #[test]
     fn a_regular_knock_is_told_from_a_random_one() {
-        let endpoints = Endpoints::new(&EndpointsConfig::default());
+        let mut endpoints = Endpoints::new(&EndpointsConfig::default());
         for knock in 0..12 {
-            ask(&endpoints, 1, end(9, 80), knock * 60 + knock % 2);
-            ask(&endpoints, 1, end(9, 81), knock * knock * knock);
+            ask(&mut endpoints, 1, end(9, 80), knock * 60 + knock % 2);
+            ask(&mut endpoints, 1, end(9, 81), knock * knock * knock);
         }
         let knocks = |port| habits(&endpoints, 1, port).knocks;
         assert_eq!((knocks(80).attempts, knocks(80).regular), (12, true));
@@ -423,8 +321,8 @@ mod tests {
 
     #[test]
     fn strays_are_counted_apart() {
-        let endpoints = Endpoints::new(&EndpointsConfig::default());
-        let stray = |host, asks, bare| {
+        let mut endpoints = Endpoints::new(&EndpointsConfig::default());
+        let mut stray = |host, asks, bare| {
             let (transport, time) = (Transport::Tcp, Timestamp::from_parts(1, 0));
             let (originator, responder) = (end(1, 40_000), end(host, 80));
             endpoints.opened(&Opened { transport, originator, responder, time, asks, bare });
@@ -442,30 +340,31 @@ mod tests {
 
     #[test]
     fn wide_originators_do_not_seek_anyone() {
-        let endpoints = Endpoints::new(&EndpointsConfig::default());
+        let mut endpoints = Endpoints::new(&EndpointsConfig::default());
         for from in 1..=5 {
-            ask(&endpoints, from, end(9, 80), 1);
+            ask(&mut endpoints, from, end(9, 80), 1);
         }
         for host in 1000..1100 {
-            ask(&endpoints, 77, end(host, 80), 1);
+            ask(&mut endpoints, 77, end(host, 80), 1);
         }
-        ask(&endpoints, 77, end(9, 80), 1);
-        assert_eq!(endpoints.sought(Transport::Tcp, end(9, 80)).originators, 5);
-        assert_eq!(endpoints.sought(Transport::Udp, end(9, 80)).originators, 0);
+        ask(&mut endpoints, 77, end(9, 80), 1);
+        let sought = |transport| endpoints.known(Manner::Asks, transport, end(1, 1), end(9, 80)).sought;
+        assert_eq!(sought(Transport::Tcp).originators, 5);
+        assert_eq!(sought(Transport::Udp).originators, 0);
     }
 
     #[test]
     fn full_maps_forget_what_came_first() {
         let config = EndpointsConfig { listeners_max: 100, originators_max: 100, ..Default::default() };
-        let endpoints = Endpoints::new(&config);
+        let mut endpoints = Endpoints::new(&config);
         let mut flow = script::flow(Transport::Tcp, "0.0.0.1:40000", "0.0.0.9:80");
         for number in 0..150 {
             flow.responder = end(number, 80);
             endpoints.answered(&flow);
-            ask(&endpoints, number, end(9, 80), 1);
+            ask(&mut endpoints, number, end(9, 80), 1);
         }
         let answers = |number| endpoints.listener(Transport::Tcp, end(number, 80)).map(|known| known.answers);
         assert_eq!((answers(49), answers(50), answers(149)), (None, Some(1), Some(1)));
-        assert_eq!((endpoints.listeners.map.len(), endpoints.originators.map.len()), (100, 100));
+        assert_eq!((endpoints.listeners.order.len(), endpoints.originators.len()), (100, 100));
     }
 }

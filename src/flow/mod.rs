@@ -26,9 +26,11 @@ mod heads;
 mod index;
 mod key;
 mod letters;
+mod originator;
 mod outcome;
 mod prefetch;
 mod record;
+mod ring;
 mod settle;
 mod shard;
 mod slab;
@@ -43,7 +45,7 @@ mod script;
 #[cfg(test)]
 mod tests;
 
-pub use behaviour::{Habits, Knocks, Listener, Manner, Reach, Sought};
+pub use behaviour::{Habits, Knocks, Known, Listener, Manner, Reach, Sought};
 pub use config::{Config, Counters, Timeouts};
 pub use distinct::{Distinct, even, even_addr};
 pub use endpoints::{Endpoints, EndpointsConfig};

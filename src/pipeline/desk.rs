@@ -123,9 +123,9 @@ impl Desk {
 
     /// Port lines, where wanted, and one stats line.
     fn state(&mut self, judge: &Judge, moment: &Moment, damage: &[Damage]) {
-        if self.ports {
-            for bucket in judge.buckets.ports() {
-                let clients = judge.buckets.client_flows(bucket.transport, bucket.port);
+        if let Some(buckets) = judge.buckets.as_ref().filter(|_| self.ports) {
+            for bucket in buckets.ports() {
+                let clients = buckets.client_flows(bucket.transport, bucket.port);
                 self.write("port", |line, context| output::write_port(line, context, bucket, clients));
             }
         }
@@ -177,9 +177,9 @@ impl Desk {
         }
         say_strange_links(&self.inputs, moment);
         self.state(judge, moment, damage);
-        if let Some(terminal) = self.terminal {
+        if let (Some(terminal), Some(buckets)) = (self.terminal, &judge.buckets) {
             let stats = self.stats(judge, moment, damage);
-            let picture = output::render(&judge.buckets, &self.findings, &stats, look(terminal));
+            let picture = output::render(buckets, &self.findings, &stats, look(terminal));
             if let Err(error) = output::print(&picture) {
                 say(&error.to_string());
             }

@@ -16,7 +16,7 @@ use super::desk::Desk;
 use super::worker::Happening;
 use crate::bucket::Buckets;
 use crate::evidence::{self, Context, Fact};
-use crate::flow::{self, Endpoints, Flow, Habits, Hints, Manner, Order, Outcome};
+use crate::flow::{self, Endpoints, Flow, Habits, Hints, Known, Manner, Order, Outcome};
 use crate::host::{Listeners, Process};
 use crate::payload::{Announced, Announcement, App, AppProto, Conversations, Details, Words};
 use crate::registry::{Claim, ClaimKind, Registry};
@@ -42,7 +42,9 @@ pub(super) struct Judge {
     /// Claims and rules; swapped whole on reload.
     pub(super) knowledge: Knowledge,
     pub(super) state: State,
-    pub(super) buckets: Buckets,
+    /// Kept only where a table or `port` lines are wanted: in a scan of every port they were a sixth of all
+    /// work.
+    pub(super) buckets: Option<Buckets>,
     endpoints: Endpoints,
     announced: Announced,
     conversations: Conversations,
@@ -73,11 +75,16 @@ pub(super) struct Sought {
 }
 
 impl Judge {
-    pub(super) fn new(knowledge: Knowledge, gathering: Gathering, ask_host: bool) -> Self {
+    pub(super) fn new(
+        knowledge: Knowledge,
+        gathering: Gathering,
+        with_buckets: bool,
+        ask_host: bool,
+    ) -> Self {
         Self {
             state: State::gathering(gathering),
             alerted_flows: 0,
-            buckets: Buckets::default(),
+            buckets: with_buckets.then(Buckets::new),
             endpoints: Endpoints::new(&flow::EndpointsConfig::default()),
             announced: Announced::new(ANNOUNCED_MAX, ANNOUNCED_LIFETIME),
             conversations: Conversations::new(CONVERSATIONS_MAX),
@@ -139,7 +146,9 @@ impl Judge {
                 }
                 let verdict = self.verdict(*flow, app);
                 let findings = self.alerts(&verdict, desk);
-                self.buckets.found(&verdict, findings);
+                if let Some(buckets) = &mut self.buckets {
+                    buckets.found(&verdict, findings);
+                }
             }
             Happening::Ended(originator, manner, outcome) => {
                 self.endpoints.ended(originator, manner, outcome);
@@ -189,12 +198,21 @@ impl Judge {
     fn closed(&mut self, flow: Flow, app: AppProto, desk: &mut Desk) {
         let id = flow.id;
         let verdict = self.verdict(flow, app);
-        self.answered.remove(&id);
-        self.details.remove(&id);
+        // Most flows are never heard before they end: where nothing was noted, nothing is looked up.
+        if !self.answered.is_empty() {
+            self.answered.remove(&id);
+        }
+        if !self.details.is_empty() {
+            self.details.remove(&id);
+        }
         let findings = self.alerts(&verdict, desk);
-        self.buckets.add(&verdict, findings);
-        let alerted = self.alerted.remove(&id);
-        self.raised.remove(&id);
+        if let Some(buckets) = &mut self.buckets {
+            buckets.add(&verdict, findings);
+        }
+        let alerted = !self.alerted.is_empty() && self.alerted.remove(&id);
+        if !self.raised.is_empty() {
+            self.raised.remove(&id);
+        }
         desk.flow(&verdict, alerted);
     }
 
@@ -205,7 +223,7 @@ impl Judge {
             flow::settle(&mut flow, &hints);
         }
         let outcome = flow.outcome();
-        if (outcome.answered() || outcome == Outcome::Reset) && self.answered.insert(flow.id) {
+        if (outcome.answered() || outcome == Outcome::Reset) && self.is_first_answer(&flow) {
             self.endpoints.answered(&flow);
         }
         let process = self.process(&flow, outcome);
@@ -217,8 +235,8 @@ impl Judge {
         };
         let (registry, transport, port) = (&self.knowledge.registry, flow.transport, flow.responder.port);
         let manner = if flow.is_stray() { Manner::Strays } else { Manner::Asks };
-        let Habits { reach, long_reach, knocks } =
-            self.endpoints.habits(flow.originator.addr, manner, transport, flow.responder);
+        let known = self.endpoints.known(manner, transport, flow.originator, flow.responder);
+        let Known { habits: Habits { reach, long_reach, knocks }, sought, .. } = known;
         let context = Context {
             outcome,
             claims: Arc::clone(registry.on(transport, port)),
@@ -232,14 +250,19 @@ impl Judge {
             reach,
             long_reach,
             knocks,
-            sought: self.endpoints.sought(transport, flow.responder),
-            listener: self.endpoints.listener(transport, flow.responder),
-            originator_listener: self.endpoints.listener(transport, flow.originator),
+            sought,
+            listener: known.listener,
+            originator_listener: known.originator_listener,
             announcement,
             process,
             details: self.details.get(&flow.id).map(Arc::clone),
         };
         Arc::new(self.bench.judge(evidence::gather(flow, app, &context)))
+    }
+
+    /// Notes that a flow was answered, unless it is over; true when that was not known before.
+    fn is_first_answer(&mut self, flow: &Flow) -> bool {
+        if flow.ended.is_some() { !self.answered.contains(&flow.id) } else { self.answered.insert(flow.id) }
     }
 
     fn hints(&self, flow: &Flow) -> Hints {

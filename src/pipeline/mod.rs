@@ -230,7 +230,8 @@ fn follow(config: &Config, sought: Option<u64>) -> Result<(Report, Option<Sought
     if config.verbose > 0 {
         say(&format!("{knowledge}; inputs: {}; workers: {}", source.inputs().len(), config.workers.max(1)));
     }
-    let mut judge = Judge::new(knowledge, config.gathering, live && config.ask_host);
+    let with_buckets = config.ports || config.terminal.is_some();
+    let mut judge = Judge::new(knowledge, config.gathering, with_buckets, live && config.ask_host);
     judge.sought = sought.map(|flow| Sought { flow, verdicts: Vec::new(), alerts: Vec::new() });
     let mut tape = Tape::start(config, live)?;
     let control = Control::start();
