@@ -137,12 +137,14 @@ impl<N: Copy + Default> Shard<N> {
             self.close(at, EndReason::TcpReuse, self.order_of(arrival.packet), out);
             return self.open(arrival, ears, out);
         }
-        if matches!(arrival.packet.role, Role::IcmpError { .. }) {
+        let is_icmp = matches!(arrival.packet.role, Role::IcmpError { .. });
+        let was = self.tracks.get_mut(at).activate(self.clock, !is_icmp);
+        if is_icmp {
             self.note_icmp(at, arrival.packet);
         } else {
             self.follow(at, arrival, ears, out);
         }
-        self.touch(at);
+        self.touch(at, was);
     }
 
     /// Ends every flow whose deadline lies before `clock`.
@@ -452,7 +454,6 @@ impl<N: Copy + Default> Shard<N> {
     fn note_icmp(&mut self, at: u32, packet: &Packet<'_>) {
         let Some(note) = icmp_note(packet) else { return };
         let track = self.tracks.get_mut(at);
-        track.keep_end();
         if track.icmp == NIL {
             track.icmp = self.icmp.insert(note);
         } else if note.refuses() && !self.icmp.get(track.icmp).refuses() {
@@ -460,14 +461,12 @@ impl<N: Copy + Default> Shard<N> {
         }
     }
 
-    /// The flow was used now: moves it to where it belongs.
-    fn touch(&mut self, at: u32) {
-        let now = self.clock;
+    /// The flow was used now, and before at `last`: moves it to where it belongs.
+    fn touch(&mut self, at: u32, last: Timestamp) {
         let track = self.tracks.get_mut(at);
         let class = track.classify();
-        let stays = class == track.class && self.classes[class as usize].same_tick(track.active, now);
+        let stays = class == track.class && self.classes[class as usize].same_tick(last, self.clock);
         let was = std::mem::replace(&mut track.class, class);
-        track.active = now;
         // A flow that grew from an embryo just now is in the right tick or is moved here.
         if !stays {
             self.classes[was as usize].unlink(&mut self.tracks, at);

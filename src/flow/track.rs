@@ -188,10 +188,13 @@ impl<N: Copy + Default> Track<N> {
         }
     }
 
-    /// Something else than a packet is about to make it active.
-    pub(super) fn keep_end(&mut self) {
-        self.end = self.end();
-        self.marks |= END_APART;
+    /// Makes it active at this clock, by a packet or by something that is not counted; when it was before.
+    pub(super) fn activate(&mut self, clock: Timestamp, by_packet: bool) -> Timestamp {
+        if !by_packet {
+            self.end = self.end();
+            self.marks |= END_APART;
+        }
+        std::mem::replace(&mut self.active, clock)
     }
 
     fn end(&self) -> Timestamp {
