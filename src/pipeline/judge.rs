@@ -15,7 +15,7 @@ use super::crew::Events;
 use super::desk::Desk;
 use super::worker::Happening;
 use crate::bucket::Buckets;
-use crate::evidence::{self, Context, Fact};
+use crate::evidence::{Context, Fact};
 use crate::flow::{self, Endpoints, Flow, Habits, Hints, Manner, Order, Outcome};
 use crate::host::{Listeners, Process};
 use crate::payload::{Announced, Announcement, App, AppProto, Conversations, Details, Words};
@@ -137,9 +137,10 @@ impl Judge {
                 if let Some(details) = details {
                     self.details.insert(flow.id, Arc::from(details));
                 }
-                let verdict = self.verdict(*flow, app);
+                let verdict = self.verdict(flow, app);
                 let findings = self.alerts(&verdict, desk);
                 self.buckets.found(&verdict, findings);
+                self.bench.hand_back(verdict);
             }
             Happening::Ended(originator, manner, outcome) => {
                 self.endpoints.ended(originator, manner, outcome);
@@ -156,7 +157,7 @@ impl Judge {
                 if let Some(details) = details {
                     self.details.insert(flow.id, Arc::from(details));
                 }
-                self.closed(*flow, app, desk);
+                self.closed(flow, app, desk);
             }
         }
     }
@@ -186,7 +187,7 @@ impl Judge {
         }
     }
 
-    fn closed(&mut self, flow: Flow, app: AppProto, desk: &mut Desk) {
+    fn closed(&mut self, flow: Box<Flow>, app: AppProto, desk: &mut Desk) {
         let id = flow.id;
         let verdict = self.verdict(flow, app);
         self.answered.remove(&id);
@@ -196,10 +197,11 @@ impl Judge {
         let alerted = self.alerted.remove(&id);
         self.raised.remove(&id);
         desk.flow(&verdict, alerted);
+        self.bench.hand_back(verdict);
     }
 
     /// Settles who opened, gathers the facts and weighs them.
-    fn verdict(&mut self, mut flow: Flow, app: AppProto) -> Arc<Verdict> {
+    fn verdict(&mut self, mut flow: Box<Flow>, app: AppProto) -> Arc<Verdict> {
         if !flow.direction.is_decided() {
             let hints = self.hints(&flow);
             flow::settle(&mut flow, &hints);
@@ -221,13 +223,13 @@ impl Judge {
             self.endpoints.habits(flow.originator.addr, manner, transport, flow.responder);
         let context = Context {
             outcome,
-            claims: Arc::clone(registry.on(transport, port)),
+            claims: registry.on(transport, port),
             status: registry.status(transport, port),
             registrant_lives: registry.registrant_lives(transport, port),
             clients: registry.clients(port),
             originator_clients: registry.clients(flow.originator.port),
             tags: registry.tags(transport, port),
-            originator_claims: Arc::clone(registry.on(transport, flow.originator.port)),
+            originator_claims: registry.on(transport, flow.originator.port),
             originator_status: registry.status(transport, flow.originator.port),
             reach,
             long_reach,
@@ -239,7 +241,7 @@ impl Judge {
             process,
             details: self.details.get(&flow.id).map(Arc::clone),
         };
-        Arc::new(self.bench.judge(evidence::gather(flow, app, &context)))
+        self.bench.judge(flow, app, &context)
     }
 
     fn hints(&self, flow: &Flow) -> Hints {
@@ -281,6 +283,9 @@ impl Judge {
         if judged.is_alerted {
             self.alerted_flows += u64::from(self.alerted.insert(id));
             desk.alerted(verdict);
+        }
+        if let Some(released) = judged.released {
+            self.bench.hand_back(released);
         }
         let mut alerts = judged.alerts;
         let begun = alerts.iter().filter(|alert| alert.aggregate.stage == Stage::First).count() as u64;
