@@ -85,6 +85,7 @@ fn no_file_is_dead() {
         "benches/generate.rs",
         "benches/counts.rs",
         "benches/linear.rs",
+        "benches/output.rs",
         "tests/fuzz/targets/capture.rs",
         "tests/fuzz/targets/flow.rs",
         "tests/fuzz/targets/payload.rs",

@@ -179,7 +179,7 @@ pub(crate) mod tests {
         let [high, low] = client.to_be_bytes();
         let mut history = History::default();
         b"ShADadFf".iter().for_each(|&letter| history.push(letter));
-        let flow = Flow {
+        let flow = Box::new(Flow {
             id: (u64::from(client) << 16) + u64::from(port),
             transport: Transport::Tcp,
             originator: Endpoint::new([10, 0, high, low].into(), 50_001),
@@ -202,7 +202,7 @@ pub(crate) mod tests {
             one_sided: false,
             carrier: false,
             ended: Some(EndReason::Timeout),
-        };
+        });
         let evidence = Evidence {
             flow,
             outcome: Outcome::Established,

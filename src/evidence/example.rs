@@ -120,11 +120,18 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn gather(&self, flow: Flow, app: AppProto) -> Evidence {
+        self.shown(|context| gather(flow, app, context))
+    }
+
+    /// What somebody makes of it.
+    pub(crate) fn shown<T>(&self, to: impl FnOnce(&Context<'_>) -> T) -> T {
         let listener =
             (self.answers > 0).then_some(Listener { first: Timestamp::from_nanos(0), answers: self.answers });
+        let [claims, originator_claims] =
+            [&self.claims, &self.originator_claims].map(|claims| claims.as_slice().into());
         let context = Context {
-            claims: self.claims.as_slice().into(),
-            originator_claims: self.originator_claims.as_slice().into(),
+            claims: &claims,
+            originator_claims: &originator_claims,
             originator_status: self.originator_status,
             reach: self.reach,
             long_reach: self.long_reach,
@@ -134,7 +141,7 @@ impl World {
             announcement: self.announcement.as_ref(),
             ..Context::bare(self.outcome, self.status)
         };
-        gather(flow, app, &context)
+        to(&context)
     }
 }
 

@@ -17,7 +17,7 @@ use crate::registry::{Claim, Claims, PortStatus, Tags, Tier};
 #[derive(Clone, Debug)]
 pub struct Evidence {
     /// The flow, direction settled.
-    pub flow: Flow,
+    pub flow: Box<Flow>,
     /// How it went.
     pub outcome: Outcome,
     /// What is really spoken.

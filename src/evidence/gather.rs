@@ -4,7 +4,7 @@
 //! answers one question about the flow and pushes at most a few facts; none of them knows what a fact is
 //! worth.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::course::{Opening, is_cut, is_two_way, odd_flags, opening, refusal, unasked};
 use super::fact::{Evidence, Fact, LocalProcess};
@@ -29,7 +29,7 @@ pub struct Context<'a> {
     /// How the flow went so far.
     pub outcome: Outcome,
     /// Claims about the responder's port.
-    pub claims: Claims,
+    pub claims: &'a Claims,
     /// Status of the responder's port.
     pub status: PortStatus,
     /// True when the registration of the responder's port itself shows signs of life.
@@ -41,7 +41,7 @@ pub struct Context<'a> {
     /// Tags of the responder's port.
     pub tags: Tags,
     /// Claims about the originator's port.
-    pub originator_claims: Claims,
+    pub originator_claims: &'a Claims,
     /// Status of the originator's port.
     pub originator_status: PortStatus,
     /// How far the originator reached lately, in the manner of this flow.
@@ -68,15 +68,16 @@ impl Context<'_> {
     /// The context of a flow about whose ports and ends nothing is known.
     #[must_use]
     pub fn bare(outcome: Outcome, status: PortStatus) -> Self {
+        static NONE: LazyLock<Claims> = LazyLock::new(Claims::default);
         Self {
             outcome,
-            claims: Claims::default(),
+            claims: &NONE,
             status,
             registrant_lives: status == PortStatus::Active,
             clients: None,
             originator_clients: None,
             tags: Tags::default(),
-            originator_claims: Claims::default(),
+            originator_claims: &NONE,
             originator_status: PortStatus::Unassigned,
             reach: Reach::default(),
             long_reach: Reach::default(),
@@ -93,8 +94,14 @@ impl Context<'_> {
 
 /// Everything that is known about a flow, as facts in catalogue order. Never fails, on any input.
 #[must_use]
-pub fn gather(flow: Flow, app: AppProto, context: &Context<'_>) -> Evidence {
-    let mut facts = Vec::with_capacity(12);
+pub fn gather(flow: impl Into<Box<Flow>>, app: AppProto, context: &Context<'_>) -> Evidence {
+    gather_into(Vec::with_capacity(12), flow.into(), app, context)
+}
+
+/// The same with the memory of a list of facts that nobody needs any more.
+#[must_use]
+pub fn gather_into(mut facts: Vec<Fact>, flow: Box<Flow>, app: AppProto, context: &Context<'_>) -> Evidence {
+    facts.clear();
     add_speech(&mut facts, &flow, app, context);
     add_claims(&mut facts, &flow, app, context);
     add_course(&mut facts, &flow, context);
@@ -110,15 +117,15 @@ pub fn gather(flow: Flow, app: AppProto, context: &Context<'_>) -> Evidence {
         tier: Tier::of(flow.responder.port),
         status: context.status,
         tags: context.tags,
-        claims: Arc::clone(&context.claims),
+        claims: Arc::clone(context.claims),
         flow,
         facts,
     }
 }
 
 fn add_speech(facts: &mut Vec<Fact>, flow: &Flow, app: AppProto, context: &Context<'_>) {
-    let other_side = || is_guess(flow).then(|| expecting(&context.originator_claims, app.app)).flatten();
-    add_spoken(facts, app, &context.claims, context.registrant_lives, other_side);
+    let other_side = || is_guess(flow).then(|| expecting(context.originator_claims, app.app)).flatten();
+    add_spoken(facts, app, context.claims, context.registrant_lives, other_side);
 }
 
 fn add_claims(facts: &mut Vec<Fact>, flow: &Flow, app: AppProto, context: &Context<'_>) {
@@ -212,7 +219,7 @@ fn add_ports(facts: &mut Vec<Fact>, flow: &Flow, context: &Context<'_>) {
         facts.push(Fact::ResponderPortEphemeral { systems, modern: resp >= MODERN_EPHEMERAL_MIN });
     }
     let listed = |claims: &[Arc<Claim>]| claims.iter().any(|claim| claim.kind == ClaimKind::Registered);
-    if orig != resp && listed(&context.claims) && listed(&context.originator_claims) {
+    if orig != resp && listed(context.claims) && listed(context.originator_claims) {
         facts.push(Fact::BothPortsListed);
     }
     let serves = context.originator_listener.is_some_and(|listener| listener.answers > 0)
@@ -257,7 +264,7 @@ fn add_payload(facts: &mut Vec<Fact>, flow: &Flow, app: AppProto, context: &Cont
         facts.push(Fact::NoPayload);
     }
     if is_two_way(flow) && app.app == App::Unknown {
-        facts.push(Fact::PayloadUnrecognised(tenant(&context.claims, context.registrant_lives)));
+        facts.push(Fact::PayloadUnrecognised(tenant(context.claims, context.registrant_lives)));
     }
     if is_cut(flow.transport, &flow.head_orig, orig) || is_cut(flow.transport, &flow.head_resp, resp) {
         facts.push(Fact::TruncatedPayload);
@@ -313,7 +320,7 @@ mod tests {
         assert_eq!(said("no_claim_expects", tcp(3007, "ShADd"), HTTP, &context).unwrap(), "true");
         let claims =
             [claim(ClaimKind::Squatter, "squat", &["http"]), claim(ClaimKind::Registered, "iana", &["http"])];
-        let context = Context { claims: claims.into(), ..bare(Outcome::Established) };
+        let context = Context { claims: &claims.into(), ..bare(Outcome::Established) };
         assert_eq!(said("claim_expects", tcp(3007, "ShADd"), HTTP, &context).unwrap(), "3007/tcp/iana");
         assert_eq!(said("claimed_by", tcp(3007, "ShADd"), HTTP, &context).unwrap(), "3007/tcp/squat");
         assert_eq!(said("registered", tcp(3007, "ShADd"), HTTP, &context).unwrap(), "iana");
@@ -325,7 +332,7 @@ mod tests {
     fn what_nobody_recognises_is_explained_by_whom_we_would_not_recognise() {
         let known = Claim { confidence: 90, ..(*claim(ClaimKind::Squatter, "known", &["http"])).clone() };
         let claims = [Arc::new(known), claim(ClaimKind::Squatter, "silent", &[])];
-        let context = Context { claims: claims.into(), ..bare(Outcome::Established) };
+        let context = Context { claims: &claims.into(), ..bare(Outcome::Established) };
         assert_eq!(said("claimed_by", tcp(3007, "ShADd"), NOTHING, &context).unwrap(), "3007/tcp/silent");
         assert_eq!(said("claimed_by", tcp(3007, "ShA"), NOTHING, &context).unwrap(), "3007/tcp/known");
     }
@@ -333,7 +340,7 @@ mod tests {
     #[test]
     fn a_suspicious_claim_explains_no_protocol() {
         let claims = [claim(ClaimKind::Suspicious, "bot", &["http"])];
-        let context = Context { claims: claims.into(), ..bare(Outcome::Established) };
+        let context = Context { claims: &claims.into(), ..bare(Outcome::Established) };
         assert_eq!(said("claim_expects", tcp(3007, "ShADd"), HTTP, &context), None);
         assert_eq!(said("claimed_by", tcp(3007, "ShADd"), HTTP, &context).unwrap(), "3007/tcp/bot");
     }
@@ -372,7 +379,8 @@ mod tests {
     fn a_process_bears_a_claims_name_or_not() {
         let claims = [claim(ClaimKind::Squatter, "om-server", &[])];
         let process = Process { pid: 1, name: "om-server".into(), exe: None, user: None };
-        let context = Context { claims: claims.into(), process: Some(process), ..bare(Outcome::Established) };
+        let context =
+            Context { claims: &claims.into(), process: Some(process), ..bare(Outcome::Established) };
         let evidence = gather(tcp(3007, "ShADd"), NOTHING, &context);
         let matched = |fact: &Fact| matches!(fact, Fact::LocalProcess(local) if local.claim.is_some());
         assert!(evidence.facts.iter().any(matched));
@@ -462,8 +470,8 @@ mod tests {
         assert_eq!(told("responder_port_ephemeral", &bare(Outcome::Established)), None);
         let claims = [claim(ClaimKind::Registered, "iana", &[])];
         let context = Context {
-            claims: claims.clone().into(),
-            originator_claims: claims.into(),
+            claims: &claims.clone().into(),
+            originator_claims: &claims.into(),
             ..bare(Outcome::Opened)
         };
         assert!(said("both_ports_listed", tcp(3007, "S"), NOTHING, &context).is_some());
@@ -475,7 +483,7 @@ mod tests {
     fn a_guessed_direction_says_what_speaks_against_it() {
         let https = [claim(ClaimKind::Registered, "https", &["http"])];
         let context = Context {
-            originator_claims: https.into(),
+            originator_claims: &https.into(),
             originator_status: PortStatus::Active,
             ..bare(Outcome::Midstream)
         };

@@ -3,8 +3,8 @@
 //! Moving a flow to the back of its list on every packet would touch three records instead of one. So the
 //! packet clock is cut into ticks of a sixteenth to an eighth of the timeout, and a flow moves only with its
 //! first packet in a tick: with ticks of a second, moving was 15 % of a million flows at a million packets a
-//! second. When a tick comes due, its flows (nearly all of which will end now) are put in order of their exact
-//! deadlines.
+//! second. When a tick comes due, its flows (nearly all of which will end now) are put in order of their
+//! exact deadlines.
 //!
 //! Invariants: the list is in order of ticks; where a flow stands depends on packets only, never on when
 //! somebody asked what has expired; a tick is shorter than the timeout, so no flow of the running tick is

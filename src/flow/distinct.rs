@@ -137,8 +137,8 @@ const fn mix(mut bits: u64) -> u64 {
 
 /// HyperLogLog registers, the two sums over them that an estimate is made of, and the estimate.
 ///
-/// All are kept up as registers rise, which becomes ever rarer while a set grows: adding 256 powers of two for
-/// every verdict took 45 % of the time of a scan.
+/// All are kept up as registers rise, which becomes ever rarer while a set grows: adding 256 powers of two
+/// for every verdict took 45 % of the time of a scan.
 ///
 /// Invariants: `sum` is the sum of `2^(SUM_BITS - rank)` over all registers; `empty` counts those of rank 0;
 /// `estimate` is that of the two.

@@ -2,8 +2,8 @@
 //! answers.
 //!
 //! Fed by one thread in the order of the run and asked from anywhere. Everything has a configured bound and
-//! the entry that came first is forgotten when it is full, so memory is bounded and what is forgotten does not
-//! depend on hash order. Reach is kept twice: for the last five to ten minutes of packet time, and, since who
+//! the entry that came first is forgotten when it is full, so memory is bounded and what is forgotten does
+//! not depend on hash order. Reach is kept twice: for the last five to ten minutes of packet time, and, since who
 //! is patient probes once in a quarter of an hour, for the last six to twelve hours; each window in two
 //! halves.
 //!

@@ -15,7 +15,7 @@ use super::crew::Events;
 use super::desk::Desk;
 use super::worker::Happening;
 use crate::bucket::Buckets;
-use crate::evidence::{self, Context, Fact};
+use crate::evidence::{Context, Fact};
 use crate::flow::{self, Endpoints, Flow, Habits, Hints, Known, Manner, Order, Outcome};
 use crate::host::{Listeners, Process};
 use crate::payload::{Announced, Announcement, App, AppProto, Conversations, Details, Words};
@@ -144,11 +144,12 @@ impl Judge {
                 if let Some(details) = details {
                     self.details.insert(flow.id, Arc::from(details));
                 }
-                let verdict = self.verdict(*flow, app);
+                let verdict = self.verdict(flow, app);
                 let findings = self.alerts(&verdict, desk);
                 if let Some(buckets) = &mut self.buckets {
                     buckets.found(&verdict, findings);
                 }
+                self.bench.hand_back(verdict);
             }
             Happening::Ended(originator, manner, outcome) => {
                 self.endpoints.ended(originator, manner, outcome);
@@ -165,7 +166,7 @@ impl Judge {
                 if let Some(details) = details {
                     self.details.insert(flow.id, Arc::from(details));
                 }
-                self.closed(*flow, app, desk);
+                self.closed(flow, app, desk);
             }
         }
     }
@@ -195,7 +196,7 @@ impl Judge {
         }
     }
 
-    fn closed(&mut self, flow: Flow, app: AppProto, desk: &mut Desk) {
+    fn closed(&mut self, flow: Box<Flow>, app: AppProto, desk: &mut Desk) {
         let id = flow.id;
         let verdict = self.verdict(flow, app);
         // Most flows are never heard before they end: where nothing was noted, nothing is looked up.
@@ -214,10 +215,11 @@ impl Judge {
             self.raised.remove(&id);
         }
         desk.flow(&verdict, alerted);
+        self.bench.hand_back(verdict);
     }
 
     /// Settles who opened, gathers the facts and weighs them.
-    fn verdict(&mut self, mut flow: Flow, app: AppProto) -> Arc<Verdict> {
+    fn verdict(&mut self, mut flow: Box<Flow>, app: AppProto) -> Arc<Verdict> {
         if !flow.direction.is_decided() {
             let hints = self.hints(&flow);
             flow::settle(&mut flow, &hints);
@@ -239,13 +241,13 @@ impl Judge {
         let Known { habits: Habits { reach, long_reach, knocks }, sought, .. } = known;
         let context = Context {
             outcome,
-            claims: Arc::clone(registry.on(transport, port)),
+            claims: registry.on(transport, port),
             status: registry.status(transport, port),
             registrant_lives: registry.registrant_lives(transport, port),
             clients: registry.clients(port),
             originator_clients: registry.clients(flow.originator.port),
             tags: registry.tags(transport, port),
-            originator_claims: Arc::clone(registry.on(transport, flow.originator.port)),
+            originator_claims: registry.on(transport, flow.originator.port),
             originator_status: registry.status(transport, flow.originator.port),
             reach,
             long_reach,
@@ -257,7 +259,7 @@ impl Judge {
             process,
             details: self.details.get(&flow.id).map(Arc::clone),
         };
-        Arc::new(self.bench.judge(evidence::gather(flow, app, &context)))
+        self.bench.judge(flow, app, &context)
     }
 
     /// Notes that a flow was answered, unless it is over; true when that was not known before.
@@ -304,6 +306,9 @@ impl Judge {
         if judged.is_alerted {
             self.alerted_flows += u64::from(self.alerted.insert(id));
             desk.alerted(verdict);
+        }
+        if let Some(released) = judged.released {
+            self.bench.hand_back(released);
         }
         let mut alerts = judged.alerts;
         let begun = alerts.iter().filter(|alert| alert.aggregate.stage == Stage::First).count() as u64;

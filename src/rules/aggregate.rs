@@ -123,7 +123,7 @@ pub(super) struct Key {
 
 impl Key {
     /// Of the window of a threshold.
-    pub(super) fn window(sid: u32, by: By, subject: &Subject) -> Self {
+    pub(super) fn window(sid: u32, by: By, subject: &Subject<'_>) -> Self {
         let mut key = Self { sid, originator: None, responder: None, port: None, story: None };
         if matches!(by, By::Originator | By::Pair) {
             key.originator = Some(subject.originator);
@@ -139,7 +139,7 @@ impl Key {
 
     /// Of the aggregate of a rule with this threshold. Those who ask at a service are one story, so a pair is
     /// no aggregate of its own.
-    pub(super) fn aggregate(sid: u32, by: Option<By>, subject: &Subject) -> Self {
+    pub(super) fn aggregate(sid: u32, by: Option<By>, subject: &Subject<'_>) -> Self {
         match by {
             None | Some(By::Pair | By::Service) => {
                 Self { story: Some(subject.story), ..Self::window(sid, By::Service, subject) }
@@ -174,7 +174,7 @@ impl Default for Tally {
 }
 
 impl Tally {
-    pub(super) fn add(&mut self, subject: &Subject) {
+    pub(super) fn add(&mut self, subject: &Subject<'_>) {
         self.flows += 1;
         self.originators.insert(even_addr(subject.originator));
         self.responders.insert(even_addr(subject.responder.addr));
@@ -271,10 +271,8 @@ pub(super) struct Due {
 pub(super) struct Joined {
     /// Where the verdict is to be kept; `None` for the flow that opened it.
     pub(super) place: Option<u64>,
-    /// The rule with the worst severity so far.
-    pub(super) rule: Arc<Rule>,
-    /// What is to be said now.
-    pub(super) line: Option<Aggregate>,
+    /// What is to be said now, and the rule with the worst severity so far.
+    pub(super) line: Option<(Arc<Rule>, Aggregate)>,
 }
 
 /// All that are open.
@@ -308,7 +306,7 @@ impl Aggregates {
         key: Key,
         rule: &Arc<Rule>,
         within: Duration,
-        subject: &Subject,
+        subject: &Subject<'_>,
         held: Option<&Tally>,
     ) -> Joined {
         let (now, interval) = (self.now, self.gathering.interval);
@@ -336,20 +334,22 @@ impl Aggregates {
         }
         let stage = if known.is_some() { Stage::Update } else { Stage::First };
         let is_due = stage == Stage::First || is_worse || now.since(open.said) >= open.gap;
-        Joined { place: known, rule: Arc::clone(&open.rule), line: is_due.then(|| open.tell(stage, now)) }
+        Joined { place: known, line: is_due.then(|| (Arc::clone(&open.rule), open.tell(stage, now))) }
     }
 
-    /// Keeps the verdict of the latest flow.
-    pub(super) fn keep(&mut self, place: u64, verdict: &Arc<Verdict>) {
-        if let Some(open) = self.open.get_mut(&place) {
-            open.latest = Some(Arc::clone(verdict));
-        }
+    /// Keeps the verdict of the latest flow, and gives back the one it kept before.
+    pub(super) fn keep(&mut self, place: u64, verdict: &Arc<Verdict>) -> Option<Arc<Verdict>> {
+        self.open.get_mut(&place)?.latest.replace(Arc::clone(verdict))
     }
 
     /// Moves the packet clock and takes what is due by it, in the order in which it came due.
     pub(super) fn until(&mut self, clock: Timestamp) -> Vec<Due> {
         self.now = self.now.max(clock);
         let now = self.now;
+        // Asked for every event, and hardly ever something is.
+        if self.queue.first().is_none_or(|(due, _)| *due > now) {
+            return Vec::new();
+        }
         let mut lines = Vec::new();
         // Taken out first: a clock at its end would never pass what is put back.
         let later = now.after(Duration::from_nanos(1));

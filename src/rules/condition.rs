@@ -61,10 +61,17 @@ pub(super) struct Condition {
 
 impl Condition {
     /// True when everything that is asked for holds.
-    pub(super) fn holds(&self, subject: &Subject) -> bool {
+    pub(super) fn holds(&self, subject: &Subject<'_>) -> bool {
         self.holds_for_port(&subject.at_port())
             && self.holds_for_conduct(subject)
             && self.holds_for_ends(subject)
+    }
+
+    /// True when it may hold for some flow of this story that went like this.
+    pub(super) fn may_hold(&self, story: Story, outcome: Outcome) -> bool {
+        among(&self.story, story)
+            && among(&self.outcome, outcome)
+            && self.answered.is_none_or(|answered| outcome.answered() == answered)
     }
 
     /// True when nothing in it depends on what the flow did: a rule like that fires by number.
@@ -106,17 +113,14 @@ impl Condition {
             })
     }
 
-    fn holds_for_conduct(&self, subject: &Subject) -> bool {
+    fn holds_for_conduct(&self, subject: &Subject<'_>) -> bool {
         among(&self.story, subject.story)
             && self.probability.is_none_or(|least| subject.probability >= least.0)
             && (among(&self.app_proto, subject.app) || among(&self.app_proto, subject.app.spoken()))
             && among(&self.sides, subject.sides)
             && among(&self.outcome, subject.outcome)
             && among(&self.conn_state, subject.conn_state)
-            && self
-                .fact
-                .as_ref()
-                .is_none_or(|facts| facts.0.iter().any(|fact| subject.facts.contains(&fact.0.0)))
+            && self.fact.as_ref().is_none_or(|facts| facts.0.iter().any(|fact| subject.facts.has(fact.0.0)))
             && self.answered.is_none_or(|answered| subject.outcome.answered() == answered)
             && self.bytes.is_none_or(|least| subject.bytes >= least)
             && self.packets.is_none_or(|least| subject.packets >= least)
@@ -126,17 +130,16 @@ impl Condition {
             && self.answered_bytes.is_none_or(|least| subject.answered_bytes >= least)
     }
 
-    fn holds_for_ends(&self, subject: &Subject) -> bool {
+    fn holds_for_ends(&self, subject: &Subject<'_>) -> bool {
         let within = |nets: &Option<OneOrMany<Net>>, addr| {
             nets.as_ref().is_none_or(|nets| nets.0.iter().any(|net| net.contains(addr)))
         };
         within(&self.originator, subject.originator)
             && within(&self.responder, subject.responder.addr)
-            && among(&self.direction, subject.way)
-            && self
-                .process
-                .as_ref()
-                .is_none_or(|names| subject.process.as_ref().is_some_and(|name| names.0.contains(name)))
+            && self.direction.as_ref().is_none_or(|ways| ways.0.contains(&Word(subject.way())))
+            && self.process.as_ref().is_none_or(|names| {
+                subject.process.is_some_and(|process| names.0.iter().any(|name| name == process))
+            })
     }
 }
 

@@ -3,6 +3,7 @@
 //! Invariant: what leaves here can be used as it is; a file with a mistake gives diagnostics and nothing
 //! else.
 
+use std::cell::OnceCell;
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Range;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use toml::Spanned;
 
 use super::condition::Condition;
 use super::rule::{Rule, Severity};
-use super::subject::{Subject, way};
+use super::subject::{FactNames, Subject};
 use super::technique;
 use super::word::{By, FactName, Net, Word};
 use crate::flow::{ConnState, Outcome};
@@ -383,7 +384,7 @@ impl Suppress {
         Condition::on_port(self.ports.as_ref(), self.transport, self.claim.as_ref())
     }
 
-    pub(super) fn covers(&self, rule: &str, subject: &Subject) -> bool {
+    pub(super) fn covers(&self, rule: &str, subject: &Subject<'_>) -> bool {
         let within = |nets: &OneOrMany<Net>| {
             nets.0.iter().any(|net| net.contains(subject.originator) || net.contains(subject.responder.addr))
         };
@@ -426,9 +427,9 @@ impl Expected {
         })
     }
 
-    pub(super) fn covers(&self, subject: &Subject) -> bool {
+    pub(super) fn covers(&self, subject: &Subject<'_>) -> bool {
         let named = |names: &OneOrMany<String>| {
-            subject.process.as_ref().is_some_and(|process| names.0.contains(process))
+            subject.process.is_some_and(|process| names.0.iter().any(|name| name == process))
         };
         // What is normal is a service, and never malware that answers in its place.
         subject.story != Story::SuspectedMalware
@@ -460,7 +461,7 @@ const fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
 
 impl Case {
     /// The verdict it describes.
-    pub(super) fn subject(&self, registry: &Registry, internal: &[Net]) -> Subject {
+    pub(super) fn subject<'a>(&'a self, registry: &'a Registry, internal: &'a [Net]) -> Subject<'a> {
         let transport = self.transport.map_or(Transport::Tcp, |word| word.0);
         let addr = |given: Option<IpAddr>, last| given.unwrap_or(IpAddr::V4(Ipv4Addr::new(10, 0, 0, last)));
         let originator = addr(self.originator, 1);
@@ -479,23 +480,26 @@ impl Case {
             transport,
             originator,
             responder,
-            way: way(internal, originator, responder.addr),
+            way: OnceCell::new(),
+            internal,
             tier: Tier::of(self.port),
             status: self.status.map_or_else(|| registry.status(transport, self.port), |word| word.0),
             tags: tags.unwrap_or_else(|| registry.tags(transport, self.port)),
-            claims: Arc::clone(registry.on(transport, self.port)),
+            claims: registry.on(transport, self.port),
             story: self.story.map_or(Story::Undetermined, |word| word.0),
             probability: self.probability.unwrap_or(0.9),
             app,
             sides: self.sides.map_or(told, |word| word.0),
             outcome: self.outcome.map_or(Outcome::Established, |word| word.0),
             conn_state: self.conn_state.map_or(ConnState::Sf, |word| word.0),
-            facts: self.fact.iter().flat_map(|facts| facts.0.iter().map(|word| word.0.0)).collect(),
+            facts: FactNames::Names(
+                self.fact.iter().flat_map(|facts| facts.0.iter().map(|word| word.0.0)).collect(),
+            ),
             bytes: self.bytes.unwrap_or(1200),
             packets: self.packets.unwrap_or(10),
             asked_bytes: self.asked_bytes.unwrap_or(100),
             answered_bytes: self.answered_bytes.unwrap_or(100),
-            process: self.process.clone(),
+            process: self.process.as_deref(),
         }
     }
 }

@@ -49,6 +49,8 @@ pub struct Counters {
 #[derive(Debug)]
 pub struct State {
     flows: Generations<u64, Vec<Spoken>>,
+    /// Room for the next flow that no rule has spoken about.
+    spare: Vec<Spoken>,
     windows: Generations<Key, Window>,
     pub(super) aggregates: Aggregates,
     pub(super) counters: Counters,
@@ -93,6 +95,7 @@ impl State {
     pub fn gathering(gathering: Gathering) -> Self {
         Self {
             flows: Generations::new(FLOWS_MAX),
+            spare: Vec::new(),
             windows: Generations::new(WINDOWS_MAX),
             aggregates: Aggregates::new(gathering),
             counters: Counters::default(),
@@ -115,9 +118,20 @@ impl State {
         &self.silenced
     }
 
-    /// What rules have said about a flow.
-    pub(super) fn spoken(&mut self, flow: u64) -> &mut Vec<Spoken> {
-        self.flows.entry(flow)
+    /// Takes what rules have said about a flow, to be put back by [`Self::remember()`].
+    pub(super) fn recall(&mut self, flow: u64) -> Vec<Spoken> {
+        self.flows.remove(&flow).unwrap_or_else(|| std::mem::take(&mut self.spare))
+    }
+
+    /// Puts back what rules have said about a flow, unless it is over: then nobody asks again. Most flows
+    /// that a rule speaks about are spoken about once, when they end, and never come into the map.
+    pub(super) fn remember(&mut self, flow: u64, mut spoken: Vec<Spoken>, ended: bool) {
+        if ended || spoken.is_empty() {
+            spoken.clear();
+            self.spare = spoken;
+        } else {
+            *self.flows.entry(flow) = spoken;
+        }
     }
 
     /// Forgets a finished flow.
@@ -130,7 +144,7 @@ impl State {
         &mut self,
         sid: u32,
         threshold: Threshold,
-        subject: &Subject,
+        subject: &Subject<'_>,
         is_open: bool,
     ) -> Reached {
         let key = Key::window(sid, threshold.by, subject);
@@ -197,9 +211,8 @@ impl<K: Eq + Hash, V: Default> Generations<K, V> {
         self.young.get_mut(key).or_else(|| self.old.get_mut(key))
     }
 
-    fn remove(&mut self, key: &K) {
-        self.young.remove(key);
-        self.old.remove(key);
+    fn remove(&mut self, key: &K) -> Option<V> {
+        self.young.remove(key).or_else(|| self.old.remove(key))
     }
 }
 
@@ -211,13 +224,14 @@ mod tests {
     fn memory_is_bounded_and_forgetting_is_counted() {
         let mut state = State { flows: Generations::new(WINDOWS_MAX), ..State::new() };
         for flow in 0..300_000 {
-            state.spoken(flow).push(Spoken { sid: 1, alerted: None });
+            state.remember(flow, vec![Spoken { sid: 1, alerted: None }], false);
         }
         assert!(state.flows.young.len() + state.flows.old.len() <= 2 * WINDOWS_MAX);
         let kept = (state.flows.young.len() + state.flows.old.len()) as u64;
         assert_eq!(state.counters().forgotten + kept, 300_000);
-        assert_eq!(state.spoken(299_999).len(), 1);
-        state.finished(299_999);
-        assert!(state.spoken(299_999).is_empty());
+        let spoken = state.recall(299_999);
+        assert_eq!(spoken.len(), 1);
+        state.remember(299_999, spoken, true);
+        assert!(state.recall(299_999).is_empty());
     }
 }

@@ -179,7 +179,8 @@ pub(super) struct Net(pub(super) IpNet);
 impl Net {
     /// True when the address is in it; an IPv4 address mapped into IPv6 counts as what it maps.
     pub(super) fn contains(&self, addr: IpAddr) -> bool {
-        self.0.contains(&addr.to_canonical()) || self.0.contains(&addr)
+        let mapped = addr.to_canonical();
+        self.0.contains(&mapped) || (mapped != addr && self.0.contains(&addr))
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::cmp::Ordering;
 
+use arrayvec::ArrayVec;
+
 use super::weights;
 use super::{Ranked, Story, Verdict};
 use crate::evidence::Evidence;
@@ -32,7 +34,11 @@ const LAPSE_SHARE: f64 = LAPSE / 11.0;
 /// Log-odds, in the order of [`Story::ALL`].
 pub(super) type Sums = [f64; STORIES];
 /// All stories, likeliest first.
-pub(super) type Ranking = [Ranked; STORIES];
+type Ranking = [Ranked; STORIES];
+/// The stories to list, rounded, likeliest first; never empty.
+pub(super) type Answer = ArrayVec<Ranked, STORIES>;
+/// What a fact adds.
+pub(super) type Row = &'static [(Story, f64)];
 
 /// Judges evidence. Pure and total: any evidence gives a verdict.
 ///
@@ -41,24 +47,27 @@ pub(super) type Ranking = [Ranked; STORIES];
 /// the best guess is wrong, and the stories share what remains in proportion.
 #[must_use]
 pub fn judge(evidence: Evidence) -> Verdict {
-    judge_by(evidence, rank)
+    let room = (Vec::with_capacity(4), Vec::with_capacity(evidence.facts.len()));
+    judge_by(evidence, room, answer)
 }
 
-/// The same with a ranking that may be remembered.
-pub(super) fn judge_by(evidence: Evidence, rank: impl FnOnce(&Sums) -> Ranking) -> Verdict {
+/// The same with an answer that may be remembered, and with memory for the lists of stories and weights.
+pub(super) fn judge_by(
+    evidence: Evidence,
+    (mut stories, mut weights): (Vec<Ranked>, Vec<Row>),
+    answer: impl FnOnce(&Sums) -> Answer,
+) -> Verdict {
+    stories.clear();
+    weights.clear();
     let mut sums = prior(&evidence);
-    let mut rows = Vec::with_capacity(evidence.facts.len());
     for fact in &evidence.facts {
         let row = weights::of(fact);
         add(&mut sums, row);
-        rows.push(row);
+        weights.push(row);
     }
-    let ranking = rank(&sums);
-    let first = ranking[0];
-    let listed = ranking.iter().take_while(|ranked| ranked.probability >= LISTED_MIN);
-    let mut stories = Vec::with_capacity(listed.clone().count());
-    stories.extend(listed.map(|&ranked| rounded(ranked)));
-    Verdict { story: first.story, probability: rounded(first).probability, stories, weights: rows, evidence }
+    stories.extend_from_slice(&answer(&sums));
+    let Ranked { story, probability } = stories[0];
+    Verdict { story, probability, stories, weights, evidence }
 }
 
 /// Log-odds of every story before any fact, in the order of [`Story::ALL`]; `Undetermined` is 0.
@@ -113,8 +122,13 @@ fn add(sums: &mut [f64; STORIES], row: &[(Story, f64)]) {
     }
 }
 
+/// What is to be said: the stories that are worth listing. The first of eleven always is.
+pub(super) fn answer(sums: &Sums) -> Answer {
+    rank(sums).into_iter().take_while(|ranked| ranked.probability >= LISTED_MIN).map(rounded).collect()
+}
+
 /// All stories, likeliest first; equals in the order of [`Story::ALL`].
-pub(super) fn rank(sums: &Sums) -> Ranking {
+fn rank(sums: &Sums) -> Ranking {
     let highest = sums.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let mut shares = sums.map(|sum| {
         let below = highest - sum;
@@ -179,7 +193,7 @@ mod tests {
     use crate::evidence::{Context, Fact, gather};
     use crate::flow::{Flow, Knocks, Outcome, Reach};
     use crate::payload::{App, AppProto, Sides, Strength};
-    use crate::registry::{ClaimKind, PortStatus};
+    use crate::registry::{ClaimKind, Claims, PortStatus};
     use crate::wire::{TcpFlags, Transport};
 
     const HTTP: AppProto = AppProto { app: App::Http, sides: Sides::Both, strength: Strength::Strong };
@@ -203,7 +217,7 @@ mod tests {
     fn registered_service_when_a_claim_expects_what_speaks() {
         for status in [PortStatus::Active, PortStatus::Dormant] {
             let claims = [claim(ClaimKind::Registered, "iana", &["http"])];
-            let context = Context { claims: claims.into(), ..Context::bare(Outcome::Established, status) };
+            let context = Context { claims: &claims.into(), ..Context::bare(Outcome::Established, status) };
             tells(Story::RegisteredService, tcp(80, "ShADd"), HTTP, &context);
         }
     }
@@ -212,7 +226,7 @@ mod tests {
     fn registered_service_with_an_honest_margin_when_its_protocol_is_unknown_to_us() {
         let claims = [claim(ClaimKind::Registered, "iana", &[])];
         let context =
-            Context { claims: claims.into(), ..Context::bare(Outcome::Established, PortStatus::Active) };
+            Context { claims: &claims.into(), ..Context::bare(Outcome::Established, PortStatus::Active) };
         let verdict = judged(tcp(5222, "ShADd"), NOTHING, &context);
         assert_eq!(verdict.story, Story::RegisteredService);
         assert!((0.5..0.85).contains(&verdict.probability), "{:?}", verdict.stories);
@@ -223,7 +237,7 @@ mod tests {
     fn known_squatter_by_its_protocol_or_by_its_process() {
         let claims =
             [claim(ClaimKind::Squatter, "om-server", &["http"]), claim(ClaimKind::Registered, "iana", &[])];
-        let context = Context { claims: claims.into(), ..dormant(Outcome::Established) };
+        let context = Context { claims: &claims.into(), ..dormant(Outcome::Established) };
         tells(Story::KnownSquatter, tcp(3007, "ShADd"), HTTP, &context);
         let process = crate::host::Process { pid: 1, name: "om-server".into(), exe: None, user: None };
         let context = Context { process: Some(process), ..context };
@@ -236,7 +250,7 @@ mod tests {
             let said =
                 crate::registry::Claim { confidence, ..(*claim(ClaimKind::Squatter, "vendor", &[])).clone() };
             let claims = [std::sync::Arc::new(said)];
-            let context = Context { claims: claims.into(), ..dormant(Outcome::Established) };
+            let context = Context { claims: &claims.into(), ..dormant(Outcome::Established) };
             tells(story, tcp(3007, "ShADd"), NOTHING, &context);
         }
     }
@@ -251,7 +265,7 @@ mod tests {
     #[test]
     fn nonstandard_port_when_no_claim_expects_what_speaks() {
         let claims = [claim(ClaimKind::Registered, "umm-port", &[])];
-        let context = Context { claims: claims.into(), ..dormant(Outcome::Established) };
+        let context = Context { claims: &claims.into(), ..dormant(Outcome::Established) };
         tells(Story::NonstandardPort, tcp(3098, "ShADd"), HTTP, &context);
     }
 
@@ -284,7 +298,7 @@ mod tests {
     fn ephemeral_overlap_only_while_the_direction_is_a_guess() {
         let https = [claim(ClaimKind::Registered, "https", &["http"])];
         let context = Context {
-            originator_claims: https.into(),
+            originator_claims: &https.into(),
             originator_status: PortStatus::Active,
             ..dormant(Outcome::Midstream)
         };
@@ -466,8 +480,8 @@ mod tests {
             originator_claims in any_claims(),
         ) {
             let bare = dormant(Outcome::Opened);
-            let (claims, originator_claims) = (claims.into(), originator_claims.into());
-            let context = Context { claims, originator_claims, ..bare };
+            let [claims, originator_claims] = [claims, originator_claims].map(Claims::from);
+            let context = Context { claims: &claims, originator_claims: &originator_claims, ..bare };
             for (flow, outcome) in [
                 (tcp(port, ""), Outcome::Unanswered),
                 (tcp(port, "ShA"), Outcome::Opened),

@@ -6,10 +6,12 @@ use std::net::IpAddr;
 use proptest::prelude::*;
 
 use super::*;
+use crate::evidence::example::{any_flow, any_world};
 use crate::payload::{App, Sides};
 use crate::registry::{PortStatus, Tags, Tier};
+use crate::rules::subject::FactNames;
 use crate::rules::{Severity, Way};
-use crate::verdict::Story;
+use crate::verdict::{Story, judge};
 use crate::wire::{Endpoint, Transport};
 
 const GOOD: &str = "[[rule]]\nid = 'x'\nsid = 1100000\nrev = 1\ntitle = 'X on {port}'\nseverity = 'low'\n\
@@ -33,7 +35,7 @@ fn rules(text: &str) -> Rules {
 }
 
 /// A scan of 3098 by 10.0.0.1, `seconds` into the run.
-fn subject(flow: u64, seconds: i64) -> Subject {
+fn subject(flow: u64, seconds: i64) -> Subject<'static> {
     let originator: IpAddr = "10.0.0.1".parse().unwrap();
     Subject {
         flow,
@@ -43,18 +45,19 @@ fn subject(flow: u64, seconds: i64) -> Subject {
         transport: Transport::Tcp,
         originator,
         responder: Endpoint::new("10.0.0.2".parse().unwrap(), 3098),
-        way: Way::Internal,
+        way: Way::Internal.into(),
+        internal: &[],
         tier: Tier::Registered,
         status: PortStatus::Dormant,
         tags: Tags::default(),
-        claims: Registry::builtin().on(Transport::Tcp, 3098).clone(),
+        claims: Registry::builtin().on(Transport::Tcp, 3098),
         story: Story::Scan,
         probability: 0.9,
         app: App::Unknown,
         sides: Sides::Neither,
         outcome: crate::flow::Outcome::Refused,
         conn_state: crate::flow::ConnState::Rej,
-        facts: Vec::new(),
+        facts: FactNames::Names(Vec::new()),
         bytes: 100,
         packets: 2,
         asked_bytes: 0,
@@ -63,9 +66,16 @@ fn subject(flow: u64, seconds: i64) -> Subject {
     }
 }
 
-fn speaks(rules: &Rules, state: &mut State, subject: &Subject) -> Vec<Severity> {
-    let joined = rules.policies.iter().filter_map(|p| rules.speaks(p, state, subject));
-    joined.map(|joined| joined.rule.severity).collect()
+fn speaks(rules: &Rules, state: &mut State, subject: &Subject<'_>) -> Vec<Severity> {
+    let mut spoken = state.recall(subject.flow);
+    let mut said = Vec::new();
+    for policy in &rules.policies {
+        if rules.speaks(policy, state, &mut spoken, subject).is_some() {
+            said.extend(policy.fires(subject).map(|rule| rule.severity));
+        }
+    }
+    state.remember(subject.flow, spoken, subject.ended);
+    said
 }
 
 #[test]
@@ -311,5 +321,24 @@ proptest! {
         let at = at.min(text.len());
         text.replace_range(at..(at + cut).min(GOOD.len()), &put);
         said(&text);
+    }
+}
+
+proptest! {
+    /// The rules that are not asked about a flow of this story and outcome would not have spoken.
+    #[test]
+    fn whoever_would_speak_is_asked(flow in any_flow(), (app, world) in any_world(), story in 0..11_usize) {
+        let rules = Rules::builtin();
+        let mut verdict = judge(world.gather(flow, app));
+        // Once with the story that it is, and once with any.
+        for story in [verdict.story, Story::ALL[story]] {
+            verdict.story = story;
+            let subject = Subject::of(&verdict, &rules.internal);
+            let asked = rules.concerned.by(story, verdict.evidence.outcome);
+            for (index, policy) in rules.policies.iter().enumerate() {
+                let is_silent = policy.fires(&subject).is_none();
+                prop_assert!(is_silent || asked.contains(&index), "{}", policy.rule.id);
+            }
+        }
     }
 }
