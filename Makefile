@@ -5,7 +5,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 BINARY := target/release/ghostport
 
-.PHONY: help demo test judge registry lint bench calibrate fuzz bless build libpcap
+.PHONY: help demo test judge registry lint bench bench-live calibrate fuzz bless build libpcap
 
 help: ## What can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -56,6 +56,9 @@ lint: libpcap ## Formatting, clippy, documentation: warnings are errors
 
 bench: libpcap ## Decode, flow update and whole replay, with criterion
 	$(CARGO) bench --locked
+
+bench-live: libpcap ## Packets a second from an interface, drops by layer and CPU per packet; needs root
+	$(CARGO) bench --locked --bench live
 
 calibrate: libpcap ## Are the verdicts' probabilities true? Replays ../shared/captures, writes benches/CALIBRATION.md
 	$(CARGO) bench --locked --profile dev --bench calibration
