@@ -2,7 +2,7 @@
 //! is dropped, and what a packet costs it, beside `tcpdump -w /dev/null` under the same load.
 //!
 //! Makes a network namespace of its own with a veth pair, and removes it. A sender (this program again, in
-//! that namespace) first opens every flow once at a gentle rate, then sends minimum-size frames of these flows
+//! that namespace) first opens every flow once at a gentle rate, then sends minimum-size frames of them
 //! at a given rate, seeded, with sendmmsg(2) on a packet socket past the queueing discipline. The kernel's
 //! half of receiving runs on the sender's core; what is measured is the receiver's CPU time. Needs root, ip,
 //! kill, and a release build; without the rights it says so and does nothing.
@@ -53,7 +53,7 @@ fn main() {
         "{flows} flows opened first, then {seconds} s of 64-byte frames; dropped by the link, in the ring,"
     );
     println!("and what ghostport had not read when told to stop; CPU time of the receiver per packet it saw");
-    println!("{}", load::HEADING);
+    println!("{}", load::heading());
     for watcher in load::WATCHERS {
         if !watcher.is_there() {
             println!("SKIPPED {}: not installed", watcher.name);

@@ -9,14 +9,23 @@ use std::time::{Duration, Instant};
 
 use crate::send;
 
-/// What stands above the lines of [`Link::measure`].
-pub(crate) const HEADING: &str = "receiver                   wanted/s     sent/s        sent        seen       link       ring     unread  ns CPU";
 /// At which all flows are opened before measuring, in packets a second.
 const OPENING_RATE: u64 = 200_000;
+/// A receiver that spends less than this in [`PAUSE`], in nanoseconds, has read what there was.
+const IDLE_NANOS: u64 = 20_000_000;
+const PAUSE: Duration = Duration::from_millis(500);
 /// How long a receiver may go on reading when the sender is done.
-const DRAIN: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Ticks in a second of /proc/PID/stat (USER_HZ, 100 on every Linux).
 const NANOS_PER_TICK: u64 = 10_000_000;
+
+/// What stands above the lines of [`Link::measure`].
+pub(crate) fn heading() -> String {
+    format!(
+        "{:<24} {:>10} {:>10} {:>11} {:>11} {:>10} {:>10} {:>10} {:>7}",
+        "receiver", "wanted/s", "sent/s", "sent", "seen", "link", "ring", "unread", "ns CPU"
+    )
+}
 
 /// A program that watches the interface.
 #[derive(Clone, Copy)]
@@ -98,11 +107,9 @@ impl Link {
         }
         sleep(Duration::from_millis(500));
         let opened = self.sender(&format!("gp1,{flows},0,{OPENING_RATE}")).0;
-        sleep(DRAIN);
-        let before = cpu(&child);
+        let before = settle(&child);
         let (sent, micros) = self.sender(&format!("gp1,{flows},{seconds},{rate}"));
-        sleep(DRAIN);
-        let spent = cpu(&child).saturating_sub(before);
+        let spent = settle(&child).saturating_sub(before);
         stop(&mut child);
         let counted = if watcher.program == GHOSTPORT { of_lines(&lines) } else { of_words(&words) };
         let all = opened + sent;
@@ -167,6 +174,20 @@ fn cpu(child: &Child) -> u64 {
     let (_, fields) = text.rsplit_once(')').expect("a name in brackets");
     fields.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum::<u64>()
         * NANOS_PER_TICK
+}
+
+/// Waits until a receiver has read what there was; its CPU time then.
+fn settle(child: &Child) -> u64 {
+    let started = Instant::now();
+    let (mut before, mut quiet) = (cpu(child), 0);
+    // On a busy machine it may just have had no turn for a while.
+    while quiet < 3 && started.elapsed() < PATIENCE {
+        sleep(PAUSE);
+        let now = cpu(child);
+        quiet = if now - before < IDLE_NANOS { quiet + 1 } else { 0 };
+        before = now;
+    }
+    before
 }
 
 /// `ip netns exec` becomes the program it runs, so the child is the receiver itself.

@@ -1,22 +1,21 @@
 //! Live interfaces, several at once: each through a ring of its own where that is possible, else through
 //! libpcap.
 //!
-//! Nothing blocks here but our own poll(2). On a quiet link the packet clock follows the wall clock at a small
-//! distance, so flows expire although no packet says that time passes. This file is one of the few that may
-//! ask the machine for the time.
+//! Nothing blocks here but our own poll(2). On a quiet link the packet clock follows the wall clock at a
+//! small distance, so flows expire although no packet says that time passes. This file is one of the few
+//! that may ask the machine for the time.
 //!
 //! # Why the ring, and not AF_XDP
 //! A TPACKET_V3 ring costs no system call per frame and works with every driver. AF_XDP can do without the
-//! kernel's copy where the driver has native support; in copy mode, which is all that a veth pair or a driver
-//! without it offers, it is slower: on one such pair with 64-byte frames a bare V3 ring took all of 2.8 M
-//! frames a second, an AF_XDP receiver about 1.5 M, a plain recv loop 1.2 M (issue 6). Besides, an AF_XDP
-//! socket takes the frames away from the host, or needs an XDP program that copies them, and delivers neither
-//! what the host sends nor the kernel's timestamps. So it is worth another way in here, beside [`super::ring`],
-//! when a native driver is at hand to measure on, and not before.
+//! kernel's copy where the driver has native support; in copy mode, which is all that a veth pair or a
+//! driver without it offers, it is slower: on one such pair with 64-byte frames a bare V3 ring took all of
+//! 2.8 M frames a second, an AF_XDP receiver about 1.5 M, a plain recv loop 1.2 M (issue 6). Besides, an
+//! AF_XDP socket takes the frames away from the host, and does not see what the host sends. So it is worth
+//! another way in here, beside `ring`, when a native driver is at hand to measure on, and not before.
 //!
 //! Invariants: a fill returns within the poll interval (plus one batch); frames of several interfaces are in
-//! the order of their times within a burst; a burst holds at most [`BURST_BYTES`] and one batch, or one block
-//! of each ring; counters only grow.
+//! the order of their times within a burst; a burst holds at most [`BURST_BYTES`] and one batch, or one
+//! block of each ring; counters only grow.
 
 use std::cell::RefCell;
 use std::os::fd::{AsFd, BorrowedFd};

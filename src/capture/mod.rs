@@ -2,8 +2,8 @@
 //!
 //! Every source, whatever it reads, fills a [`Burst`]: one block of bytes and an index of the frames inside
 //! it. Files are read in large blocks and their records indexed where they lie; live frames are copied once
-//! out of the kernel's ring, which is ours ([`ring`]) or libpcap's. Nothing to the right of this room knows where frames come from, so all of it
-//! runs without a network.
+//! out of the kernel's ring, which is our own or libpcap's. Nothing to the right of this room knows where
+//! frames come from, so all of it runs without a network.
 //!
 //! Invariants: nothing here decodes a header; a frame is numbered once, from 1, in the order it is handed on,
 //! over all inputs of a run; what is lost is counted ([`Loss`]) and what is damaged is said ([`Damage`]),
@@ -94,6 +94,8 @@ pub struct Loss {
     pub dropped_kernel: u64,
     /// Dropped by the interface or its driver.
     pub dropped_interface: u64,
+    /// How often a ring was full, and the kernel waited for us to give a block back. 0 through libpcap.
+    pub freezes: u64,
 }
 
 impl Loss {
@@ -102,6 +104,7 @@ impl Loss {
         self.received += other.received;
         self.dropped_kernel += other.dropped_kernel;
         self.dropped_interface += other.dropped_interface;
+        self.freezes += other.freezes;
     }
 }
 

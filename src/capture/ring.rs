@@ -55,6 +55,8 @@ pub(super) enum Opened {
 pub(super) struct Ring {
     shared: Shared,
     name: String,
+    /// Every frame passes loopback twice, out and in: only what comes in is taken.
+    is_loopback: bool,
     index: c_int,
     input: u16,
     snaplen: usize,
@@ -116,9 +118,9 @@ impl Ring {
         let share = options.buffer_bytes / u32::try_from(count.max(1)).unwrap_or(u32::MAX);
         let blocks = ask_for_blocks(&socket, share / BLOCK_BYTES, options.retire_millis())?;
         socket.filter(&mut [instruction(libc::BPF_RET | libc::BPF_K, 0)])?;
-        let hardware = socket.bind(index)?;
-        if hardware == LOOPBACK {
-            // Every frame passes there twice, out and in. Kernels before 4.20 do not know this option.
+        let is_loopback = socket.bind(index)? == LOOPBACK;
+        if is_loopback {
+            // Kernels before 4.20 do not know this option, and libpcap has to do.
             socket.set(libc::PACKET_IGNORE_OUTGOING, &1)?;
         }
         if options.promiscuous {
@@ -135,7 +137,19 @@ impl Ring {
         let snaplen = usize::try_from(options.snaplen).unwrap_or(usize::MAX);
         let (name, loss) = (name.to_owned(), Loss::default());
         let (block, tagged, counts, dropped_before) = (0, Vec::new(), 0, None);
-        Ok(Self { shared, name, index, input, snaplen, block, tagged, loss, counts, dropped_before })
+        Ok(Self {
+            shared,
+            name,
+            is_loopback,
+            index,
+            input,
+            snaplen,
+            block,
+            tagged,
+            loss,
+            counts,
+            dropped_before,
+        })
     }
 
     /// Copies the frames of the next block, if the kernel has filled one, and gives the block back.
@@ -161,10 +175,11 @@ impl Ring {
 
     /// Reads the counters. One that cannot be read keeps its last value: the interface may be gone.
     pub(super) fn count(&mut self) {
-        // The kernel's start at zero again whenever they are read; the third says how often the ring was full.
-        if let Ok([received, dropped, _full]) = self.shared.socket.get(libc::PACKET_STATISTICS) {
+        // The kernel's start at zero again whenever they are read.
+        if let Ok([received, dropped, freezes]) = self.shared.socket.get(libc::PACKET_STATISTICS) {
             self.loss.received += u64::from(received);
             self.loss.dropped_kernel += u64::from(dropped);
+            self.loss.freezes += u64::from(freezes);
         }
         if let Some(before) = self.dropped_before
             && self.counts.is_multiple_of(COUNTS_PER_FILE)
@@ -246,8 +261,10 @@ fn ask_for_blocks(socket: &Socket, wanted: u32, retire_millis: u32) -> io::Resul
 /// Makes the rings of one interface one group. The kernel chooses a number that no other group has, so two
 /// ghostports never take each other's frames (since 4.12).
 fn share_out(rings: &[Ring]) -> io::Result<()> {
-    let kind = libc::PACKET_FANOUT_HASH | libc::PACKET_FANOUT_FLAG_DEFRAG;
     let Some((first, others)) = rings.split_first() else { return Ok(()) };
+    // A group does not ask its members which directions they take.
+    let directions = if first.is_loopback { libc::PACKET_FANOUT_FLAG_IGNORE_OUTGOING } else { 0 };
+    let kind = libc::PACKET_FANOUT_HASH | libc::PACKET_FANOUT_FLAG_DEFRAG | directions;
     first.shared.socket.set(libc::PACKET_FANOUT, &((kind | libc::PACKET_FANOUT_FLAG_UNIQUEID) << 16))?;
     let [group] = first.shared.socket.get(libc::PACKET_FANOUT)?;
     others

@@ -116,8 +116,9 @@ impl Worker {
 
     /// A worker with a source of its own, one of so many: it follows every flow that it sees.
     pub(super) fn apart(config: &flow::Config, workers: usize) -> Self {
-        let flows_max = config.flows_max.div_ceil(workers.max(1));
-        let mut worker = Self::new(&flow::Config { flows_max, ..*config }, 0, 1);
+        let share = |most: usize| most.div_ceil(workers.max(1));
+        let (flows_max, heads_max) = (share(config.flows_max), share(config.heads_max));
+        let mut worker = Self::new(&flow::Config { flows_max, heads_max, ..*config }, 0, 1);
         worker.totals.apart = true;
         worker
     }

@@ -122,7 +122,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_end_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400), count in 0u8..9) {
+        fn any_bytes_end_without_a_panic(
+            bytes in proptest::collection::vec(any::<u8>(), 0..400),
+            count in 0u8..9,
+        ) {
             let mut bytes = bytes;
             if let Some(place) = bytes.get_mut(12..20) {
                 place.copy_from_slice(&[count, 0, 0, 0, 48, 0, 0, 0]);
