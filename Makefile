@@ -5,7 +5,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 BINARY := target/release/ghostport
 
-.PHONY: help demo test judge registry lint bench counts bench-linear captures-large calibrate fuzz bless build libpcap valgrind
+.PHONY: help demo test judge registry lint bench bench-live counts bench-linear captures-large calibrate fuzz bless build libpcap valgrind
 
 help: ## What can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -68,6 +68,9 @@ bench-linear: libpcap ## Nanoseconds per packet at 1 k to 4 M concurrent flows, 
 captures-large: libpcap ## The large captures to measure with, into DIR (KINDS: small64 mixed syn)
 	@if [ -z "$(DIR)" ]; then echo "say where to: make captures-large DIR=/tmp/large" >&2; exit 1; fi
 	$(CARGO) bench --locked --bench generate -- "$(abspath $(DIR))" $(KINDS)
+
+bench-live: libpcap ## Packets a second from an interface, drops by layer and CPU per packet; needs root
+	$(CARGO) bench --locked --bench live
 
 calibrate: libpcap ## Are the verdicts' probabilities true? Replays ../shared/captures, writes benches/CALIBRATION.md
 	$(CARGO) bench --locked --profile dev --bench calibration

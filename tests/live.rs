@@ -9,7 +9,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{binary, json, skip_aloud};
 
@@ -64,6 +64,124 @@ fn any_and_several_interfaces_are_watched_and_term_ends() {
         });
         expect_closing_stats(watcher.stop("TERM"));
     }
+}
+
+#[test]
+fn vlan_tags_are_there_whichever_way_frames_come() {
+    let Some(link) = link_for("vlan_tags_are_there_whichever_way_frames_come", "d") else { return };
+    // The kernel takes the tag out of the frame before it hands it over: it must be put back.
+    let tagged = "import socket\ns = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)\ns.bind(('gp1', 0))\n\
+                  s.send(bytes.fromhex('020000000001020000000002' '81002007' '0800'\
+                  '4500002000000000401100000ac708020ac70801' '4e200c1a000c0000' '61626364'))";
+    for way in ["ring", "libpcap"] {
+        let watcher =
+            link.watch(&["-i", "gp0", "--flows", "--capture-with", way, "vlan 7 and udp port 3098"]);
+        let sent = Link::inside(&link.client, "python3", &["-c", tagged]).status().expect("python3 runs");
+        assert!(sent.success());
+        link.send(&link.client, SERVER, 3098, 1, 8);
+        let (run, events) = watcher.stop("INT");
+        run.expect_code(0);
+        let [flow] = &flows(&events)[..] else { panic!("{way}: one flow, not {events:?}") };
+        assert_eq!((&flow["vlan"], &flow["dest_ip"]), (&json!([7]), &json!("10.199.8.1")), "{way}: {flow}");
+        let bytes = &events.last().expect("stats")["ghostport"]["bytes"];
+        assert_eq!(bytes, &json!(18 + 32), "{way}: with the tag, as libpcap counts it: {events:?}");
+    }
+}
+
+#[test]
+fn a_filter_and_loopback_show_each_frame_once() {
+    let Some(link) = link_for("a_filter_and_loopback_show_each_frame_once", "e") else { return };
+    for way in ["ring", "libpcap"] {
+        let watcher = link.watch(&["-i", "lo", "--flows", "--capture-with", way, "udp dst port 3098"]);
+        link.send(&link.server, "127.0.0.1", 3097, 1, 8);
+        link.send(&link.server, "127.0.0.1", 3098, 3, 8);
+        let (run, events) = watcher.stop("INT");
+        run.expect_code(0);
+        let packets: u64 = flows(&events).iter().filter_map(|f| f["flow"]["pkts_toserver"].as_u64()).sum();
+        let read = json::packets(events.last().expect("stats")).expect("counters")["read"].clone();
+        assert_eq!((packets, read), (3, json!(3)), "{way}: {events:?}");
+    }
+}
+
+#[test]
+fn two_workers_share_the_flows_and_lose_none() {
+    const COUNT: u64 = 200;
+    let Some(link) = link_for("two_workers_share_the_flows_and_lose_none", "f") else { return };
+    let options = ["-v", "--workers", "2", "-i", "gp0", "-i", "lo", "--flows", "udp dst port 3098"];
+    let watcher = link.watch(&options);
+    link.send(&link.client, SERVER, 3098, COUNT, 8);
+    link.send(&link.server, "127.0.0.1", 3098, 2, 8);
+    let (run, events) = watcher.stop("INT");
+    run.expect_code(0).expect_said(&["gp0: through an AF_PACKET ring", "one for each of 2"]);
+    let stats = events.last().expect("stats");
+    json::identity(stats).expect("the identity holds");
+    assert_eq!(json::packets(stats).expect("counters")["read"], json!(COUNT + 2), "{stats}");
+    assert_eq!(stats["ghostport"]["capture"]["received"], json!(COUNT + 2), "{stats}");
+    let flows = flows(&events);
+    let of = |interface: &str| flows.iter().filter(|flow| flow["in_iface"] == interface).count() as u64;
+    assert_eq!((of("gp0"), of("lo")), (COUNT, 2));
+}
+
+#[test]
+fn what_the_kernel_drops_is_counted() {
+    let Some(link) = link_for("what_the_kernel_drops_is_counted", "g") else { return };
+    let watcher = link.watch(&["-i", "gp0", "--buffer-mib", "1", "udp dst port 3098"]);
+    watcher.signal("STOP");
+    link.send(&link.client, SERVER, 3098, 5000, 1200);
+    watcher.signal("CONT");
+    thread::sleep(Duration::from_millis(500));
+    let (run, events) = watcher.stop("INT");
+    run.expect_code(0);
+    let capture = &events.last().expect("stats")["ghostport"]["capture"];
+    let read = json::packets(events.last().expect("stats")).expect("counters")["read"].as_u64();
+    let [received, dropped] = ["received", "dropped_kernel"].map(|key| capture[key].as_u64().expect(key));
+    assert!(dropped > 1000 && received == 5000, "{capture}");
+    assert_eq!(read, Some(received - dropped), "{capture}");
+}
+
+#[test]
+fn where_there_is_no_ring_libpcap_does_and_it_is_said() {
+    let Some(link) = link_for("where_there_is_no_ring_libpcap_does_and_it_is_said", "h") else { return };
+    ip(&["-n", &link.server, "tuntap", "add", "tun9", "mode", "tun"]).expect("a tunnel");
+    ip(&["-n", &link.server, "link", "set", "tun9", "up"]).expect("up");
+    for interface in ["any", "tun9"] {
+        let watcher = link.watch(&["-v", "-i", interface, "--workers", "2", "--flows", "udp dst port 3098"]);
+        link.send(&link.client, SERVER, 3098, 5, 8);
+        let (run, events) = watcher.stop("INT");
+        run.expect_code(0).expect_said(&[&format!("{interface}: through libpcap")]);
+        assert_eq!(flows(&events).len(), if interface == "any" { 5 } else { 0 }, "{events:?}");
+    }
+}
+
+#[test]
+fn an_interface_that_comes_back_is_watched_on_and_one_that_is_gone_is_an_error() {
+    let name = "an_interface_that_comes_back_is_watched_on_and_one_that_is_gone_is_an_error";
+    let Some(link) = link_for(name, "i") else { return };
+    let server = link.server.as_str();
+    let watcher = link.watch(&["-i", "gp0", "--workers", "2", "--flows", "udp dst port 3098"]);
+    for state in ["down", "up"] {
+        ip(&["-n", server, "link", "set", "gp0", state]).expect("set");
+        thread::sleep(Duration::from_millis(300));
+    }
+    link.send(&link.client, SERVER, 3098, 4, 8);
+    thread::sleep(Duration::from_millis(300));
+    ip(&["-n", server, "link", "del", "gp0"]).expect("deleted");
+    let (run, events) = watcher.end();
+    run.expect_code(4).expect_said(&["cannot watch gp0", "disappeared"]);
+    assert_eq!(flows(&events).len(), 4, "{events:?}");
+}
+
+fn flows(events: &[Value]) -> Vec<Value> {
+    events.iter().filter(|event| event["event_type"] == "flow").cloned().collect()
+}
+
+/// Namespaces for a test that needs nothing else but python3, or `None` after saying why not.
+fn link_for(test: &str, tag: &str) -> Option<Link> {
+    if Command::new("python3").arg("-V").output().is_err() {
+        skip_aloud(test, "needs python3");
+        return None;
+    }
+    Link::new(tag).map_err(|why| skip_aloud(test, &format!("cannot make network namespaces: {why}"))).ok()
 }
 
 #[test]
@@ -157,9 +275,20 @@ impl Link {
         Instant::now()
     }
 
+    /// Sends datagrams of so many bytes, each from a port of its own, and waits until they are captured.
+    fn send(&self, space: &str, to: &str, port: u16, count: u64, bytes: u16) {
+        let code = format!(
+            "import socket\nfor i in range({count}):\n s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n \
+             s.bind(('', 20000 + i))\n s.sendto(b'x' * {bytes}, ('{to}', {port}))\n s.close()"
+        );
+        let sent = Self::inside(space, "python3", &["-c", &code]).status().expect("python3 runs");
+        assert!(sent.success(), "datagrams to {to}");
+        thread::sleep(Duration::from_millis(300)); // longer than the kernel keeps a block
+    }
+
     /// ghostport in the server's namespace, once it is capturing.
     fn watch(&self, interfaces: &[&str]) -> Watcher {
-        let args = [interfaces, &["-o", "eve:-"]].concat();
+        let args = [&["-o", "eve:-"], interfaces].concat(); // an expression comes last
         let mut command = Self::inside(&self.server, binary::GHOSTPORT, &args);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
         let stdout = BufReader::new(child.stdout.take().expect("piped"));
@@ -242,11 +371,20 @@ impl Watcher {
         }
     }
 
-    /// Sends a signal and gives how it ended and the lines since.
-    fn stop(mut self, signal: &str) -> (binary::Run, Vec<Value>) {
+    fn signal(&self, signal: &str) {
         // `ip netns exec` becomes the program it runs, so the child is ghostport itself.
         let pid = self.child.0.id().to_string();
         assert!(Command::new("kill").args(["-s", signal, &pid]).status().expect("kill runs").success());
+    }
+
+    /// Sends a signal and gives how it ended and the lines since.
+    fn stop(self, signal: &str) -> (binary::Run, Vec<Value>) {
+        self.signal(signal);
+        self.end()
+    }
+
+    /// How it ended, and the lines since.
+    fn end(mut self) -> (binary::Run, Vec<Value>) {
         let (code, hung) = binary::wait(&mut self.child.0, Duration::from_secs(10));
         let stderr = self.said.join().expect("reader");
         let lines: Vec<_> = self.lines.iter().collect();

@@ -2,8 +2,8 @@
 //!
 //! Every source, whatever it reads, fills a [`Burst`]: one block of bytes and an index of the frames inside
 //! it. Files are read in large blocks and their records indexed where they lie; live frames are copied once
-//! out of the kernel's ring. Nothing to the right of this room knows where frames come from, so all of it
-//! runs without a network.
+//! out of the kernel's ring, which is our own or libpcap's. Nothing to the right of this room knows where
+//! frames come from, so all of it runs without a network.
 //!
 //! Invariants: nothing here decodes a header; a frame is numbered once, from 1, in the order it is handed on,
 //! over all inputs of a run; what is lost is counted ([`Loss`]) and what is damaged is said ([`Damage`]),
@@ -14,11 +14,14 @@ mod classic;
 mod files;
 mod filter;
 mod fuzz;
+mod handle;
 mod interfaces;
 mod live;
 mod pcapng;
 mod poll;
 mod reader;
+#[cfg(target_os = "linux")]
+mod ring;
 #[cfg(test)]
 mod sample;
 mod specs;
@@ -32,7 +35,7 @@ pub use files::Files;
 #[doc(hidden)]
 pub use fuzz::fuzz;
 pub use interfaces::{Interface, interfaces};
-pub use live::{Live, LiveOptions};
+pub use live::{Live, LiveOptions, Through, ring_works};
 pub use writer::PcapngWriter;
 
 /// Where frames come from: an ordered set of capture files, or a set of live interfaces.
@@ -92,6 +95,18 @@ pub struct Loss {
     pub dropped_kernel: u64,
     /// Dropped by the interface or its driver.
     pub dropped_interface: u64,
+    /// How often a ring was full, and the kernel waited for us to give a block back. 0 through libpcap.
+    pub freezes: u64,
+}
+
+impl Loss {
+    /// Adds another source's.
+    pub fn add(&mut self, other: Self) {
+        self.received += other.received;
+        self.dropped_kernel += other.dropped_kernel;
+        self.dropped_interface += other.dropped_interface;
+        self.freezes += other.freezes;
+    }
 }
 
 /// How far reading has come, in bytes of the files as they lie on disk.

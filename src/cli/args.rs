@@ -85,6 +85,9 @@ pub(crate) struct InputArgs {
     /// Kernel buffer per interface, live [default: 64]
     #[arg(long, value_name = "MIB", env = "GHOSTPORT_BUFFER_MIB", value_parser = u32_in(BUFFERS))]
     pub(crate) buffer_mib: Option<u32>,
+    /// What live frames come through: ring is AF_PACKET, where there is one [default: ring]
+    #[arg(long, value_name = "WAY", env = "GHOSTPORT_CAPTURE_WITH", value_enum)]
+    pub(crate) capture_with: Option<CaptureWith>,
     /// Do not put interfaces into promiscuous mode
     #[arg(short = 'p', long)]
     pub(crate) no_promiscuous: bool,
@@ -185,6 +188,16 @@ pub(crate) struct TrackingArgs {
     /// Seconds until datagrams in both directions end as a flow [default: 180]
     #[arg(long, value_name = "SECONDS", env = "GHOSTPORT_TIMEOUT_UDP")]
     pub(crate) timeout_udp: Option<u32>,
+}
+
+/// What live frames come through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum CaptureWith {
+    /// The kernel's own ring, one per worker, on Linux; libpcap where that does not go (-v says so)
+    Ring,
+    /// libpcap
+    Libpcap,
 }
 
 /// Places for our own data in an EVE line.

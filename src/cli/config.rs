@@ -11,8 +11,8 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use serde::Deserialize;
 
-use super::args::{Color, EveExtra, FailOn, RunArgs};
-use crate::capture::LiveOptions;
+use super::args::{CaptureWith, Color, EveExtra, FailOn, RunArgs};
+use crate::capture::{LiveOptions, Through};
 use crate::flow;
 use crate::output::ExtraPlacement;
 use crate::pipeline::{Config, Input, Terminal};
@@ -27,6 +27,7 @@ struct FileConfig {
     filter: Option<String>,
     snaplen: Option<u32>,
     buffer_mib: Option<u32>,
+    capture_with: Option<CaptureWith>,
     promiscuous: Option<bool>,
     output: Option<Vec<String>>,
     flows: Option<bool>,
@@ -143,6 +144,10 @@ fn input(args: &RunArgs, file: &FileConfig) -> anyhow::Result<Input> {
         snaplen: args.input.snaplen.or(file.snaplen).unwrap_or(LiveOptions::default().snaplen),
         promiscuous: !args.input.no_promiscuous && file.promiscuous.unwrap_or(true),
         buffer_bytes: args.input.buffer_mib.or(file.buffer_mib).unwrap_or(64).saturating_mul(1024 * 1024),
+        through: match args.input.capture_with.or(file.capture_with) {
+            Some(CaptureWith::Libpcap) => Through::Libpcap,
+            Some(CaptureWith::Ring) | None => Through::Ring,
+        },
         ..LiveOptions::default()
     };
     Ok(Input::Live(interfaces, options))

@@ -40,7 +40,7 @@ struct Check {
 /// Looks at everything and prints one line each; exit 0 when live capture would work, 4 when it would not,
 /// and 78 when what is compiled in does not hold.
 pub(crate) fn run() -> Result<ExitCode, Failure> {
-    let checks = [registry(), rules(), interfaces(), privilege(), sockets(), cores()];
+    let checks = [registry(), rules(), interfaces(), privilege(), live(), sockets(), cores()];
     let mut text = String::new();
     for check in &checks {
         let mark = match check.state {
@@ -109,6 +109,15 @@ fn privilege() -> Check {
         )
     };
     Check { what: "privilege", state: State::good_or(good, State::Lack(CAPTURE)), says }
+}
+
+/// Which way live frames come.
+fn live() -> Check {
+    let (state, says) = match capture::ring_works() {
+        Ok(()) => (State::Good, "AF_PACKET rings (TPACKET_V3), one per worker and interface".to_owned()),
+        Err(why) => (State::Note, format!("through libpcap: no AF_PACKET ring here ({why})")),
+    };
+    Check { what: "live", state, says }
 }
 
 fn effective_capabilities() -> Option<u64> {

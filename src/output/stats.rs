@@ -52,8 +52,9 @@ pub fn counters(stats: &Stats<'_>) -> String {
         .collect();
     let reasons = if skipped.is_empty() { String::new() } else { format!(" ({})", skipped.join(", ")) };
     let lost = stats.loss.map_or_else(String::new, |loss| {
+        let full = if loss.freezes > 0 { format!(", {} times full", loss.freezes) } else { String::new() };
         format!(
-            "; dropped {} by the kernel, {} by the interface",
+            "; dropped {} by the kernel{full}, {} by the interface",
             loss.dropped_kernel, loss.dropped_interface
         )
     });

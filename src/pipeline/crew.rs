@@ -3,18 +3,20 @@
 //!
 //! Every worker sees every burst and folds only the flows of its own shards, so no packet is copied or queued
 //! between threads; the events of all workers for one burst are merged by [`Order`] before anyone looks at
-//! them. Queues are bounded: a slow judge makes the reader wait, and what a live source loses meanwhile the
-//! kernel counts.
+//! them. Live, each worker may have a source of its own, among which the kernel shares the flows out: then
+//! nobody waits for another, and the judge hears bursts as they come. Queues are bounded: a slow judge makes
+//! who reads wait, and what a live source loses meanwhile the kernel counts.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Select, Sender, bounded};
 
 use super::worker::{Happening, Part, Totals, Worker};
 use crate::capture::{self, Burst, Filled, Loss, Progress, Source};
 use crate::flow::Order;
+use crate::time::Timestamp;
 
 /// Bursts under way between two threads.
 const QUEUE_BURSTS_MAX: usize = 4;
@@ -52,19 +54,21 @@ impl Moment {
 /// What the judge does with the events of one burst; false ends the run early.
 pub(super) type Each<'a> = &'a mut dyn FnMut(&Burst, Events, &Moment) -> bool;
 
-/// Runs a source to its end, or until `stop`.
+/// Runs one source for all workers, or one source for each, to the end or until `stop`.
 ///
 /// # Errors
-/// The source's error, after everything read before it has been handed on.
+/// A source's error, after everything read before it has been handed on.
 pub(super) fn run(
-    source: &mut dyn Source,
+    sources: &mut [Box<dyn Source>],
     workers: Vec<Worker>,
     stop: &AtomicBool,
     each: Each<'_>,
 ) -> Result<(), capture::Error> {
-    match <[Worker; 1]>::try_from(workers) {
-        Ok([worker]) => alone(source, worker, stop, each),
-        Err(workers) => together(source, workers, stop, each),
+    match (sources, <[Worker; 1]>::try_from(workers)) {
+        ([source, ..], Ok([worker])) => alone(&mut **source, worker, stop, each),
+        ([source], Err(workers)) => together(&mut **source, workers, stop, each),
+        (sources, Err(workers)) => apart(sources, workers, stop, each),
+        ([], Ok(_)) => Ok(()),
     }
 }
 
@@ -145,6 +149,55 @@ fn together(
     })
 }
 
+/// Every worker reads for itself; the first source that ends or fails ends the run.
+fn apart(
+    sources: &mut [Box<dyn Source>],
+    workers: Vec<Worker>,
+    stop: &AtomicBool,
+    each: Each<'_>,
+) -> Result<(), capture::Error> {
+    thread::scope(|scope| {
+        let (mut from_workers, mut spares, mut readers) = (Vec::new(), Vec::new(), Vec::new());
+        for (source, mut worker) in sources.iter_mut().zip(workers) {
+            let (spare_in, spare_out) = bounded(QUEUE_BURSTS_MAX * 2);
+            let (done_in, done_out) = bounded::<Done>(QUEUE_BURSTS_MAX);
+            spares.push(spare_in);
+            from_workers.push(done_out);
+            readers.push(scope.spawn(move || {
+                let ended = read_and_work(&mut **source, &mut worker, &spare_out, &done_in, stop);
+                stop.store(true, Ordering::Relaxed);
+                end(&mut worker, &done_in);
+                ended
+            }));
+        }
+        collect_apart(&from_workers, &spares, stop, each);
+        drop(spares);
+        let ends = readers.into_iter().map(|reader| match reader.join() {
+            Ok(ended) => ended,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        ends.collect::<Vec<_>>().into_iter().collect()
+    })
+}
+
+/// Fills bursts and folds them at once.
+fn read_and_work(
+    source: &mut dyn Source,
+    worker: &mut Worker,
+    spare: &Receiver<Burst>,
+    done: &Sender<Done>,
+    stop: &AtomicBool,
+) -> Result<(), capture::Error> {
+    let mut shelf = Shelf::new(spare);
+    while !stop.load(Ordering::Relaxed) {
+        let Some(work) = shelf.fill(source)? else { break };
+        if !fold(worker, work, done) {
+            break;
+        }
+    }
+    Ok(())
+}
+
 /// Fills bursts and hands each to every worker.
 fn read(
     source: &mut dyn Source,
@@ -152,38 +205,66 @@ fn read(
     spare: &Receiver<Burst>,
     stop: &AtomicBool,
 ) -> Result<(), capture::Error> {
-    let mut made = 0;
-    let mut clock = None;
+    let mut shelf = Shelf::new(spare);
     while !stop.load(Ordering::Relaxed) {
-        let mut burst = if made < QUEUE_BURSTS_MAX {
-            made += 1;
-            Burst::new()
-        } else {
-            let Ok(burst) = spare.recv() else { break };
-            burst
-        };
-        // The packet clock is the run's, not that of one burst's memory.
-        clock.into_iter().for_each(|time| burst.advance(time));
-        if source.fill(&mut burst)? == Filled::End {
-            break;
-        }
-        clock = Some(burst.clock());
-        let pulse = Pulse::of(source);
-        let burst = Arc::new(burst);
-        if workers.iter().any(|worker| worker.send(Work { burst: Arc::clone(&burst), pulse }).is_err()) {
+        let Some(work) = shelf.fill(source)? else { break };
+        let Some((last, others)) = workers.split_last() else { break };
+        let share = |worker: &Sender<Work>| worker.send(Work { burst: Arc::clone(&work.burst), ..work });
+        // The last takes ours: a burst that we still held could not be returned.
+        if others.iter().any(|worker| share(worker).is_err()) || last.send(work).is_err() {
             break;
         }
     }
     Ok(())
 }
 
+/// The bursts of one reader: a few, which come back when the judge has seen them.
+struct Shelf<'a> {
+    spare: &'a Receiver<Burst>,
+    made: usize,
+    clock: Option<Timestamp>,
+}
+
+impl<'a> Shelf<'a> {
+    fn new(spare: &'a Receiver<Burst>) -> Self {
+        Self { spare, made: 0, clock: None }
+    }
+
+    /// The next burst of the source; `None` at its end, or when nobody returns bursts any more.
+    fn fill(&mut self, source: &mut dyn Source) -> Result<Option<Work>, capture::Error> {
+        let mut burst = if self.made < QUEUE_BURSTS_MAX {
+            self.made += 1;
+            Burst::new()
+        } else {
+            let Ok(burst) = self.spare.recv() else { return Ok(None) };
+            burst
+        };
+        // The packet clock is the run's, not that of one burst's memory.
+        self.clock.into_iter().for_each(|time| burst.advance(time));
+        if source.fill(&mut burst)? == Filled::End {
+            return Ok(None);
+        }
+        self.clock = Some(burst.clock());
+        Ok(Some(Work { pulse: Pulse::of(source), burst: Arc::new(burst) }))
+    }
+}
+
 fn work(worker: &mut Worker, bursts: &Receiver<Work>, done: &Sender<Done>) {
     for work in bursts {
-        let events = worker.fold(&work.burst);
-        if done.send(Done { stage: Stage::Burst(work), events, totals: worker.totals() }).is_err() {
+        if !fold(worker, work, done) {
             return;
         }
     }
+    end(worker, done);
+}
+
+/// False when the judge is gone.
+fn fold(worker: &mut Worker, work: Work, done: &Sender<Done>) -> bool {
+    let events = worker.fold(&work.burst);
+    done.send(Done { stage: Stage::Burst(work), events, totals: worker.totals() }).is_ok()
+}
+
+fn end(worker: &mut Worker, done: &Sender<Done>) {
     while let Some((part, events)) = worker.finish() {
         if done.send(Done { stage: Stage::End(part), events, totals: worker.totals() }).is_err() {
             // The judge is gone only when it panicked; there is nobody left to tell.
@@ -225,6 +306,61 @@ fn collect(workers: &[Receiver<Done>], spare: &Sender<Burst>, stop: &AtomicBool,
             let _ = spare.try_send(burst);
         }
     }
+}
+
+/// Shows the judge what workers with sources of their own say, as it comes.
+fn collect_apart(workers: &[Receiver<Done>], spares: &[Sender<Burst>], stop: &AtomicBool, each: Each<'_>) {
+    let mut latest = vec![(Pulse::default(), Totals::default()); workers.len()];
+    let mut ends = Vec::new();
+    let mut going_on = true;
+    let mut select = Select::new();
+    for worker in workers {
+        let _index = select.recv(worker);
+    }
+    let mut open = workers.len();
+    while open > 0 {
+        let ready = select.select();
+        let index = ready.index();
+        let (worker, spare) = (&workers[index], &spares[index]);
+        let Ok(done) = ready.recv(worker) else {
+            // It panicked; the scope hands the panic on when all have ended.
+            stop.store(true, Ordering::Relaxed);
+            select.remove(index);
+            open -= 1;
+            continue;
+        };
+        match done.stage {
+            Stage::Burst(work) => {
+                latest[index] = (work.pulse, done.totals);
+                let moment = moment_of(&latest);
+                if going_on && !each(&work.burst, sorted(done.events), &moment) {
+                    going_on = false;
+                    stop.store(true, Ordering::Relaxed);
+                }
+                if let Ok(burst) = Arc::try_unwrap(work.burst) {
+                    // As many fit as the worker ever made.
+                    let _ = spare.try_send(burst);
+                }
+            }
+            Stage::End(part) => {
+                ends.push((worker, Some((part, done.events, done.totals))));
+                select.remove(index);
+                open -= 1;
+            }
+        }
+    }
+    let Moment { progress, loss, .. } = moment_of(&latest);
+    collect_ends(ends, Pulse { progress, loss }, each);
+}
+
+/// What all workers counted last.
+fn moment_of(latest: &[(Pulse, Totals)]) -> Moment {
+    let mut moment = Moment::default();
+    for (pulse, totals) in latest {
+        moment.loss.add(pulse.loss);
+        moment.totals.add(totals);
+    }
+    moment
 }
 
 /// A worker and what it told last of the end.

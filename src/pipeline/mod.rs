@@ -224,11 +224,12 @@ pub fn seek(config: &Config, flow: u64) -> Result<Found, Error> {
 
 fn follow(config: &Config, sought: Option<u64>) -> Result<(Report, Option<Sought>, Vec<String>), Error> {
     let knowledge = load(config)?;
-    let mut source = open(config)?;
-    let mut desk = Desk::open(config, source.inputs())?;
+    let mut sources = open(config)?;
+    let inputs = sources.first().map(|source| source.inputs().to_vec()).unwrap_or_default();
+    let mut desk = Desk::open(config, &inputs)?;
     let live = matches!(config.input, Input::Live(..));
     if config.verbose > 0 {
-        say(&format!("{knowledge}; inputs: {}; workers: {}", source.inputs().len(), config.workers.max(1)));
+        say(&format!("{knowledge}; inputs: {}; workers: {}", inputs.len(), config.workers.max(1)));
     }
     let with_buckets = config.ports || config.terminal.is_some();
     let mut judge = Judge::new(knowledge, config.gathering, with_buckets, live && config.ask_host);
@@ -238,12 +239,11 @@ fn follow(config: &Config, sought: Option<u64>) -> Result<(Report, Option<Sought
     let mut bar = Bar::new(config.progress && !live);
     let mut last = Moment::default();
     if live && !config.quiet {
-        say(&format!("watching {}; Ctrl-C ends", source.inputs().join(", ")));
+        say(&format!("watching {}; Ctrl-C ends", inputs.join(", ")));
     }
 
-    let workers = config.workers.max(1);
-    let workers = (0..workers).map(|index| Worker::new(&config.flow, index, workers)).collect();
-    let ended = crew::run(&mut *source, workers, &control.stop, &mut |burst, events, moment| {
+    let workers = workers(config, sources.len());
+    let ended = crew::run(&mut sources, workers, &control.stop, &mut |burst, events, moment| {
         judge.hear_all(events, &mut desk);
         // In replay only what happens to flows moves the clock: where a burst ends is no part of the order.
         if live {
@@ -265,15 +265,15 @@ fn follow(config: &Config, sought: Option<u64>) -> Result<(Report, Option<Sought
         desk.counters(&judge, &last);
     }
     if config.verbose > 1 {
-        source.inputs().iter().for_each(|input| say(&format!("read: {input}")));
+        inputs.iter().for_each(|input| say(&format!("read: {input}")));
     }
     if let Err(error) = &ended {
         say(&error.to_string());
     }
     judge.finish(&mut desk);
-    let closing = desk.close(&judge, &last, source.damage());
+    let damage: Vec<Damage> = sources.iter().flat_map(|source| source.damage()).cloned().collect();
+    let closing = desk.close(&judge, &last, &damage);
     tape.finish(config, closing.wanted.as_ref());
-    let (inputs, damage) = (source.inputs().to_vec(), source.damage().to_vec());
     let (frames, skips) = (last.totals.frames, &last.totals.skips);
     let report = Report {
         inputs: inputs.len(),
@@ -286,15 +286,29 @@ fn follow(config: &Config, sought: Option<u64>) -> Result<(Report, Option<Sought
     Ok((report, judge.sought, inputs))
 }
 
-fn open(config: &Config) -> Result<Box<dyn Source>, Error> {
+/// One source, or live one for each worker.
+fn open(config: &Config) -> Result<Vec<Box<dyn Source>>, Error> {
     let filter = config.filter.as_deref();
     Ok(match &config.input {
-        Input::Replay(specs) => Box::new(Files::open(specs, filter)?),
+        Input::Replay(specs) => vec![Box::new(Files::open(specs, filter)?)],
         Input::Live(interfaces, options) => {
             let options = LiveOptions { filter: config.filter.clone(), ..options.clone() };
-            Box::new(Live::open(interfaces, &options)?)
+            let lives = Live::several(interfaces, &options, config.workers)?;
+            if config.verbose > 0 {
+                lives.iter().take(1).flat_map(Live::ways).for_each(|way| say(way));
+            }
+            lives.into_iter().map(|live| Box::new(live) as Box<dyn Source>).collect()
         }
     })
+}
+
+fn workers(config: &Config, sources: usize) -> Vec<Worker> {
+    let workers = config.workers.max(1);
+    let worker = |index| match sources {
+        0 | 1 => Worker::new(&config.flow, index, workers),
+        _ => Worker::apart(&config.flow, workers),
+    };
+    (0..workers).map(worker).collect()
 }
 
 /// HUP: outputs are opened anew, rules and claims are loaded anew; a mistake in them leaves the old ones in

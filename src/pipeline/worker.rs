@@ -66,16 +66,18 @@ pub(super) struct Totals {
     pub(super) flows: flow::Counters,
     /// Inputs with link types that are not followed, the first few.
     pub(super) strange_links: ArrayVec<(u16, LinkType), 8>,
+    /// True when no other worker sees the same frames.
+    apart: bool,
 }
 
 impl Totals {
-    /// Adds another worker's. Frames are counted by the first only, since every worker sees all of them.
+    /// Adds another worker's. Where every worker sees all frames, they are counted by the first only.
     pub(super) fn add(&mut self, other: &Self) {
-        if self.frames == 0 {
-            self.frames = other.frames;
-            self.bytes = other.bytes;
-            self.skips = other.skips.clone();
-            self.strange_links = other.strange_links.clone();
+        if self.frames == 0 || other.apart {
+            self.frames += other.frames;
+            self.bytes += other.bytes;
+            self.skips.add(&other.skips);
+            other.strange_links.iter().for_each(|&(input, link)| self.note_link(input, link));
         }
         self.flows.add(&other.flows);
     }
@@ -110,6 +112,15 @@ impl Worker {
             totals: Totals::default(),
             ending: None,
         }
+    }
+
+    /// A worker with a source of its own, one of so many: it follows every flow that it sees.
+    pub(super) fn apart(config: &flow::Config, workers: usize) -> Self {
+        let share = |most: usize| most.div_ceil(workers.max(1));
+        let (flows_max, heads_max) = (share(config.flows_max), share(config.heads_max));
+        let mut worker = Self::new(&flow::Config { flows_max, heads_max, ..*config }, 0, 1);
+        worker.totals.apart = true;
+        worker
     }
 
     /// Decodes the burst, folds its packets into flows, lets time pass, and returns what happened.

@@ -98,6 +98,12 @@ impl Skips {
         }
     }
 
+    /// Adds those of other frames.
+    pub fn add(&mut self, other: &Self) {
+        self.decoded += other.decoded;
+        self.skipped.iter_mut().zip(other.skipped).for_each(|(sum, count)| *sum += count);
+    }
+
     /// Frames skipped for this reason.
     #[must_use]
     pub fn of(&self, skip: Skip) -> u64 {

@@ -130,7 +130,7 @@ fn stats(skips: &Skips, live: bool) -> Stats<'_> {
         closed_early: 0,
         suppressed: 1,
         expected: 3,
-        loss: live.then_some(Loss { received: 1003, dropped_kernel: 4, dropped_interface: 0 }),
+        loss: live.then_some(Loss { received: 1003, dropped_kernel: 4, dropped_interface: 0, freezes: 0 }),
         damaged: 1,
         lines_lost: 0,
     }
