@@ -20,10 +20,21 @@ mod lines;
 mod out;
 #[allow(dead_code, reason = "its first receivers come with the next commits")]
 mod secret;
+#[allow(dead_code, reason = "its first receivers come with the next commits")]
+mod stream;
+#[allow(dead_code, reason = "its first receivers come with the next commits")]
+mod syslog;
 mod target;
+#[cfg(test)]
+mod testing;
+#[allow(dead_code, reason = "its first receivers come with the next commits")]
+mod tls;
+mod unsent;
+mod url;
 
 pub use lines::{Complain, Counters, Gone, Lines, Pace};
 pub use target::{Format, Misspelt, Place, Target};
+pub use url::Remote;
 
 use std::path::PathBuf;
 
