@@ -8,6 +8,10 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use super::deliver::Deliver;
+use super::http::Http;
+use super::syslog::{Datagrams, Streamed};
+
 /// Longest datagram unless told otherwise: RFC 5426 section 3.2 asks receivers to take 2,048 bytes and says
 /// that 480 always pass; many cut at 1,024.
 pub(super) const DATAGRAM_BYTES: usize = 1024;
@@ -129,6 +133,18 @@ impl Remote {
         Ok(Self { speech, host, port: port.unwrap_or(usual_port), papers })
     }
 
+    /// Who delivers there. Reads certificates and secrets; does not touch the network.
+    ///
+    /// # Errors
+    /// They cannot be read; in words for the user.
+    pub(super) fn receiver(&self) -> Result<Box<dyn Deliver>, String> {
+        Ok(match self.speech {
+            Speech::Udp { max } => Box::new(Datagrams::new(self.clone(), max)),
+            Speech::Stream { .. } => Box::new(Streamed::new(self.clone())?),
+            Speech::Http(_) => Box::new(Http::new(self.clone())?),
+        })
+    }
+
     /// `host:port` as it is dialled and shown.
     pub(super) fn endpoint(&self) -> String {
         if self.host.contains(':') {
@@ -155,6 +171,18 @@ impl fmt::Display for Remote {
         };
         write!(f, "{scheme}://{}{path}", self.endpoint())
     }
+}
+
+/// An address as it may be shown in a message: without who stands before '@' and without what stands behind '?',
+/// where a secret may have been written although it must not.
+pub(super) fn shown(spec: &str) -> String {
+    let Some((before, rest)) = spec.split_once("://") else { return spec.to_owned() };
+    let (address, options) = rest.split_once('?').map_or((rest, ""), |(address, _)| (address, "?..."));
+    let address = match address.rsplit_once('@') {
+        Some((_, host)) => format!("...@{host}"),
+        None => address.to_owned(),
+    };
+    format!("{before}://{address}{options}")
 }
 
 fn speech(format: &str, scheme: &str, path: &str, options: &mut Options) -> Result<(Speech, u16), String> {
@@ -413,7 +441,9 @@ mod tests {
         ] {
             let said = Remote::parse(format, url).unwrap_err();
             assert!(said.contains(expected), "{url}: {said}");
-            assert!(!said.contains("hunter2"), "{said}");
+            assert!(!said.contains("hunter2") && !shown(url).contains("hunter2"), "{said}");
         }
+        assert_eq!(shown("eve:https://bob:p@ss/w@host:1/x?a=b"), "eve:https://...@host:1/x?...");
+        assert_eq!(shown("eve:/a?b"), "eve:/a?b");
     }
 }
