@@ -1,6 +1,7 @@
 //! What is said, to whom: lines to the outputs, the table to a terminal, words to standard error, packets to
 //! `-w`.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::crew::Moment;
@@ -51,7 +52,7 @@ impl Desk {
     pub(super) fn open(config: &Config, inputs: &[String]) -> Result<Self, Error> {
         let live = matches!(config.input, Input::Live(..));
         let pace = if live { Pace::Live } else { Pace::Replay };
-        let open = |target| Lines::open(target, pace, Box::new(|what: &str| say(what)));
+        let open = |target| Lines::open(target, pace, Arc::new(|what: &str| say(what)));
         let outputs = config.targets.iter().map(open).collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
             batches: outputs.iter().map(|_| Vec::new()).collect(),
@@ -94,7 +95,9 @@ impl Desk {
                 say(&error.to_string());
             }
         }
-        self.write("alert", |line, context| output::write_alert(line, context, alert));
+        self.write("alert", Some(alert.rule.severity), |line, context| {
+            output::write_alert(line, context, alert)
+        });
     }
 
     /// A finished flow.
@@ -103,7 +106,7 @@ impl Desk {
             wanted.add(&verdict.evidence.flow);
         }
         if self.flows {
-            self.write("flow", |line, context| output::write_flow(line, context, verdict, alerted));
+            self.write("flow", None, |line, context| output::write_flow(line, context, verdict, alerted));
         }
     }
 
@@ -126,11 +129,11 @@ impl Desk {
         if let Some(buckets) = judge.buckets.as_ref().filter(|_| self.ports) {
             for bucket in buckets.ports() {
                 let clients = buckets.client_flows(bucket.transport, bucket.port);
-                self.write("port", |line, context| output::write_port(line, context, bucket, clients));
+                self.write("port", None, |line, context| output::write_port(line, context, bucket, clients));
             }
         }
         let stats = self.stats(judge, moment, damage);
-        self.write("stats", |line, context| output::write_stats(line, context, &stats));
+        self.write("stats", None, |line, context| output::write_stats(line, context, &stats));
         self.hand_over();
     }
 
@@ -196,8 +199,14 @@ impl Desk {
         Closing { worst: self.worst, wanted: self.wanted, lost_lines }
     }
 
-    fn write(&mut self, event_type: &str, make: impl FnOnce(&mut Vec<u8>, &Context<'_>)) {
-        if !self.outputs.iter().any(|lines| lines.target().takes(event_type)) {
+    fn write(
+        &mut self,
+        event_type: &str,
+        severity: Option<Severity>,
+        make: impl FnOnce(&mut Vec<u8>, &Context<'_>),
+    ) {
+        let severity = severity.map(|severity| severity as u8);
+        if !self.outputs.iter().any(|lines| lines.target().takes(event_type, severity)) {
             return;
         }
         let context =
@@ -205,7 +214,7 @@ impl Desk {
         self.line.clear();
         make(&mut self.line, &context);
         for (lines, batch) in self.outputs.iter().zip(&mut self.batches) {
-            if lines.target().takes(event_type) {
+            if lines.target().takes(event_type, severity) {
                 batch.extend_from_slice(&self.line);
                 if batch.len() >= BATCH_BYTES {
                     hand(lines, batch);
