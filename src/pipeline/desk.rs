@@ -11,12 +11,12 @@ use super::{Config, Error, Input, Terminal};
 use crate::capture::{Burst, Damage};
 use crate::output::{self, Context, ExtraPlacement, Findings, FlowTotals, Look, Stats};
 use crate::rules::{Alert, Severity};
-use crate::sink::{Lines, Pace};
+use crate::sink::{Keep, Lines, Pace};
 use crate::time::Timestamp;
 use crate::verdict::Verdict;
 use crate::wire::Skip;
 
-/// How long a live run waits for its outputs at the end.
+/// How long a live run that is told nothing else waits for its outputs at the end.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Bytes of lines gathered before they are handed to the outputs.
 const BATCH_BYTES: usize = 64 * 1024;
@@ -28,6 +28,8 @@ pub(super) struct Desk {
     batches: Vec<Vec<u8>>,
     inputs: Vec<String>,
     live: bool,
+    /// How long the outputs are waited for at the end.
+    patience: Option<Duration>,
     host: Option<String>,
     extra: ExtraPlacement,
     flows: bool,
@@ -52,13 +54,16 @@ impl Desk {
     pub(super) fn open(config: &Config, inputs: &[String]) -> Result<Self, Error> {
         let live = matches!(config.input, Input::Live(..));
         let pace = if live { Pace::Live } else { Pace::Replay };
-        let open = |target| Lines::open(target, pace, Arc::new(|what: &str| say(what)));
+        let keep = Keep { pace, spool: config.spool.clone() };
+        let open = |target| Lines::open(target, keep.clone(), Arc::new(|what: &str| say(what)));
         let outputs = config.targets.iter().map(open).collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
             batches: outputs.iter().map(|_| Vec::new()).collect(),
             outputs,
             inputs: inputs.to_vec(),
             live,
+            // Live, a reader that is stuck must not keep us from ending; in replay everything is said.
+            patience: config.drain.or(live.then_some(PATIENCE)),
             host: config.host.clone(),
             extra: config.extra,
             flows: config.flows,
@@ -189,8 +194,10 @@ impl Desk {
         }
         let mut lost_lines = false;
         for lines in self.outputs {
-            // Live, a reader that is stuck must not keep us from ending; in replay everything is said.
-            let closed = if self.live { lines.close_within(PATIENCE) } else { lines.close() };
+            let closed = match self.patience {
+                Some(patience) => lines.close_within(patience),
+                None => lines.close(),
+            };
             if let Err(error) = closed {
                 say(&error.to_string());
                 lost_lines = true;

@@ -37,7 +37,7 @@ mod target;
 mod unix;
 
 pub use lines::{Complain, Counters, Gone, Keep, Lines, Pace, Spooling};
-pub use rotate::{Compress, Rotation};
+pub use rotate::{Compress, Rotation, parse_size};
 pub use target::{Format, Misspelt, Place, Target, split_specs};
 
 use std::path::PathBuf;

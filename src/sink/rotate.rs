@@ -77,7 +77,9 @@ impl Rotation {
             let (name, value) = option.split_once('=').unwrap_or((option, ""));
             let wrong = || format!("cannot understand {option:?} behind a file; there is: {OPTIONS}");
             match name {
-                "rotate" => rotation.size = Some(size(value).filter(|&size| size > 0).ok_or_else(wrong)?),
+                "rotate" => {
+                    rotation.size = Some(parse_size(value).filter(|&size| size > 0).ok_or_else(wrong)?)
+                }
                 "every" => rotation.every = Some(period(value).ok_or_else(wrong)?),
                 "keep" => rotation.keep = Some(value.parse().map_err(|_| wrong())?),
                 "compress" => {
@@ -96,8 +98,9 @@ impl Rotation {
     }
 }
 
-/// `100`, `64K`, `100M`, `2G` in bytes, in powers of 1024.
-pub(super) fn size(text: &str) -> Option<u64> {
+/// `100`, `64K`, `100M`, `2G` in bytes, in powers of 1024; `None` for anything else.
+#[must_use]
+pub fn parse_size(text: &str) -> Option<u64> {
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
     let unit = match &text[digits.len()..] {
         "" => 1,
@@ -293,7 +296,10 @@ mod tests {
             assert!(said.contains(wrong) && said.contains("rotate=100M"), "{said}");
         }
         assert!(Rotation::parse("keep=3").unwrap_err().contains("rotate=SIZE"));
-        assert_eq!((size("64K"), size("99999999999G"), size("-1")), (Some(65_536), None, None));
+        assert_eq!(
+            (parse_size("64K"), parse_size("99999999999G"), parse_size("-1")),
+            (Some(65_536), None, None)
+        );
     }
 
     #[test]

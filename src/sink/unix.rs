@@ -68,7 +68,7 @@ impl Deliver for Unix {
         let refused = (sent.too_long > 0)
             .then(|| Refused { count: sent.too_long, why: "too long for a datagram".to_owned() });
         if sent.count == records.len() {
-            return Delivered { settled: sent.count, refused, then: Then::GoOn };
+            return Delivered { refused, ..Delivered::all(sent.count) };
         }
         // A receiver that is slow keeps its connection, as what was begun has to be ended there.
         if !sent.is_slow() {
