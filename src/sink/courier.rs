@@ -1,11 +1,12 @@
-//! Brings lines to a receiver: cuts a block into batches, offers them, backs off while the receiver is away.
+//! Brings lines to a receiver: offers the first of a block, takes out what is settled, backs off while the
+//! receiver is away.
 //!
 //! Used by whoever holds lines: the writer of a queue, or the one that empties a spool. Invariant: what is
 //! taken out of a block is settled, and everything that is not settled stays in it, in order.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::deliver::{Deliver, Refused, Then};
+use super::deliver::{Deliver, Delivered, Refused, Then};
 
 /// Records offered at a time, at most.
 const BATCH_RECORDS_MAX: usize = 1024;
@@ -25,22 +26,23 @@ pub(super) struct Courier {
     dice: u64,
 }
 
-/// What became of a block.
+/// What became of the front of a block.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Brought {
     /// Records taken out of the block.
     pub(super) settled: u64,
-    /// Of those, refused for good.
-    pub(super) refused: u64,
-    /// Why the last of them was refused.
-    pub(super) why_refused: Option<String>,
-    /// Why the rest is still there.
+    /// Of those, the ones that were refused for good.
+    pub(super) refused: Option<Refused>,
+    /// Why the receiver is to be left alone for [`Courier::pause`].
     pub(super) trouble: Option<String>,
 }
 
 impl Courier {
-    pub(super) fn new(receiver: Box<dyn Deliver>, seed: u64) -> Self {
-        Self { receiver, failures: 0, not_before: None, dice: seed | 1 }
+    pub(super) fn new(receiver: Box<dyn Deliver>) -> Self {
+        // The time of day: sensors that lost the same receiver at once must not come back at once.
+        let seed = SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.subsec_nanos());
+        let dice = u64::from(seed ^ std::process::id()) << 1 | 1;
+        Self { receiver, failures: 0, not_before: None, dice }
     }
 
     /// How long to leave the receiver alone.
@@ -48,44 +50,35 @@ impl Courier {
         self.not_before.map_or(Duration::ZERO, |at| at.saturating_duration_since(Instant::now()))
     }
 
-    /// HUP.
+    /// HUP: a new connection, and no patience with what was before.
     pub(super) fn reopen(&mut self) {
         self.receiver.reopen();
         self.not_before = None;
     }
 
-    /// Brings what it can of a block of whole lines, until trouble or until `stop` says so between batches.
-    pub(super) fn bring(&mut self, block: &mut Vec<u8>, stop: impl Fn() -> bool) -> Brought {
-        let mut brought = Brought::default();
-        let mut done = 0;
-        while done < block.len() && brought.trouble.is_none() && !stop() {
-            let records = batch(&block[done..]);
-            let delivered = self.receiver.deliver(&records);
-            let settled = delivered.settled.min(records.len());
-            done += records[..settled].iter().map(|record| record.len() + 1).sum::<usize>();
-            brought.settled += settled as u64;
-            if let Some(Refused { count, why }) = delivered.refused {
-                brought.refused += count.min(settled) as u64;
-                brought.why_refused = Some(why);
-            }
-            if settled > 0 {
-                self.failures = 0;
-            }
-            match delivered.then {
-                Then::Retry { after, why } => {
-                    self.back_off(after);
-                    brought.trouble = Some(why);
-                }
-                // An attempt that settles nothing and complains of nothing must not be repeated in a rush.
-                Then::GoOn if settled == 0 => {
-                    self.back_off(None);
-                    brought.trouble = Some("it takes nothing".to_owned());
-                }
-                Then::GoOn => self.not_before = None,
-            }
+    /// Brings the first lines of a block, a batch at most, and takes out what is settled.
+    pub(super) fn bring(&mut self, block: &mut Vec<u8>) -> Brought {
+        if block.is_empty() {
+            return Brought::default();
         }
-        block.drain(..done.min(block.len()));
-        brought
+        let records = batch(block);
+        let Delivered { settled, refused, then } = self.receiver.deliver(&records);
+        let settled = settled.min(records.len());
+        if settled > 0 {
+            (self.failures, self.not_before) = (0, None);
+        }
+        let trouble = match then {
+            Then::Retry { after, why } => Some((after, why)),
+            // An attempt that settles nothing and complains of nothing must not be repeated in a rush.
+            Then::GoOn => (settled == 0).then(|| (None, "it takes nothing".to_owned())),
+        };
+        let bytes: usize = records[..settled].iter().map(|record| record.len() + 1).sum();
+        block.drain(..bytes.min(block.len()));
+        let trouble = trouble.map(|(after, why)| {
+            self.back_off(after);
+            why
+        });
+        Brought { settled: settled as u64, refused, trouble }
     }
 
     fn back_off(&mut self, asked: Option<Duration>) {
@@ -126,7 +119,6 @@ fn batch(block: &[u8]) -> Vec<&[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sink::deliver::Delivered;
 
     /// Answers by a script; what it settled stands in `taken`.
     struct Scripted {
@@ -147,25 +139,25 @@ mod tests {
 
     fn courier(answers: Vec<Delivered>) -> (Courier, std::sync::mpsc::Receiver<Vec<u8>>) {
         let (taken, receiver) = std::sync::mpsc::channel();
-        (Courier::new(Box::new(Scripted { answers, taken }), 7), receiver)
+        (Courier::new(Box::new(Scripted { answers, taken })), receiver)
     }
 
     #[test]
     fn what_is_not_settled_stays_and_comes_again() {
         let refused = Some(Refused { count: 1, why: "400 bad".into() });
         let (mut courier, taken) = courier(vec![
-            Delivered { settled: 2, refused, then: Then::GoOn },
+            Delivered { settled: 2, refused: refused.clone(), then: Then::GoOn },
             Delivered::retry(1, "away"),
             Delivered::all(0),
         ]);
         let mut block = b"a\nb\nc\nd\n".to_vec();
-        let brought = courier.bring(&mut block, || false);
-        assert_eq!((brought.settled, brought.refused, block.as_slice()), (3, 1, &b"d\n"[..]));
-        assert_eq!(brought.why_refused.as_deref(), Some("400 bad"));
-        assert_eq!(brought.trouble.as_deref(), Some("away"));
+        assert_eq!(courier.bring(&mut block), Brought { settled: 2, refused, trouble: None });
+        assert_eq!(block, b"c\nd\n");
+        let brought = courier.bring(&mut block);
+        assert_eq!((brought.settled, brought.trouble.as_deref()), (1, Some("away")));
         assert!(courier.pause() > PAUSE_MIN / 3 && courier.pause() <= PAUSE_MIN);
-        assert_eq!(courier.bring(&mut block, || false).trouble.as_deref(), Some("it takes nothing"));
-        assert_eq!(courier.bring(&mut block, || false), Brought { settled: 1, ..Brought::default() });
+        assert_eq!(courier.bring(&mut block).trouble.as_deref(), Some("it takes nothing"));
+        assert_eq!(courier.bring(&mut block), Brought { settled: 1, ..Brought::default() });
         assert_eq!((courier.pause(), block.len()), (Duration::ZERO, 0));
         let taken: Vec<_> = taken.try_iter().flatten().collect();
         assert_eq!(taken, b"abcd");

@@ -15,6 +15,8 @@
 
 use std::time::Duration;
 
+use super::{Error, Place};
+
 /// A call of [`Deliver::deliver`] returns within this time.
 pub(super) const WAIT_MAX: Duration = Duration::from_secs(10);
 
@@ -62,6 +64,21 @@ pub(super) enum Then {
         /// What is the matter, without the name of the receiver: "connection refused", "503 busy".
         why: String,
     },
+}
+
+/// The receiver at a place; `None` where lines are written and not delivered.
+///
+/// # Errors
+/// What is needed beforehand (a certificate, a secret) cannot be read. That nobody is there yet is no error.
+pub(super) fn receiver(place: &Place) -> Result<Option<Box<dyn Deliver>>, Error> {
+    Ok(match place {
+        Place::Stdout | Place::File(..) => None,
+        Place::Remote(remote) => {
+            let receiver = remote.receiver();
+            Some(receiver.map_err(|why| Error::Receiver { name: place.to_string(), why })?)
+        }
+        Place::Unix { path, is_datagram } => Some(Box::new(super::unix::Unix::new(path, *is_datagram))),
+    })
 }
 
 impl Delivered {

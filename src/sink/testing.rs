@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
 use super::courier::{Brought, Courier};
-use super::deliver::Deliver;
+use super::deliver::{Deliver, Refused};
 
 /// Says past libtest that a test does not run here.
 pub(super) fn skip_aloud(test: &str, why: &str) {
@@ -25,7 +25,7 @@ pub(super) fn free_port() -> u16 {
 
 /// Brings everything, trying again after trouble, and counts what was refused.
 pub(super) fn bring_all(receiver: impl Deliver + 'static, lines: &[String], within: Duration) -> Brought {
-    let mut courier = Courier::new(Box::new(receiver), 7);
+    let mut courier = Courier::new(Box::new(receiver));
     bring_more(&mut courier, lines, within)
 }
 
@@ -34,10 +34,12 @@ pub(super) fn bring_more(courier: &mut Courier, lines: &[String], within: Durati
     let mut block = lines.iter().flat_map(|line| [line.as_bytes(), b"\n"].concat()).collect();
     let (until, mut sum) = (Instant::now() + within, Brought::default());
     loop {
-        let brought = courier.bring(&mut block, || false);
+        let brought = courier.bring(&mut block);
         sum.settled += brought.settled;
-        sum.refused += brought.refused;
-        sum.why_refused = brought.why_refused.or(sum.why_refused);
+        if let Some(Refused { count, why }) = brought.refused {
+            let before = sum.refused.map_or(0, |before| before.count);
+            sum.refused = Some(Refused { count: before + count, why });
+        }
         sum.trouble = brought.trouble.or(sum.trouble);
         if block.is_empty() {
             return sum;

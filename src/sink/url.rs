@@ -99,9 +99,8 @@ pub(super) struct Papers {
 }
 
 impl Remote {
-    /// Schemes there are, for messages.
-    pub const SCHEMES: &'static str =
-        "udp://, tcp://, tls://, http://, https://, es+http:// and es+https:// (Elasticsearch, OpenSearch)";
+    /// What such an address begins with; `es+` is for Elasticsearch and OpenSearch.
+    pub const SCHEMES: [&'static str; 7] = ["udp", "tcp", "tls", "http", "https", "es+http", "es+https"];
 
     /// Reads an address. The name of the format decides what `https` means (`hec`: Splunk's collector) and how
     /// records are framed in a stream unless told (`syslog`: octet counting; others, where receivers expect
@@ -111,7 +110,7 @@ impl Remote {
     /// What cannot be meant, in words for the user; never repeats a password.
     pub fn parse(format: &str, url: &str) -> Result<Self, String> {
         let Some((scheme, rest)) = url.split_once("://") else {
-            return Err(format!("there is no \"://\" in it; there is: {}", Self::SCHEMES));
+            return Err("there is no \"://\" in it".to_owned());
         };
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
@@ -162,8 +161,12 @@ impl fmt::Display for Remote {
             Speech::Udp { .. } => "udp",
             Speech::Stream { is_tls: false, .. } => "tcp",
             Speech::Stream { is_tls: true, .. } => "tls",
-            Speech::Http(post) if post.is_tls => "https",
-            Speech::Http(_) => "http",
+            Speech::Http(post) => match (&post.api, post.is_tls) {
+                (Api::Bulk(_), true) => "es+https",
+                (Api::Bulk(_), false) => "es+http",
+                (_, true) => "https",
+                (_, false) => "http",
+            },
         };
         let path = match &self.speech {
             Speech::Http(post) => post.path.split('?').next().unwrap_or_default(),
@@ -210,7 +213,7 @@ fn speech(format: &str, scheme: &str, path: &str, options: &mut Options) -> Resu
             let is_tls = scheme == "tls";
             (Speech::Stream { framing, is_tls }, if is_tls { 6514 } else { 514 })
         }
-        _ => return Err(format!("there is no {scheme:?}; there is: {}", Remote::SCHEMES)),
+        _ => return Err(format!("there is no {scheme:?}; there is: {}", Remote::SCHEMES.join(", "))),
     })
 }
 
@@ -404,7 +407,7 @@ mod tests {
             "es+https://es/p/_bulk?q.pipeline=geo&user=u&password=file:/p&namespace=lab",
         );
         let bulk = bulk.unwrap();
-        assert_eq!(bulk.to_string(), "https://es:9200/p/_bulk");
+        assert_eq!(bulk.to_string(), "es+https://es:9200/p/_bulk");
         let Speech::Http(post) = bulk.speech else { panic!("HTTP") };
         assert_eq!(post.path, "/p/_bulk?pipeline=geo");
         assert_eq!(post.user, Some(("u".into(), "file:/p".into())));
@@ -414,7 +417,7 @@ mod tests {
     #[test]
     fn says_what_is_wrong_and_repeats_no_secret() {
         for (format, url, expected) in [
-            ("eve", "gopher://h", "there is no \"gopher\"; there is: udp://"),
+            ("eve", "gopher://h", "there is no \"gopher\"; there is: udp, tcp"),
             ("eve", "h:514", "no \"://\""),
             ("eve", "tcp://", "names no host"),
             ("eve", "tcp://h:0", "no port from 1"),

@@ -34,10 +34,10 @@ fn arrives(test: &str, globals: &str, input: &str, receiver: impl FnOnce(u16) ->
     let Some(rsyslog) = Rsyslog::start(dir.path(), globals, input) else {
         return skip_aloud(test, "no rsyslogd here (Debian: apt install rsyslog rsyslog-gnutls)");
     };
-    let mut courier = Courier::new(receiver(rsyslog.port()), 7);
+    let mut courier = Courier::new(receiver(rsyslog.port()));
     for from in (0..2000).step_by(500) {
         let brought = bring_more(&mut courier, &messages(from..from + 500), LIMIT);
-        assert_eq!((brought.settled, brought.refused), (500, 0));
+        assert_eq!((brought.settled, brought.refused), (500, None));
         // A datagram has nothing that slows its sender down.
         until("rsyslogd wrote them", LIMIT, || rsyslog.seen().len() >= from + 500);
     }
@@ -104,7 +104,7 @@ fn a_restarted_rsyslogd_misses_nothing() {
     let away = away.map_or(AWAY, Duration::from_secs);
     let receiver = streamed(&format!("tcp://127.0.0.1:{}", rsyslog.port()));
     let sender = thread::spawn(move || {
-        let mut courier = Courier::new(Box::new(receiver), 7);
+        let mut courier = Courier::new(Box::new(receiver));
         let (mut next, until) = (0, Instant::now() + away + Duration::from_secs(2));
         while Instant::now() < until {
             bring_more(&mut courier, &messages(next..next + 50), LIMIT + away);
@@ -158,7 +158,7 @@ fn frames(mut bytes: &[u8]) -> Vec<String> {
 #[test]
 fn what_lies_unread_in_a_broken_connection_comes_again() {
     let (port, hears) = rude(vec![10_000, 0, 77, usize::MAX], Duration::from_millis(50));
-    let mut courier = Courier::new(Box::new(streamed(&format!("tcp://127.0.0.1:{port}"))), 7);
+    let mut courier = Courier::new(Box::new(streamed(&format!("tcp://127.0.0.1:{port}"))));
     for from in (0..2000).step_by(100) {
         bring_more(&mut courier, &messages(from..from + 100), LIMIT);
         thread::sleep(Duration::from_millis(10));
@@ -208,8 +208,9 @@ fn a_record_too_long_for_a_datagram_is_refused_and_counted() {
     let receiver = Datagrams::new(Remote::parse("syslog", &url).unwrap(), 480);
     let lines = ["a".repeat(480), "b".repeat(481), "c".to_owned()];
     let brought = bring_all(receiver, &lines, LIMIT);
-    assert_eq!((brought.settled, brought.refused), (3, 1));
-    assert!(brought.why_refused.unwrap().contains("481 bytes do not fit a datagram of 480"));
+    let refused = brought.refused.unwrap();
+    assert_eq!((brought.settled, refused.count), (3, 1));
+    assert!(refused.why.contains("481 bytes do not fit a datagram of 480"));
     let mut bytes = [0; 1000];
     assert_eq!(socket.recv(&mut bytes).unwrap(), 480);
     assert_eq!(socket.recv(&mut bytes).unwrap(), 1);
