@@ -1,6 +1,6 @@
-//! The whole program against receivers on loopback: what it finds arrives, also when nobody was there at first,
-//! and secrets stay where they are. How each kind of receiver is spoken to, and rsyslogd, HTTP servers that
-//! misbehave and foreign certificates, are tested beside the code (`src/sink`).
+//! The whole program against receivers on loopback: what it finds arrives, also when nobody was there at
+//! first, and secrets stay where they are. How each kind of receiver is spoken to, and rsyslogd, HTTP
+//! servers that misbehave and foreign certificates, are tested beside the code (`src/sink`).
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,6 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::support::binary::{finish, ghostport, run, run_in};
+use crate::support::tree;
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -147,12 +148,13 @@ fn secrets_on_the_command_line_are_refused_and_not_repeated() {
 #[test]
 fn what_a_receiver_needs_is_missed_before_the_run() {
     let dir = tempfile::tempdir().unwrap();
+    let capture = tree::root().join("captures/scan/traffic.pcap").display().to_string();
     for (output, expected) in [
         ("eve:https://siem/x?ca=gone.pem", "gone.pem"),
         ("eve:http://siem/x?token=env:GHOSTPORT_NO_SUCH_TOKEN", "env:GHOSTPORT_NO_SUCH_TOKEN: it is not set"),
         ("eve:http://siem/x?token=file:gone", "file:gone"),
     ] {
-        let said = run_in(dir.path(), &["-r", "nothing.pcap", "-o", output]);
+        let said = run_in(dir.path(), &["-r", &capture, "-o", output]);
         assert!(said.code != Some(0), "{output}");
         said.expect_said(&["cannot deliver to", expected]);
     }

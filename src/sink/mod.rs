@@ -43,6 +43,9 @@ mod unix;
 mod unsent;
 mod url;
 
+#[doc = include_str!("receivers.md")]
+pub mod receivers {}
+
 pub use lines::{Complain, Counters, Gone, Keep, Lines, Pace, Spooling};
 pub use rotate::{Compress, Rotation, parse_size};
 pub use target::{Format, Misspelt, Place, Target, split_specs};

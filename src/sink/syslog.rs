@@ -2,11 +2,12 @@
 //! not looked at: an RFC 5424 message and a line of JSON travel alike.
 //!
 //! UDP promises nothing: a datagram may be lost without anybody noticing. One that is too long is refused and
-//! counted, never cut. With TCP and TLS a record is settled when the other host's TCP acknowledged it, which is
-//! more than "written" and less than "the receiver has it on disk" (syslog has no such answer). So that a
-//! receiver that dies with records in its socket loses none of them, the last ones that were settled are kept
-//! ([`AGAIN_BYTES`], [`AGAIN_TIME`]) and sent again after a connection broke. When it ended orderly and long
-//! after the last record, nothing is sent twice. Who needs more takes HTTP, where each batch is answered.
+//! counted, never cut. With TCP and TLS a record is settled when the other host's TCP acknowledged it, which
+//! is more than "written" and less than "the receiver has it on disk" (syslog has no such answer). So that a
+//! receiver that dies with records in its socket loses none of them, the last ones that were settled are
+//! kept ([`AGAIN_BYTES`], [`AGAIN_TIME`]) and sent again after a connection broke. When it ended orderly and
+//! long after the last record, nothing is sent twice. Who needs more takes HTTP, where each batch is
+//! answered.
 
 use std::collections::VecDeque;
 use std::io;
@@ -29,7 +30,8 @@ const CONNECT_TIME: Duration = Duration::from_secs(5);
 const AGAIN_BYTES: usize = 1 << 20;
 /// ...and of these only what was settled so shortly before the last of them.
 const AGAIN_TIME: Duration = Duration::from_secs(5);
-/// While waiting for acknowledgements, the system is asked after so long, then after twice as long, and so on.
+/// While waiting for acknowledgements, the system is asked after so long, then after twice as long, and so
+/// on.
 const ASK_MIN: Duration = Duration::from_micros(50);
 const ASK_MAX: Duration = Duration::from_millis(5);
 
@@ -68,7 +70,8 @@ impl Deliver for Datagrams {
                     format!("{} bytes do not fit a datagram of {max} (max=BYTES allows more)", record.len());
                 refused = Some(Refused { count, why });
             } else if let Err(error) = socket.send(record) {
-                // The error is about an earlier datagram (a host that says "port unreachable"): it goes again.
+                // The error is about an earlier datagram (a host that says "port unreachable"): it goes
+                // again.
                 let settled = if refused.is_some() { at } else { at.saturating_sub(1) };
                 self.socket = None;
                 return Delivered {
@@ -201,23 +204,23 @@ impl Streamed {
     }
 
     fn hang_up(&mut self, broken: &Broken) {
-        match broken {
-            Broken::Stuck => return, // slow is not dead: the system will say when it is dead
-            Broken::Ended if self.again.is_old() => self.again = Again::default(),
-            Broken::Ended | Broken::Failed(_) => {
-                // What went again and did not arrive has to go once more.
-                let lost = self.flying.drain(..).filter(|flying| flying.is_again);
-                lost.for_each(|flying| self.again.push(Instant::now(), flying.record));
-            }
+        if matches!(broken, Broken::Stuck) {
+            return; // slow is not dead: the system will say when it is dead
         }
-        self.flying.clear();
+        // What went again and did not arrive has to go once more.
+        let mut unread = self.flying.drain(..).filter(|flying| flying.is_again).peekable();
+        if matches!(broken, Broken::Ended) && self.again.is_old() && unread.peek().is_none() {
+            self.again = Again::default();
+        }
+        unread.for_each(|flying| self.again.push(Instant::now(), flying.record));
         self.stream = None;
     }
 }
 
 impl Deliver for Streamed {
     fn deliver(&mut self, records: &[&[u8]]) -> Delivered {
-        // A connection that ended orderly while nothing was under way is no trouble: a new one is made at once.
+        // A connection that ended orderly while nothing was under way is no trouble: a new one is made at
+        // once.
         let idle = self.stream.is_some() && self.flying.is_empty();
         let mut settled = 0;
         let mut ended = self.attempt(records, &mut settled);
@@ -243,8 +246,11 @@ impl Deliver for Streamed {
         {
             self.config = Some(config);
         }
-        self.flying.clear();
-        self.stream = None;
+        // A message that was begun is ended where it was begun.
+        if self.flying.is_empty() {
+            self.stream = None;
+            self.again = Again::default();
+        }
     }
 }
 
