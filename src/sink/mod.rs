@@ -25,6 +25,7 @@ mod deliver;
 mod dispatch;
 mod filter;
 mod health;
+mod left;
 mod lines;
 mod log;
 mod out;
@@ -36,6 +37,7 @@ mod tail;
 mod target;
 mod unix;
 
+pub use left::left_behind;
 pub use lines::{Complain, Counters, Gone, Keep, Lines, Pace, Spooling};
 pub use rotate::{Compress, Rotation, parse_size};
 pub use target::{Format, Misspelt, Place, Target, split_specs};
