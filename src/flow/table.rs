@@ -8,10 +8,11 @@ use super::config::{Config, Counters};
 use super::key::{Hasher, Key, low32};
 use super::prefetch::prefetch;
 use super::shard::{Arrival, Out, Shard};
-use super::{Ears, Flow, SHARDS};
+use super::{Ears, Manner, Outcome, SHARDS};
 use crate::time::Timestamp;
 use crate::wire::Packet;
 use arrayvec::ArrayVec;
+use std::net::IpAddr;
 
 /// Packets looked ahead. Twice as many gain nothing measurable and push the first lines out of the nearest
 /// cache.
@@ -97,11 +98,16 @@ impl<N: Copy + Default> Table<N> {
         living
     }
 
-    /// How living flows would end if the input ended now; without their heads.
-    pub fn previews<'a>(&'a self, living: &'a [Living]) -> impl Iterator<Item = (Living, Flow)> + 'a {
-        living.iter().enumerate().map(move |(at, one)| {
+    /// What the attempts of living flows would come to if the input ended now, by originator; nothing for
+    /// those that are no attempt ([`super::Flow::attempt`]).
+    pub fn attempts<'a>(
+        &'a self,
+        living: &'a [Living],
+    ) -> impl Iterator<Item = (Living, IpAddr, Manner, Outcome)> + 'a {
+        living.iter().enumerate().filter_map(move |(at, one)| {
             self.prefetch(living.get(at + STRIDE / 2));
-            (*one, self.shards[usize::from(one.shard)].preview(one.place))
+            let (originator, manner, outcome) = self.shards[usize::from(one.shard)].attempt(one.place)?;
+            Some((*one, originator, manner, outcome))
         })
     }
 
