@@ -453,7 +453,7 @@ impl<N: Copy + Default> Shard<N> {
             time: packet.time,
             bytes: bytes.into(),
         };
-        out.push((self.order_of(packet), Event::Said(said)));
+        out.push((self.order_of(packet), Event::Said(Box::new(said))));
     }
 
     /// The first error that refuses wins over those that do not, and otherwise the first one.

@@ -23,7 +23,7 @@ pub(super) enum Happening {
     /// Enough was said to judge it.
     Heard(Box<Flow>, AppProto, Option<Box<Details>>),
     /// A control conversation went on.
-    Said(Said<AppProto>),
+    Said(Box<Said<AppProto>>),
     /// It is over.
     Closed(Box<Flow>, AppProto, Option<Box<Details>>),
     /// The input ended, and of a flow of this originator nothing better came.
