@@ -31,9 +31,10 @@ pub struct Living {
 #[derive(Debug)]
 pub struct Table<N> {
     hasher: Hasher,
-    workers: usize,
-    worker: usize,
-    /// Shard `s` is at `s / workers` when `s % workers == worker`.
+    /// Where each shard of the run lies in `shards`; nowhere when it is another worker's. Looked up for every
+    /// packet, where dividing by the number of workers took longer than hashing.
+    places: [Option<u8>; SHARDS],
+    /// Shard `s` of the run is here when `s % workers == worker`, in order.
     shards: Vec<Shard<N>>,
 }
 
@@ -42,10 +43,14 @@ impl<N: Copy + Default> Table<N> {
     /// worker`.
     #[must_use]
     pub fn new(config: &Config, worker: usize, workers: usize) -> Self {
-        let workers = workers.max(1);
-        let own = (0..SHARDS).filter(|shard| shard % workers == worker);
-        let shards = own.map(|_| Shard::new(config)).collect();
-        Self { hasher: Hasher::new(config.seed), workers, worker, shards }
+        let mut shards = Vec::new();
+        let mut places = [None; SHARDS];
+        let own = (worker..SHARDS).step_by(workers.max(1));
+        for (shard, place) in own.zip(0..) {
+            places[shard] = Some(place);
+            shards.push(Shard::new(config));
+        }
+        Self { hasher: Hasher::new(config.seed), places, shards }
     }
 
     /// Folds packets in and pushes what happens. Packets of shards it does not own are passed over. Flows
@@ -145,6 +150,6 @@ impl<N: Copy + Default> Table<N> {
     #[inline]
     fn own(&self, hash: u64) -> Option<usize> {
         let shard = usize::try_from(hash >> (u64::BITS - SHARDS.ilog2())).ok()?;
-        (shard % self.workers == self.worker).then_some(shard / self.workers)
+        self.places.get(shard).copied().flatten().map(usize::from)
     }
 }
