@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::builder::RangedI64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
@@ -102,16 +103,19 @@ pub(crate) struct InputArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct OutputArgs {
-    /// Where lines go: FORMAT:DEST such as eve:- or eve:/var/log/eve.json; repeatable [default: a table on a
-    /// terminal, eve:- otherwise]
-    #[arg(
-        short = 'o',
-        long = "output",
-        value_name = "FORMAT:DEST",
-        env = "GHOSTPORT_OUTPUT",
-        value_delimiter = ','
-    )]
+    /// Where lines go: FORMAT:DEST such as eve:-, eve:/var/log/eve.json?rotate=100M&keep=7,
+    /// eve[alert:medium+]:unix:///run/siem; repeatable [default: a table on a terminal, eve:- otherwise]
+    #[arg(short = 'o', long = "output", value_name = "FORMAT:DEST", env = "GHOSTPORT_OUTPUT")]
     pub(crate) output: Vec<String>,
+    /// Keep lines for a receiver in this folder until it has them, also from one run to the next
+    #[arg(long, value_name = "DIR", env = "GHOSTPORT_SPOOL")]
+    pub(crate) spool: Option<PathBuf>,
+    /// Size of the spool of each output, such as 500M; at least 64K [default: 1G]
+    #[arg(long, value_name = "SIZE", env = "GHOSTPORT_SPOOL_MAX")]
+    pub(crate) spool_max: Option<Size>,
+    /// Seconds to wait for receivers at the end [default: 5 live and with a spool, else no limit]
+    #[arg(long, value_name = "SECONDS", env = "GHOSTPORT_DRAIN_TIMEOUT")]
+    pub(crate) drain_timeout: Option<u32>,
     /// Write a line for every finished flow
     #[arg(long)]
     pub(crate) flows: bool,
@@ -220,6 +224,28 @@ pub(crate) enum Color {
     Always,
     /// Never
     Never,
+}
+
+/// A number of bytes, written like `100M`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct Size(pub(crate) u64);
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("{text:?} is no size; write it like 64K, 100M or 1G");
+        crate::sink::parse_size(text).map(Self).ok_or_else(wrong)
+    }
+}
+
+impl TryFrom<String> for Size {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
 }
 
 /// Severities for `--fail-on`.

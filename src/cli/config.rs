@@ -11,13 +11,16 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use serde::Deserialize;
 
-use super::args::{CaptureWith, Color, EveExtra, FailOn, RunArgs};
+use super::args::{CaptureWith, Color, EveExtra, FailOn, RunArgs, Size};
 use crate::capture::{LiveOptions, Through};
 use crate::flow;
 use crate::output::ExtraPlacement;
 use crate::pipeline::{Config, Input, Terminal};
 use crate::rules::{Gathering, Severity};
-use crate::sink::{Format, Target};
+use crate::sink::{Format, Spooling, Target, split_specs};
+
+/// Bytes of a spool that nobody gave a size: some hours of a busy sensor.
+const SPOOL_BYTES: u64 = 1 << 30;
 
 /// Keys of the configuration file. Everything is optional.
 #[derive(Debug, Default, Deserialize)]
@@ -30,6 +33,9 @@ struct FileConfig {
     capture_with: Option<CaptureWith>,
     promiscuous: Option<bool>,
     output: Option<Vec<String>>,
+    spool: Option<PathBuf>,
+    spool_max: Option<Size>,
+    drain_timeout: Option<u32>,
     flows: Option<bool>,
     ports: Option<bool>,
     host: Option<String>,
@@ -80,6 +86,8 @@ pub(crate) fn resolve(args: &RunArgs) -> anyhow::Result<Meant> {
         workers: args.tracking.workers.or(file.workers).unwrap_or(1) as usize,
         flow: flow_config(args, &file),
         targets,
+        spool: spool(args, &file),
+        drain: args.output.drain_timeout.or(file.drain_timeout).map(seconds),
         terminal,
         flows: args.output.flows || file.flows.unwrap_or(false),
         ports: args.output.ports || file.ports.unwrap_or(false),
@@ -191,7 +199,14 @@ fn outputs(args: &RunArgs, file: &FileConfig) -> anyhow::Result<Vec<Target>> {
     if specs.is_empty() && !std::io::stdout().is_terminal() {
         return Ok(vec![Target::stdout(Format::Eve)]);
     }
-    specs.iter().map(|spec| Ok(Target::parse(spec).map_err(|why| Usage(why.to_string()))?)).collect()
+    let specs = specs.iter().flat_map(|spec| split_specs(spec));
+    specs.map(|spec| Ok(Target::parse(spec).map_err(|why| Usage(why.to_string()))?)).collect()
+}
+
+fn spool(args: &RunArgs, file: &FileConfig) -> Option<Spooling> {
+    let limit = args.output.spool_max.or(file.spool_max).map_or(SPOOL_BYTES, |size| size.0);
+    let folder = args.output.spool.clone().or_else(|| file.spool.clone())?;
+    Some(Spooling { folder, limit })
 }
 
 fn terminal(color: Color, args: &RunArgs, file: &FileConfig) -> Terminal {

@@ -1,6 +1,7 @@
 //! What is said, to whom: lines to the outputs, the table to a terminal, words to standard error, packets to
 //! `-w`.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::crew::Moment;
@@ -10,12 +11,12 @@ use super::{Config, Error, Input, Terminal};
 use crate::capture::{Burst, Damage};
 use crate::output::{self, Context, ExtraPlacement, Findings, FlowTotals, Look, Stats};
 use crate::rules::{Alert, Severity};
-use crate::sink::{Lines, Pace};
+use crate::sink::{Keep, Lines, Pace};
 use crate::time::Timestamp;
 use crate::verdict::Verdict;
 use crate::wire::Skip;
 
-/// How long a live run waits for its outputs at the end.
+/// How long a live run that is told nothing else waits for its outputs at the end.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Bytes of lines gathered before they are handed to the outputs.
 const BATCH_BYTES: usize = 64 * 1024;
@@ -27,6 +28,8 @@ pub(super) struct Desk {
     batches: Vec<Vec<u8>>,
     inputs: Vec<String>,
     live: bool,
+    /// How long the outputs are waited for at the end.
+    patience: Option<Duration>,
     host: Option<String>,
     extra: ExtraPlacement,
     flows: bool,
@@ -51,13 +54,16 @@ impl Desk {
     pub(super) fn open(config: &Config, inputs: &[String]) -> Result<Self, Error> {
         let live = matches!(config.input, Input::Live(..));
         let pace = if live { Pace::Live } else { Pace::Replay };
-        let open = |target| Lines::open(target, pace, Box::new(|what: &str| say(what)));
+        let keep = Keep { pace, spool: config.spool.clone() };
+        let open = |target| Lines::open(target, keep.clone(), Arc::new(|what: &str| say(what)));
         let outputs = config.targets.iter().map(open).collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
             batches: outputs.iter().map(|_| Vec::new()).collect(),
             outputs,
             inputs: inputs.to_vec(),
             live,
+            // Live, a reader that is stuck must not keep us from ending; in replay everything is said.
+            patience: config.drain.or(live.then_some(PATIENCE)),
             host: config.host.clone(),
             extra: config.extra,
             flows: config.flows,
@@ -94,7 +100,9 @@ impl Desk {
                 say(&error.to_string());
             }
         }
-        self.write("alert", |line, context| output::write_alert(line, context, alert));
+        self.write("alert", Some(alert.rule.severity), |line, context| {
+            output::write_alert(line, context, alert)
+        });
     }
 
     /// A finished flow.
@@ -103,7 +111,7 @@ impl Desk {
             wanted.add(&verdict.evidence.flow);
         }
         if self.flows {
-            self.write("flow", |line, context| output::write_flow(line, context, verdict, alerted));
+            self.write("flow", None, |line, context| output::write_flow(line, context, verdict, alerted));
         }
     }
 
@@ -126,11 +134,11 @@ impl Desk {
         if let Some(buckets) = judge.buckets.as_ref().filter(|_| self.ports) {
             for bucket in buckets.ports() {
                 let clients = buckets.client_flows(bucket.transport, bucket.port);
-                self.write("port", |line, context| output::write_port(line, context, bucket, clients));
+                self.write("port", None, |line, context| output::write_port(line, context, bucket, clients));
             }
         }
         let stats = self.stats(judge, moment, damage);
-        self.write("stats", |line, context| output::write_stats(line, context, &stats));
+        self.write("stats", None, |line, context| output::write_stats(line, context, &stats));
         self.hand_over();
     }
 
@@ -186,8 +194,10 @@ impl Desk {
         }
         let mut lost_lines = false;
         for lines in self.outputs {
-            // Live, a reader that is stuck must not keep us from ending; in replay everything is said.
-            let closed = if self.live { lines.close_within(PATIENCE) } else { lines.close() };
+            let closed = match self.patience {
+                Some(patience) => lines.close_within(patience),
+                None => lines.close(),
+            };
             if let Err(error) = closed {
                 say(&error.to_string());
                 lost_lines = true;
@@ -196,8 +206,14 @@ impl Desk {
         Closing { worst: self.worst, wanted: self.wanted, lost_lines }
     }
 
-    fn write(&mut self, event_type: &str, make: impl FnOnce(&mut Vec<u8>, &Context<'_>)) {
-        if !self.outputs.iter().any(|lines| lines.target().takes(event_type)) {
+    fn write(
+        &mut self,
+        event_type: &str,
+        severity: Option<Severity>,
+        make: impl FnOnce(&mut Vec<u8>, &Context<'_>),
+    ) {
+        let severity = severity.map(|severity| severity as u8);
+        if !self.outputs.iter().any(|lines| lines.target().takes(event_type, severity)) {
             return;
         }
         let context =
@@ -205,7 +221,7 @@ impl Desk {
         self.line.clear();
         make(&mut self.line, &context);
         for (lines, batch) in self.outputs.iter().zip(&mut self.batches) {
-            if lines.target().takes(event_type) {
+            if lines.target().takes(event_type, severity) {
                 batch.extend_from_slice(&self.line);
                 if batch.len() >= BATCH_BYTES {
                     hand(lines, batch);

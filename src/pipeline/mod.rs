@@ -23,7 +23,7 @@ use crate::flow;
 use crate::output::ExtraPlacement;
 use crate::registry::{self, Registry};
 use crate::rules::{self, Alert, Gathering, Rules, Severity};
-use crate::sink::{self, Target};
+use crate::sink::{self, Spooling, Target};
 use crate::verdict::Verdict;
 use crate::wire::Skip;
 
@@ -70,6 +70,11 @@ pub struct Config {
     pub flow: flow::Config,
     /// Where lines go.
     pub targets: Vec<Target>,
+    /// Where lines for a receiver are kept until it has them; `None` for memory only.
+    pub spool: Option<Spooling>,
+    /// How long receivers are waited for at the end; `None` for the default, which is 5 s live and no limit in
+    /// replay.
+    pub drain: Option<Duration>,
     /// A table on standard output at the end.
     pub terminal: Option<Terminal>,
     /// A line for every finished flow.
@@ -112,6 +117,8 @@ impl Config {
             workers: 1,
             flow: flow::Config::default(),
             targets: Vec::new(),
+            spool: None,
+            drain: None,
             terminal: None,
             flows: false,
             ports: false,

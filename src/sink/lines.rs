@@ -5,12 +5,19 @@
 
 use std::fmt;
 use std::io::ErrorKind;
+use std::mem;
+use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::out::Out;
-use super::{Error, Target};
+use super::courier::Courier;
+use super::deliver::{self, Deliver, Refused};
+use super::dispatch::Dispatch;
+use super::health::Health;
+use super::out::{Out, Written};
+use super::spool::{Appender, Spool};
+use super::{Error, Place, Target};
 
 /// Bytes waiting at most; as many again may be with the writer.
 const QUEUE_BYTES_MAX: usize = 8 << 20;
@@ -18,8 +25,8 @@ const QUEUE_BYTES_MAX: usize = 8 << 20;
 const BLOCK_BYTES: usize = 256 << 10;
 /// What waits is written after this time, however little it is.
 const PAUSE_MAX: Duration = Duration::from_millis(100);
-/// Between attempts while the disk is full.
-const RETRY_PAUSE: Duration = Duration::from_millis(200);
+/// How long a spool is emptied at the end of a run that was told no limit, without anything going out.
+const DRAIN_PAUSE: Duration = Duration::from_secs(5);
 
 /// What happens when lines come faster than they are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,12 +34,37 @@ pub enum Pace {
     /// Sending never waits: a line that finds the queue full is counted as lost. A write that fails is tried
     /// again until it succeeds. Lines are written at once.
     Live,
-    /// Sending waits for room. What cannot be written is counted as lost. Lines are written in large blocks.
+    /// Sending waits for room. What cannot be written is counted as lost; for a receiver that is away it
+    /// waits. Lines are written in large blocks.
     Replay,
 }
 
+/// How lines are kept until they are where they belong.
+#[derive(Clone, Debug)]
+pub struct Keep {
+    /// What happens when they come too fast.
+    pub pace: Pace,
+    /// A spool on disk, for outputs that go to a receiver; `None` for memory only.
+    pub spool: Option<Spooling>,
+}
+
+/// Where spools are, and how large they may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spooling {
+    /// Each output has a folder of its own in this one, which is made when it is not there.
+    pub folder: PathBuf,
+    /// Bytes on disk for each output; when they are used up, newer lines have to wait or are lost.
+    pub limit: u64,
+}
+
+impl From<Pace> for Keep {
+    fn from(pace: Pace) -> Self {
+        Self { pace, spool: None }
+    }
+}
+
 /// Who is told about trouble: once when it begins, once when it ends. Called on the writing thread.
-pub type Complain = Box<dyn Fn(&str) + Send>;
+pub type Complain = std::sync::Arc<dyn Fn(&str) + Send + Sync>;
 
 /// What became of the lines of one output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,6 +73,8 @@ pub struct Counters {
     pub sent: u64,
     /// Of those, lines that were not written and never will be.
     pub lost: u64,
+    /// Lines in the spool, of former runs too: the receiver has them not yet.
+    pub kept: u64,
 }
 
 /// The reader of the output went away (a broken pipe): nothing more can be written, and that is a clean end.
@@ -52,25 +86,35 @@ pub struct Gone;
 pub struct Lines {
     shared: Arc<Shared>,
     writer: Option<JoinHandle<()>>,
+    dispatch: Option<Dispatch>,
     target: Target,
     pace: Pace,
+    complain: Complain,
 }
 
 impl Lines {
     /// Opens the target and starts its thread.
     ///
     /// # Errors
-    /// The file cannot be opened, or no thread can be started.
-    pub fn open(target: &Target, pace: Pace, complain: Complain) -> Result<Self, Error> {
-        let out = Out::open(target)?;
+    /// The file or the spool cannot be opened, or no thread can be started.
+    pub fn open(target: &Target, keep: impl Into<Keep>, complain: Complain) -> Result<Self, Error> {
+        let keep = keep.into();
+        let health = || Health::new(target.name(), Complain::clone(&complain));
+        let (out, dispatch) = match (deliver::receiver(&target.place)?, &keep.spool) {
+            (Some(receiver), Some(spooling)) => {
+                let (appender, dispatch) = open_spool(target, spooling, receiver, health())?;
+                (Out::Spool(appender), Some(dispatch))
+            }
+            (Some(receiver), None) => (Out::Receiver(Courier::new(receiver)), None),
+            (None, _) => (open_local(&target.place, keep.pace, &complain)?, None),
+        };
         let shared = Arc::new(Shared::default());
-        let writer =
-            Writer { shared: Arc::clone(&shared), out, pace, complain, name: target.name(), ill: false };
+        let writer = Writer { shared: Arc::clone(&shared), out, pace: keep.pace, health: health() };
         let writer = thread::Builder::new()
             .name("sink".to_owned())
             .spawn(move || writer.run())
             .map_err(Error::Stdout)?;
-        Ok(Self { shared, writer: Some(writer), target: target.clone(), pace })
+        Ok(Self { shared, writer: Some(writer), dispatch, target: target.clone(), pace: keep.pace, complain })
     }
 
     /// What it was opened for.
@@ -121,8 +165,11 @@ impl Lines {
     }
 
     /// Opens a file anew, so that it can be rotated: lines sent before may go to either, none to both.
-    /// Standard output stays as it is.
+    /// A receiver is connected to anew. Standard output stays as it is.
     pub fn reopen(&self) {
+        if let Some(dispatch) = &self.dispatch {
+            dispatch.reopen();
+        }
         self.shared.lock().reopen = true;
         self.shared.wake.notify_one();
     }
@@ -136,10 +183,16 @@ impl Lines {
     /// What became of the lines so far.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        self.shared.lock().counters
+        let mut counters = self.shared.lock().counters;
+        if let Some(dispatch) = &self.dispatch {
+            counters.lost += dispatch.losses().lines;
+            counters.kept = dispatch.pending();
+        }
+        counters
     }
 
-    /// Writes what waits and ends, however long that takes.
+    /// Writes what waits and ends, however long that takes. What a receiver does not take from a spool stays
+    /// there for the next run.
     ///
     /// # Errors
     /// Lines were lost. A reader that went away is no error.
@@ -147,7 +200,8 @@ impl Lines {
         self.end(None)
     }
 
-    /// Like [`Lines::close`], and gives up after `patience`: what is not written then counts as lost.
+    /// Like [`Lines::close`], and gives up after `patience`: what is not written then, or in a spool, counts
+    /// as lost.
     ///
     /// # Errors
     /// Lines were lost.
@@ -172,11 +226,27 @@ impl Lines {
         let (done, gone) = (state.done, state.gone);
         if !done {
             counters.lost += count(&state.waiting) + state.writing;
+            state.given_up = true;
+            self.shared.wake.notify_one();
         }
-        let why = state.trouble.clone();
+        let mut why = state.trouble.clone();
         drop(state);
         if let (Some(writer), true) = (self.writer.take(), done) {
             let _ = writer.join(); // it ends right after `done`
+        }
+        if let Some(mut dispatch) = self.dispatch.take() {
+            let patience = deadline.map_or(DRAIN_PAUSE, |at| at.saturating_duration_since(Instant::now()));
+            counters.kept = dispatch.drain(patience, self.pace == Pace::Replay);
+            let losses = dispatch.losses();
+            counters.lost += losses.lines;
+            why = losses.why.or(why);
+        }
+        if counters.kept > 0 {
+            (self.complain)(&format!(
+                "{} lines for {} stay in the spool; the next run sends them first",
+                counters.kept,
+                self.target.name()
+            ));
         }
         if counters.lost == 0 || gone {
             return Ok(counters);
@@ -186,6 +256,30 @@ impl Lines {
         });
         Err(Error::Lost { name: self.target.name(), sent: counters.sent, lost: counters.lost, why })
     }
+}
+
+fn open_local(place: &Place, pace: Pace, complain: &Complain) -> Result<Out, Error> {
+    match place {
+        Place::File(path, rotation) => {
+            Out::file(path, *rotation, pace == Pace::Live, Complain::clone(complain))
+        }
+        _ => Out::stdout(),
+    }
+}
+
+fn open_spool(
+    target: &Target,
+    spooling: &Spooling,
+    receiver: Box<dyn Deliver>,
+    health: Health,
+) -> Result<(Appender, Dispatch), Error> {
+    let folder = spooling.folder.join(target.spool_name());
+    let open = || {
+        let (spool, found) = Spool::open(&folder, spooling.limit)?;
+        let appender = Appender::new(Arc::clone(&spool));
+        Ok((appender, Dispatch::start(spool, found, receiver, health)?))
+    };
+    open().map_err(|why| Error::Spool { folder: folder.clone(), why })
 }
 
 impl Drop for Lines {
@@ -222,6 +316,8 @@ struct State {
     hurry: bool,
     reopen: bool,
     closing: bool,
+    /// Nobody waits for what is left any more.
+    given_up: bool,
     gone: bool,
     done: bool,
 }
@@ -257,30 +353,30 @@ struct Writer {
     shared: Arc<Shared>,
     out: Out,
     pace: Pace,
-    complain: Complain,
-    name: String,
-    /// True from the first failed write to the next good one.
-    ill: bool,
+    health: Health,
 }
 
 impl Writer {
     fn run(mut self) {
         let mut block = Vec::new();
         loop {
-            let (reopen, closing) = self.take(&mut block);
+            let reopen = self.take(&mut block);
             if reopen && let Err(error) = self.out.reopen() {
-                (self.complain)(&format!("cannot open {} anew: {error}; writing to the old file", self.name));
+                let name = self.health.name();
+                self.health.say(&format!("cannot open {name} anew: {error}; writing to the old file"));
             }
             let gone = self.write(&mut block);
+            let is_ill = self.health.is_ill();
             let mut state = self.shared.lock();
             state.gone |= gone;
             state.writing = count(&block);
-            let is_settled = block.is_empty() && state.waiting.is_empty() || self.ill || gone;
-            if is_settled && !state.reopen {
+            let is_empty = block.is_empty() && state.waiting.is_empty();
+            if (is_empty || is_ill || gone) && !state.reopen {
                 state.hurry = false;
             }
-            if gone || closing && (state.waiting.is_empty() || self.ill) {
-                state.counters.lost += std::mem::take(&mut state.writing) + count(&state.waiting);
+            let gives_up = is_ill && !self.out.is_worth_waiting() || state.given_up;
+            if gone || state.closing && (is_empty || gives_up) {
+                state.counters.lost += mem::take(&mut state.writing) + count(&state.waiting);
                 state.waiting.clear();
                 (state.done, state.hurry) = (true, false);
                 self.shared.changed.notify_all();
@@ -290,14 +386,21 @@ impl Writer {
         }
     }
 
-    /// Waits for something to do and takes what waits, unless there is still something left from before.
-    fn take(&self, block: &mut Vec<u8>) -> (bool, bool) {
+    /// Waits for something to do and takes what waits, unless there is still something left from before. True
+    /// when a reopening was asked for.
+    fn take(&self, block: &mut Vec<u8>) -> bool {
         let mut state = self.shared.lock();
-        let pause = if block.is_empty() { PAUSE_MAX } else { RETRY_PAUSE };
+        let pause = match (block.is_empty(), self.health.is_ill()) {
+            (true, _) => PAUSE_MAX,
+            (false, true) => self.out.pause(),
+            (false, false) => Duration::ZERO,
+        };
+        let must_wait = !block.is_empty() && self.out.is_worth_waiting();
         let until = Instant::now() + pause;
         loop {
             let is_due = state.waiting.len() >= enough(self.pace) && block.is_empty();
-            if is_due || state.closing || state.reopen || state.hurry {
+            let ends = state.closing && !must_wait || state.given_up;
+            if is_due || ends || state.reopen || state.hurry {
                 break;
             }
             let left = until.saturating_duration_since(Instant::now());
@@ -307,11 +410,11 @@ impl Writer {
             state = wait_for(&self.shared.wake, state, left);
         }
         if block.is_empty() {
-            std::mem::swap(&mut state.waiting, block);
+            mem::swap(&mut state.waiting, block);
             state.writing = count(block);
             self.shared.changed.notify_all();
         }
-        (std::mem::take(&mut state.reopen), state.closing)
+        mem::take(&mut state.reopen)
     }
 
     /// Writes the block; says whether the reader is gone. What is to be tried again stays in the block.
@@ -319,12 +422,18 @@ impl Writer {
         if block.is_empty() {
             return false;
         }
-        match self.out.write(block) {
+        let Written { refused, ended } = self.out.write(block);
+        if let Some(Refused { count, why }) = refused {
+            self.health.refused(&why);
+            let mut state = self.shared.lock();
+            state.counters.lost += count as u64;
+            state.trouble = Some(why);
+        }
+        match ended {
             Ok(()) => {
-                if std::mem::take(&mut self.ill) {
-                    let lost = self.shared.lock().counters.lost;
-                    (self.complain)(&format!("writing to {} again; {lost} lines lost so far", self.name));
-                }
+                let shared = &self.shared;
+                self.health
+                    .well(self.out.deed(), || format!("{} lines lost so far", shared.lock().counters.lost));
                 false
             }
             Err(error) if error.kind() == ErrorKind::BrokenPipe => true,
@@ -336,20 +445,20 @@ impl Writer {
     }
 
     fn failed(&mut self, error: &std::io::Error, block: &mut Vec<u8>) {
+        let waits = self.out.is_worth_waiting();
         let mut state = self.shared.lock();
         state.trouble = Some(error.to_string());
-        if self.pace == Pace::Replay {
+        if self.pace == Pace::Replay && !waits {
             state.counters.lost += count(block);
             block.clear();
         }
         drop(state);
-        if !std::mem::replace(&mut self.ill, true) {
-            let then = match self.pace {
-                Pace::Live => "keeping what fits into memory and trying again",
-                Pace::Replay => "lines are being lost; make room and run again",
-            };
-            (self.complain)(&format!("cannot write to {}: {error}; {then}", self.name));
-        }
+        let then = match (self.pace, waits) {
+            (Pace::Live, _) => "keeping what fits into memory and trying again",
+            (Pace::Replay, true) => "waiting and trying again",
+            (Pace::Replay, false) => "lines are being lost; make room and run again",
+        };
+        self.health.trouble(self.out.deed(), &error.to_string(), then);
     }
 }
 

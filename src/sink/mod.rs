@@ -1,23 +1,44 @@
-//! Where lines go: standard output and files. A sink takes whole lines and never stalls who makes them for
-//! longer than told.
+//! Where lines go: standard output, files, sockets. A sink takes whole lines and never stalls who makes them
+//! for longer than told.
 //!
 //! Each [`Target`] of the command line becomes one [`Lines`]: a bounded memory queue and a thread that
-//! writes. Whoever sends pays for one copy into the queue; the disk or the pipe is the thread's business.
+//! writes. Whoever sends pays for one copy into the queue; the disk or the receiver is the thread's business.
 //! When the queue is full, a replay waits (everything is said) and a live run counts the line as lost
 //! (capture goes on).
+//!
+//! ```text
+//! Lines: queue → writer → Out ┬ stream, log (a file that is rotated)
+//!                             ├ Courier → Deliver (a receiver, without a spool)
+//!                             └ spool on disk → Dispatch: Courier → Deliver
+//! ```
+//!
+//! With a spool every line goes through it, also while the receiver takes everything: so a process that is
+//! killed loses only what was in the memory queue for the moment before.
 //!
 //! Invariants: a line is in the output whole or not at all, except behind a pipe that broke in the middle of
 //! it; what is not written is counted; trouble is said once when it begins and once when it ends, never per
 //! line; a reader that went away is not trouble but the end. Nothing here knows what a line means. Other
-//! kinds of sinks (sockets, HTTP, spools) join at `out::Out`: something that takes a block of whole lines
-//! or says what it took.
+//! receivers join at `deliver::receiver`.
 
+mod courier;
+mod deliver;
+mod dispatch;
+mod filter;
+mod health;
 mod lines;
+mod log;
 mod out;
+mod rotate;
+#[cfg_attr(not(test), allow(dead_code, reason = "the receivers that need one come with another branch"))]
+mod secret;
+mod spool;
+mod tail;
 mod target;
+mod unix;
 
-pub use lines::{Complain, Counters, Gone, Lines, Pace};
-pub use target::{Format, Misspelt, Place, Target};
+pub use lines::{Complain, Counters, Gone, Keep, Lines, Pace, Spooling};
+pub use rotate::{Compress, Rotation, parse_size};
+pub use target::{Format, Misspelt, Place, Target, split_specs};
 
 use std::path::PathBuf;
 
@@ -30,6 +51,14 @@ pub enum Error {
     Open {
         /// The file.
         path: PathBuf,
+        /// What the system said.
+        why: std::io::Error,
+    },
+    /// The folder of a spool cannot be used.
+    #[error("cannot use the spool {}: {why}", folder.display())]
+    Spool {
+        /// The folder.
+        folder: PathBuf,
         /// What the system said.
         why: std::io::Error,
     },

@@ -1,110 +1,147 @@
-//! Something that takes blocks of whole lines. Knows files and pipes, and how to leave no torn line behind.
+//! Something that takes blocks of whole lines: a file, a pipe, a spool, a receiver. Knows how to leave no
+//! torn line behind.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::{self, ErrorKind, Write};
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use super::{Error, Place, Target};
+use super::courier::Courier;
+use super::deliver::Refused;
+use super::log::{Log, append_to};
+use super::rotate::Rotation;
+use super::spool::Appender;
+use super::{Complain, Error};
 
 /// How long to wait for a pipe that is set to non-blocking and full.
 const FULL_PIPE_PAUSE: Duration = Duration::from_millis(2);
+/// Between attempts while a disk or a spool is full.
+const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
 /// An opened output.
 pub(super) enum Out {
     /// Standard output, a FIFO, a device: what went in cannot be taken back.
     Stream(Box<dyn Write + Send>),
-    /// A regular file, and its path for opening it anew.
-    File(File, PathBuf),
+    /// A regular file.
+    File(Box<Log>),
+    /// A folder from where somebody else brings lines to a receiver.
+    Spool(Appender),
+    /// A receiver, without a spool.
+    Receiver(Courier),
+}
+
+/// What became of a block besides what is left in it.
+#[derive(Debug)]
+pub(super) struct Written {
+    /// Lines that were taken out of it and that the receiver will never take.
+    pub(super) refused: Option<Refused>,
+    /// Why something is left.
+    pub(super) ended: io::Result<()>,
 }
 
 impl Out {
-    /// Opens an output.
-    pub(super) fn open(target: &Target) -> Result<Self, Error> {
-        match &target.place {
-            Place::Stdout => stdout().map(Self::Stream).map_err(Error::Stdout),
-            Place::File(path) => open(path).map_err(|why| Error::Open { path: path.clone(), why }),
-        }
+    /// Standard output.
+    pub(super) fn stdout() -> Result<Self, Error> {
+        stdout().map(Self::Stream).map_err(Error::Stdout)
     }
 
-    /// Opens a file anew, after it was renamed away; everything else stays as it is. On an error the old file
-    /// stays.
+    /// A file, a FIFO or a device.
+    pub(super) fn file(
+        path: &Path,
+        rotation: Rotation,
+        is_live: bool,
+        complain: Complain,
+    ) -> Result<Self, Error> {
+        let open = || -> io::Result<Self> {
+            let file = append_to(path)?;
+            if !file.metadata()?.is_file() {
+                return Ok(Self::Stream(Box::new(file)));
+            }
+            Ok(Self::File(Box::new(Log::new(file, path, rotation, is_live, complain)?)))
+        };
+        open().map_err(|why| Error::Open { path: path.to_owned(), why })
+    }
+
+    /// Opens a file anew, after it was renamed away, and a receiver with what it reads from files; everything
+    /// else stays as it is. On an error the old file stays.
     pub(super) fn reopen(&mut self) -> io::Result<()> {
-        if let Self::File(_, path) = self {
-            *self = open(path)?;
+        match self {
+            Self::File(log) => log.reopen(),
+            Self::Receiver(courier) => {
+                courier.reopen();
+                Ok(())
+            }
+            Self::Stream(_) | Self::Spool(_) => Ok(()),
         }
-        Ok(())
     }
 
     /// Writes a block of whole lines and empties it. On an error, what is left in the block is what still has
     /// to be written: the output ends with a whole line, or what is left begins with the rest of the torn
-    /// one.
-    pub(super) fn write(&mut self, block: &mut Vec<u8>) -> io::Result<()> {
+    /// one. A receiver may leave something without an error: the next batch.
+    pub(super) fn write(&mut self, block: &mut Vec<u8>) -> Written {
+        let (settled, ended) = match self {
+            Self::Stream(stream) => write_lines(stream, block, |_, _| false),
+            Self::File(log) => log.write(block),
+            Self::Spool(appender) => (0, appender.write(block)),
+            Self::Receiver(courier) => {
+                let brought = courier.bring(block);
+                let ended = brought.trouble.map_or(Ok(()), |why| Err(io::Error::other(why)));
+                return Written { refused: brought.refused, ended };
+            }
+        };
+        block.drain(..settled);
+        Written { refused: None, ended }
+    }
+
+    /// How long to leave it alone when it is ill.
+    pub(super) fn pause(&self) -> Duration {
         match self {
-            Self::Stream(stream) => write_block(stream, block, |_, _| false),
-            Self::File(file, _) => write_block(file, block, |file, torn| cut(file, torn).is_ok()),
+            Self::Receiver(courier) => courier.pause(),
+            _ => RETRY_PAUSE,
+        }
+    }
+
+    /// True when trouble is a matter of time: the receiver comes back, the spool is emptied. A replay waits
+    /// for those and says of the others what it lost.
+    pub(super) const fn is_worth_waiting(&self) -> bool {
+        matches!(self, Self::Spool(_) | Self::Receiver(_))
+    }
+
+    /// What does not work when it does not.
+    pub(super) const fn deed(&self) -> &'static str {
+        match self {
+            Self::Stream(_) | Self::File(_) => "write to",
+            Self::Spool(_) => "write to the spool of",
+            Self::Receiver(_) => "deliver to",
         }
     }
 }
 
-/// Writes until the block is empty or there is an error; then drops from the block what is safely written.
-/// `take_back(n)` removes the last n bytes from the output and says whether it could.
-fn write_block<W: Write>(
+/// Writes whole lines; on an error gives how many bytes need not be written again. `take_back(n)` removes the
+/// last n bytes from the output and says whether it could.
+pub(super) fn write_lines<W: Write>(
     out: &mut W,
-    block: &mut Vec<u8>,
+    lines: &[u8],
     take_back: impl FnOnce(&mut W, usize) -> bool,
-) -> io::Result<()> {
-    if block.is_empty() {
-        return Ok(());
-    }
+) -> (usize, io::Result<()>) {
     let mut written = 0;
     let ended = loop {
-        match out.write(&block[written..]) {
+        if written == lines.len() {
+            break out.flush();
+        }
+        match out.write(&lines[written..]) {
             Ok(0) => break Err(ErrorKind::WriteZero.into()),
             Ok(count) => written += count,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(FULL_PIPE_PAUSE),
             Err(error) => break Err(error),
         }
-        if written == block.len() {
-            break out.flush();
-        }
     };
-    let whole = block[..written].iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1);
+    let whole = lines[..written].iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1);
     let torn = written - whole;
-    let kept = if torn > 0 && take_back(out, torn) { whole } else { written };
-    block.drain(..kept);
-    ended
-}
-
-fn cut(file: &File, torn: usize) -> io::Result<()> {
-    let length = file.metadata()?.len();
-    file.set_len(length.saturating_sub(u64::try_from(torn).unwrap_or(u64::MAX)))
-}
-
-fn open(path: &Path) -> io::Result<Out> {
-    let mut file = OpenOptions::new().append(true).create(true).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Ok(Out::Stream(Box::new(file)));
-    }
-    if ends_torn(path) {
-        // A run that was killed in the middle of a line: its rest must not swallow our first one.
-        file.write_all(b"\n")?;
-    }
-    Ok(Out::File(file, path.to_owned()))
-}
-
-/// True when a file has a last line without its end. A file that cannot be read is taken as it is.
-fn ends_torn(path: &Path) -> bool {
-    let last = || -> io::Result<u8> {
-        let mut file = File::open(path)?;
-        file.seek(SeekFrom::End(-1))?;
-        let mut byte = [0];
-        file.read_exact(&mut byte)?;
-        Ok(byte[0])
-    };
-    last().is_ok_and(|byte| byte != b'\n')
+    let settled = if torn > 0 && take_back(out, torn) { whole } else { written };
+    (settled, ended)
 }
 
 /// Standard output without the line buffer of the standard library, which would write line by line.
@@ -122,7 +159,6 @@ fn stdout() -> io::Result<Box<dyn Write + Send>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
 
     /// Takes so many bytes and then no more, at most three at a time.
     struct Small {
@@ -151,8 +187,7 @@ mod tests {
         for room in 0..lines.len() {
             for can_cut in [true, false] {
                 let mut out = Small { taken: Vec::new(), room };
-                let mut block = lines.to_vec();
-                let ended = write_block(&mut out, &mut block, |out, torn| {
+                let (settled, ended) = write_lines(&mut out, lines, |out, torn| {
                     if can_cut {
                         out.taken.truncate(out.taken.len() - torn);
                     }
@@ -161,36 +196,11 @@ mod tests {
                 assert_eq!(ended.unwrap_err().kind(), ErrorKind::StorageFull);
                 assert!(!can_cut || out.taken.is_empty() || out.taken.ends_with(b"\n"));
                 out.room = usize::MAX;
-                write_block(&mut out, &mut block, |_, _| panic!("nothing is torn")).unwrap();
-                assert_eq!((out.taken.as_slice(), block.len()), (&lines[..], 0));
+                let rest = &lines[settled..];
+                let (settled, ended) = write_lines(&mut out, rest, |_, _| panic!("nothing is torn"));
+                ended.unwrap();
+                assert_eq!((out.taken.as_slice(), settled), (&lines[..], rest.len()));
             }
         }
-    }
-
-    #[test]
-    fn an_empty_block_is_no_error() {
-        let mut out = Small { taken: Vec::new(), room: 9 };
-        assert!(write_block(&mut out, &mut Vec::new(), |_, _| false).is_ok() && out.taken.is_empty());
-    }
-
-    #[test]
-    fn appends_behind_a_torn_line_without_gluing() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("eve.json");
-        fs::write(&path, "{\"whole\":1}\n{\"to").unwrap();
-        let mut out = open(&path).unwrap();
-        out.write(&mut b"{\"next\":1}\n".to_vec()).unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), "{\"whole\":1}\n{\"to\n{\"next\":1}\n");
-    }
-
-    #[test]
-    fn cutting_a_real_file_takes_back_its_end() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("eve.json");
-        let Ok(Out::File(mut file, _)) = open(&path) else { panic!("a regular file") };
-        file.write_all(b"whole\nto").unwrap();
-        cut(&file, 2).unwrap();
-        file.write_all(b"next\n").unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), "whole\nnext\n");
     }
 }

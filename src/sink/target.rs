@@ -1,7 +1,11 @@
 //! `FORMAT:DEST` and `FORMAT[EVENT,EVENT]:DEST`: what to write, and where.
 
-use std::path::PathBuf;
+use std::fmt;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
+
+use super::filter::{self, Filter};
+use super::rotate::Rotation;
 
 /// Shapes of lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +33,48 @@ pub enum Place {
     /// Standard output, `-`.
     Stdout,
     /// A file (or a FIFO, or a device): appended to, and made when it is not there.
-    File(PathBuf),
+    File(PathBuf, Rotation),
+    /// A Unix socket, of a stream or of datagrams.
+    Unix {
+        /// Its path.
+        path: PathBuf,
+        /// A datagram for each line, else a stream of lines.
+        is_datagram: bool,
+    },
+}
+
+impl Place {
+    fn parse(dest: &str) -> Result<Self, String> {
+        let (scheme, rest) = match dest {
+            "" => return Err("the destination is missing; '-' is standard output".to_owned()),
+            "-" => return Ok(Self::Stdout),
+            _ => dest.split_once("://").unwrap_or(("", dest)),
+        };
+        match scheme {
+            "" => {
+                let (path, options) = rest.split_once('?').unwrap_or((rest, ""));
+                let rotation =
+                    if options.is_empty() { Rotation::default() } else { Rotation::parse(options)? };
+                Ok(Self::File(path.into(), rotation))
+            }
+            "unix" | "unixgram" if Path::new(rest).is_absolute() => {
+                Ok(Self::Unix { path: rest.into(), is_datagram: scheme == "unixgram" })
+            }
+            "unix" | "unixgram" => Err(format!("{rest:?} is no absolute path; write {scheme}:///run/socket")),
+            _ => Err(format!("there is no destination {scheme}://; there is: {DESTINATIONS}")),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stdout => f.write_str("standard output"),
+            Self::File(path, _) => write!(f, "{}", path.display()),
+            Self::Unix { path, is_datagram: false } => write!(f, "unix://{}", path.display()),
+            Self::Unix { path, is_datagram: true } => write!(f, "unixgram://{}", path.display()),
+        }
+    }
 }
 
 /// One output of a run.
@@ -39,27 +84,28 @@ pub struct Target {
     pub format: Format,
     /// Where they go.
     pub place: Place,
-    /// Event types that go there, in command line order; empty for all.
-    events: Vec<&'static str>,
+    /// Lines that go there.
+    filter: Filter,
 }
 
 impl Target {
     /// Event types that can be chosen.
-    pub const EVENTS: [&'static str; 5] = ["alert", "flow", "port", "service", "stats"];
+    pub const EVENTS: [&'static str; 5] = filter::EVENTS;
 
     /// Everything to standard output.
     #[must_use]
-    pub const fn stdout(format: Format) -> Self {
-        Self { format, place: Place::Stdout, events: Vec::new() }
+    pub fn stdout(format: Format) -> Self {
+        Self { format, place: Place::Stdout, filter: Filter::default() }
     }
 
     /// Everything to a file.
     #[must_use]
     pub fn file(format: Format, path: impl Into<PathBuf>) -> Self {
-        Self { format, place: Place::File(path.into()), events: Vec::new() }
+        let place = Place::File(path.into(), Rotation::default());
+        Self { format, place, filter: Filter::default() }
     }
 
-    /// Reads `eve:-`, `eve:/path/to/file`, `eve[alert,stats]:/path/to/file`.
+    /// Reads `eve:-`, `eve:/path/to/file?rotate=100M&keep=7`, `eve[alert:medium+,stats]:unix:///path`.
     ///
     /// # Errors
     /// Says what is misspelt and what there is.
@@ -67,19 +113,25 @@ impl Target {
         spec.parse()
     }
 
-    /// True when lines of this event type go there.
+    /// True when lines of this event type go there, and of this severity (1 is the worst) where they have one.
     #[must_use]
-    pub fn takes(&self, event_type: &str) -> bool {
-        self.events.is_empty() || self.events.contains(&event_type)
+    pub fn takes(&self, event_type: &str, severity: Option<u8>) -> bool {
+        self.filter.takes(event_type, severity)
     }
 
     /// The destination, for messages.
     #[must_use]
     pub fn name(&self) -> String {
-        match &self.place {
-            Place::Stdout => "standard output".to_owned(),
-            Place::File(path) => path.display().to_string(),
-        }
+        self.place.to_string()
+    }
+
+    /// The name of the folder of its spool: the same in the next run, and another for another output.
+    pub(super) fn spool_name(&self) -> String {
+        let whole = format!("{}:{}", self.format.name(), self.place);
+        let readable: String =
+            whole.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' }).collect();
+        let readable = readable.get(..40).unwrap_or(&readable);
+        format!("{readable}-{:08x}", crc32fast::hash(whole.as_bytes()))
     }
 }
 
@@ -87,29 +139,37 @@ impl FromStr for Target {
     type Err = Misspelt;
 
     fn from_str(spec: &str) -> Result<Self, Misspelt> {
-        let misspelt = |what: String| Misspelt { spec: spec.to_owned(), what };
-        let Some((format, dest)) = spec.split_once(':') else {
-            return Err(misspelt("there is no ':' between format and destination".to_owned()));
+        let read = || -> Result<Self, String> {
+            let (format, filter, dest) = parts(spec)?;
+            let Some(format) = Format::ALL.into_iter().find(|known| known.name() == format) else {
+                return Err(format!("there is no format {format:?}; there is: {}", formats()));
+            };
+            let filter = filter.map(Filter::parse).transpose()?.unwrap_or_default();
+            Ok(Self { format, place: Place::parse(dest)?, filter })
         };
-        let (format, events) = match format.strip_suffix(']').and_then(|rest| rest.split_once('[')) {
-            Some((format, events)) => (format, parse_events(events).map_err(misspelt)?),
-            None => (format, Vec::new()),
-        };
-        let Some(format) = Format::ALL.into_iter().find(|known| known.name() == format) else {
-            return Err(misspelt(format!("there is no format {format:?}; there is: {}", formats())));
-        };
-        let place = match dest {
-            "" => return Err(misspelt("the destination is missing; '-' is standard output".to_owned())),
-            "-" => Place::Stdout,
-            url if url.contains("://") => {
-                return Err(misspelt(
-                    format!("{format:?} lines go to '-' or to a file, not yet to {url}").to_lowercase(),
-                ));
-            }
-            path => Place::File(path.into()),
-        };
-        Ok(Self { format, place, events })
+        read().map_err(|what| Misspelt { spec: spec.to_owned(), what })
     }
+}
+
+/// Format, filter and destination. A filter has colons of its own.
+fn parts(spec: &str) -> Result<(&str, Option<&str>, &str), String> {
+    let colon = || "there is no ':' between format and destination".to_owned();
+    let end = spec.find([':', '[']).ok_or_else(colon)?;
+    let (format, rest) = spec.split_at(end);
+    if let Some(dest) = rest.strip_prefix(':') {
+        return Ok((format, None, dest));
+    }
+    let (filter, rest) = rest[1..].split_once(']').ok_or("there is no ']' behind the '['")?;
+    Ok((format, Some(filter), rest.strip_prefix(':').ok_or_else(colon)?))
+}
+
+/// Several outputs in one text, separated by commas that stand in no brackets.
+pub fn split_specs(text: &str) -> impl Iterator<Item = &str> {
+    let mut is_inside = false;
+    text.split(move |letter| {
+        is_inside = letter == '[' || is_inside && letter != ']';
+        letter == ',' && !is_inside
+    })
 }
 
 /// An output that cannot be meant: what was written, what is wrong with it, and how it is written.
@@ -121,20 +181,10 @@ pub struct Misspelt {
 }
 
 const HOW: &str = "write it like eve:-, eve:/var/log/ghostport/eve.json or eve[alert,stats]:alerts.json";
+const DESTINATIONS: &str = "'-', a file, unix:///path, unixgram:///path";
 
 fn formats() -> String {
     Format::ALL.map(Format::name).join(", ")
-}
-
-fn parse_events(list: &str) -> Result<Vec<&'static str>, String> {
-    let known = |name: &str| Target::EVENTS.into_iter().find(|event| *event == name);
-    let each = list.split(',').map(str::trim);
-    each.map(|name| {
-        known(name).ok_or_else(|| {
-            format!("there is no event type {name:?}; there is: {}", Target::EVENTS.join(", "))
-        })
-    })
-    .collect()
 }
 
 #[cfg(test)]
@@ -145,10 +195,32 @@ mod tests {
     fn reads_what_is_meant() {
         assert_eq!(Target::parse("eve:-").unwrap(), Target::stdout(Format::Eve));
         let file = Target::parse("eve[alert, stats]:/a:b.json").unwrap();
-        assert_eq!(file.place, Place::File("/a:b.json".into()));
-        assert!(file.takes("alert") && file.takes("stats") && !file.takes("flow"));
-        assert!(Target::stdout(Format::Eve).takes("flow"));
+        assert_eq!(file.place, Place::File("/a:b.json".into(), Rotation::default()));
+        let takes = |event| file.takes(event, None);
+        assert!(takes("alert") && takes("stats") && !takes("flow"));
+        assert!(Target::stdout(Format::Eve).takes("flow", None));
         assert_eq!(file.name(), "/a:b.json");
+        let severe = Target::parse("eve[alert:high+]:unix:///run/x").unwrap();
+        assert!(severe.takes("alert", Some(1)) && !severe.takes("alert", Some(2)));
+        assert_eq!(severe.name(), "unix:///run/x");
+        let Place::File(path, rotation) = Target::parse("eve:x.json?rotate=1M&keep=2").unwrap().place else {
+            panic!("a file");
+        };
+        assert_eq!((path, rotation.size, rotation.keep), ("x.json".into(), Some(1 << 20), Some(2)));
+    }
+
+    #[test]
+    fn spools_have_names_of_their_own() {
+        let name = |spec| Target::parse(spec).unwrap().spool_name();
+        assert!(name("eve:unix:///a/b").starts_with("eve-unix----a-b-"));
+        assert_eq!(name("eve:unix:///a/b"), name("eve[alert]:unix:///a/b"));
+        assert_ne!(name("eve:unix:///a/b"), name("eve:unix:///a-b"));
+    }
+
+    #[test]
+    fn commas_in_brackets_separate_nothing() {
+        let specs: Vec<_> = split_specs("eve[alert,stats]:a.json,eve:-").collect();
+        assert_eq!(specs, ["eve[alert,stats]:a.json", "eve:-"]);
     }
 
     #[test]
@@ -160,7 +232,11 @@ mod tests {
             ("eve:", "'-' is standard output"),
             ("eve[allert]:-", "there is no event type \"allert\"; there is: alert, flow"),
             ("eve[]:-", "there is no event type \"\""),
-            ("eve:https://siem/x", "not yet to https://siem/x"),
+            ("eve:gopher://siem/x", "no destination gopher://; there is: '-', a file, unix:///path"),
+            ("eve:unix://x", "no absolute path"),
+            ("eve[alert:-", "no ']'"),
+            ("eve[alert]-", "no ':'"),
+            ("eve:a?size=3", "there is: rotate=100M"),
         ] {
             let said = Target::parse(spec).unwrap_err().to_string();
             assert!(said.contains(expected), "{said}");
