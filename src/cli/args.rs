@@ -102,8 +102,8 @@ pub(crate) struct InputArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct OutputArgs {
-    /// Where lines go: FORMAT:DEST such as eve:- or eve:/var/log/eve.json; repeatable [default: a table on a
-    /// terminal, eve:- otherwise]
+    /// Where lines go: FORMAT:DEST such as eve:- or eve:/var/log/eve.json, in one of the formats eve, ecs, ocsf,
+    /// hec, syslog, cef; repeatable [default: a table on a terminal, eve:- otherwise]
     #[arg(
         short = 'o',
         long = "output",
@@ -280,8 +280,9 @@ pub(crate) enum Command {
     Doctor,
     /// The schema of the output, and the catalogue of facts
     Schema {
-        /// eve: the JSON Schema of the lines, the catalogue of facts in it; facts: the catalogue alone
-        #[arg(value_name = "eve|facts", default_value = "eve")]
+        /// eve, ecs, ocsf, hec: the JSON Schema of the lines, the catalogue of facts in it; syslog, cef: the
+        /// keys in their order; facts: the catalogue alone
+        #[arg(value_name = "FORMAT|facts", default_value = "eve")]
         what: String,
         /// As JSON (a schema always is); facts one a line
         #[arg(long)]
