@@ -25,6 +25,7 @@ mod readme;
 mod registry;
 mod scenarios;
 mod schema;
+mod siem;
 mod support;
 mod tidy;
 mod why;

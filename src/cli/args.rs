@@ -102,8 +102,8 @@ pub(crate) struct InputArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct OutputArgs {
-    /// Where lines go: FORMAT:DEST such as eve:- or eve:/var/log/eve.json, in one of the formats eve, ecs, ocsf,
-    /// hec, syslog, cef; repeatable [default: a table on a terminal, eve:- otherwise]
+    /// Where lines go: FORMAT:DEST such as eve:- or eve:/var/log/eve.json, in one of the formats eve, ecs,
+    /// ocsf, hec, syslog, cef; repeatable [default: a table on a terminal, eve:- otherwise]
     #[arg(
         short = 'o',
         long = "output",

@@ -1,8 +1,8 @@
-//! `ArcSight`'s Common Event Format, version 0, at most [`COMPACT_BYTES_MAX`] bytes with the newline at the end.
-//! Every kind of record is carried. Whoever sends it over syslog puts a syslog header before it.
+//! `ArcSight`'s Common Event Format, version 0, at most [`COMPACT_BYTES_MAX`] bytes with the newline at the
+//! end. Every kind of record is carried. Whoever sends it over syslog puts a syslog header before it.
 //!
 //! ```text
-//! CEF:0|ghostport|ghostport|0.1.0|1000001|http on dormant port 3007/tcp|7|rt=1700000000003 externalId=… …
+//! CEF:0|ghostport|ghostport|0.1.0|1000001|http on dormant port 3007/tcp|7|rt=1700000000003 externalId=…
 //! ```
 //!
 //! The header's last three: signature id (the rule's number, or `flow` `port` `stats`), name (the signature,
@@ -22,7 +22,7 @@ use super::line::Millis;
 use super::record::{self, reasons};
 use super::stats::Stats;
 use super::syslog::list;
-use super::{COMPACT_BYTES_MAX, Context, NAME_BYTES_MAX, Record};
+use super::{COMPACT_BYTES_MAX, Context, Key, NAME_BYTES_MAX, Record};
 use crate::bucket::PortBucket;
 use crate::payload::App;
 use crate::rules::{Alert, Severity};
@@ -33,10 +33,9 @@ use std::net::IpAddr;
 const HEADLINE_BYTES_MAX: usize = 200;
 const VALUE_BYTES_MAX: usize = 96;
 
-/// The keys: name, what it is, in which records (`a`lert, `f`low, `p`ort, `s`tats), and whether it is required
-/// there. Where what it is begins with a word and a colon, that word stands under the key's name with `Label`
-/// behind it.
-pub const KEYS: [(&str, &str, &str, bool); 40] = [
+/// The keys. What a numbered one is begins with a word, which stands under the key's name with `Label` behind
+/// it; where records differ in that word, all are named.
+pub const KEYS: [Key; 40] = [
     ("rt", "packet time, as EVE's timestamp", "afps", true),
     ("externalId", "128 bits, hexadecimal: the same whenever the same record is written again", "afps", true),
     ("src", "the originator's IPv4 address", "af", false),
@@ -57,18 +56,13 @@ pub const KEYS: [(&str, &str, &str, bool); 40] = [
     ("cnt", "flows: since the aggregate's line before (absent when none); of the port", "ap", false),
     ("cs4", "aggregate: its identifier", "a", false),
     ("flexString1", "stage: first, update or closing line of the aggregate", "a", false),
-    (
-        "cn1",
-        "labelled total: flows of the aggregate so far; answered: flows of the port; packetsRead",
-        "aps",
-        false,
-    ),
+    ("cn1", "total: flows of the aggregate so far; answered: flows of the port; packetsRead", "aps", false),
     ("cs5", "rule: the rule's stable name", "a", false),
     ("cat", "the rule's category", "a", false),
     ("flexString2", "techniques: of MITRE ATT&CK, separated by commas", "a", false),
     ("cs6", "communityId: Community ID", "af", false),
-    ("cn2", "labelled originators: distinct ones; packetsDecoded", "aps", false),
-    ("cn3", "labelled responders: distinct ones; alerts: alert lines", "aps", false),
+    ("cn2", "originators: distinct ones; packetsDecoded", "aps", false),
+    ("cn3", "responders: distinct ones; alerts: alert lines", "aps", false),
     ("start", "time of the first packet: of the flow, of the aggregate, of the port", "afp", false),
     ("end", "time of the last packet of the same", "afp", false),
     ("out", "bytes of whole frames, originator to responder", "afp", false),
@@ -80,10 +74,10 @@ pub const KEYS: [(&str, &str, &str, bool); 40] = [
     ("deviceInboundInterface", "the interface", "af", false),
     ("fname", "the capture file", "af", false),
     ("msg", "what an analyst does next", "af", false),
-    ("flexNumber1", "labelled findings: of the port; linesLost: that an output did not take", "ps", false),
+    ("flexNumber1", "findings: of the port; linesLost: that an output did not take", "ps", false),
     (
         "flexNumber2",
-        "labelled clientFlows: flows that had the number as their originator's port; alertedFlows: flows that alerts stand for",
+        "clientFlows: with the number as their originator's port; alertedFlows: that alerts stand for",
         "ps",
         false,
     ),

@@ -3,6 +3,10 @@
 
 use std::fmt::{self, Display, Write};
 
+/// A key of a compact format: its name, what it is, in which records it stands (`a`lert, `f`low, `p`ort,
+/// `s`tats), and whether it is required there.
+pub type Key = (&'static str, &'static str, &'static str, bool);
+
 /// How values are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dialect {

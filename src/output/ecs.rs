@@ -10,36 +10,48 @@
 //! | `@timestamp` | date | all | never. As EVE's `timestamp` |
 //! | `ecs.version` | `8.17.0` | all | never |
 //! | `message` | string | all | never. The signature, or the record in one sentence |
-//! | `event.id` | string | all | never. The same whenever the record is written again, see [`Record`] |
-//! | `event.kind` | `alert` (alerts), `event` (flows), `metric` (ports, stats) | all | never |
-//! | `event.category` | `network`, in alerts `intrusion_detection` too | alert flow | never |
+//! | `event.id` | string | all | never. The same whenever it is written again: [`Record`] |
+//! | `event.kind` | `alert`; flows `event`; ports, stats `metric` | all | never |
+//! | `event.category` | `network`; alerts `intrusion_detection` too | alert flow | never |
 //! | `event.type` | alerts `info`; flows `connection`, `end` | alert flow | never |
 //! | `event.module` `event.provider` | `ghostport` | all | never |
 //! | `event.dataset` | `ghostport.alert` and so on | all | never |
 //! | `event.action` | string: the rule's stable name | alert | never |
 //! | `event.code` | string: the rule's number | alert | never |
 //! | `event.severity` | 1 worst, 4 least, as in EVE | alert | never |
-//! | `event.risk_score` | 73, 47, 21 or 5, by severity: Elastic's own numbers for high, medium and low | alert | never |
-//! | `event.outcome` | `success`, `failure`, `unknown`: did the responder take the flow | flow | never |
-//! | `event.start` `event.end` `event.duration` (ns) | of the aggregate, flow, bucket | alert flow port | never |
-//! | `event.reason` | string: the facts that speak most for the story | alert flow | none does |
-//! | `rule.id` `rule.name` `rule.category` `rule.version` | strings; `name` is the signature | alert | never |
-//! | `source` `destination` | `ip` `address` `port` `bytes` `packets` (sent by it): originator, responder | alert flow; `destination.port` in port, with `bytes` `packets` of both | never |
-//! | `network.transport` `network.iana_number` | `tcp`, `"6"` | alert flow port | never |
-//! | `network.bytes` `network.packets` | integer: both ways | alert flow port | never |
-//! | `network.type` `network.community_id` | `ipv4` `ipv6`; string | alert flow | never |
+//! | `event.risk_score` | 73, 47, 21, 5 by severity: Elastic's for high to low | alert | never |
+//! | `event.outcome` | `success` `failure` `unknown`: did the responder take it | flow | never |
+//! | `event.start` `event.end` | dates: of the aggregate, flow, bucket | alert flow port | never |
+//! | `event.duration` | nanoseconds between them | alert flow port | never |
+//! | `event.reason` | string: facts that speak most for the story | alert flow | none does |
+//! | `rule.{id,name,category,version}` | strings; `name` is the signature | alert | never |
+//! | `source.{ip,address,port}` | the originator | alert flow | never |
+//! | `destination.{ip,address}` | the responder | alert flow | never |
+//! | `destination.port` | the port the line is about | alert flow port | never |
+//! | `source.{bytes,packets}` | sent by originators | alert flow port | never |
+//! | `destination.{bytes,packets}` | sent by responders | alert flow port | never |
+//! | `network.transport` | `tcp` `udp` `sctp` | alert flow port | never |
+//! | `network.iana_number` | string: `6` `17` `132` | alert flow port | never |
+//! | `network.bytes` `network.packets` | integers: both ways | alert flow port | never |
+//! | `network.type` | `ipv4` `ipv6` | alert flow | never |
+//! | `network.community_id` | string | alert flow | never |
 //! | `network.protocol` | string | alert flow | nothing was recognised |
 //! | `network.application` | string: what HTTP or TLS is used for | alert flow | not known |
-//! | `network.vlan.id` `network.inner.vlan.id` | strings, outer and inner | alert flow | untagged; one tag |
-//! | `observer.{type,vendor,product,version}` | `ids`, `ghostport` twice, the version | all | never |
+//! | `network.vlan.id` | string: the outer tag | alert flow | untagged |
+//! | `network.inner.vlan.id` | string: the inner tag | alert flow | fewer than two tags |
+//! | `observer.{type,vendor,product}` | `ids` `ghostport` `ghostport` | all | never |
+//! | `observer.version` | string: ghostport's | all | never |
 //! | `observer.hostname` | string | all | no sensor name was given |
 //! | `observer.ingress.interface.name` | string | alert flow | replaying |
 //! | `log.file.path` | string: the capture | alert flow | live |
-//! | `threat.framework` `threat.technique.id[]` `threat.technique.subtechnique.id[]` | `MITRE ATT&CK`, `T1021`, `T1021.004` | alert | the rule names none |
-//! | `related.ip[]` | originator, responder | alert flow | never |
-//! | `process.{pid,name,executable}` `process.user.name` | of the listener | alert flow | not asked or not found |
+//! | `threat.framework` | `MITRE ATT&CK` | alert | the rule names no technique |
+//! | `threat.technique.id` | strings: `T1021` | alert | the same |
+//! | `threat.technique.subtechnique.id` | strings: `T1021.004` | alert | it names none |
+//! | `related.ip` | strings: originator, responder | alert flow | never |
+//! | `process.{pid,name}` | of the listener | alert flow | not asked or not found |
+//! | `process.executable` `process.user.name` | strings | alert flow | not known |
 //! | `tls.client.server_name` | string | alert flow | not said |
-//! | `tags[]` | `remembered`, `suspicious` | alert flow port | none |
+//! | `tags` | `remembered` `suspicious` | alert flow port | none |
 //! | `ghostport` | object | all | never |
 
 use std::net::IpAddr;

@@ -3,12 +3,18 @@
 //!
 //! | key | type | absent when |
 //! | --- | --- | --- |
-//! | `time` | number: seconds since 1970 with up to six decimals | the packets' clock was not set, see below |
+//! | `time` | seconds since 1970 with up to six decimals | the clock was not set, see below |
 //! | `host` | string: the sensor's name | none was given |
-//! | `source` | string: `ghostport:` and the interface or capture file; `ghostport` in port and stats records | never |
+//! | `source` | string: `ghostport:` and the interface or capture file, see below | never |
 //! | `sourcetype` | `suricata`, for which Splunk's add-ons have everything ready | never |
 //! | `event` | object: the EVE line, see [`super::event`] | never |
-//! | `fields` | object of strings, indexed by Splunk: `event_id` (see [`Record`]); in alerts and flow records `ghostport_story`, `ghostport_probability`; in alerts `ghostport_rule` | never |
+//! | `fields` | object of strings, which Splunk indexes | never |
+//! | `fields.event_id` | the same whenever the record is written again, see [`Record`] | never |
+//! | `fields.ghostport_story` | the story | in port and stats records |
+//! | `fields.ghostport_probability` | its probability: `0.98` | in port and stats records |
+//! | `fields.ghostport_rule` | the rule's stable name | but in alerts |
+//!
+//! `source` is `ghostport` in port and stats records, which are about all inputs.
 //!
 //! `time` is left out where it would be before March 1973, as in a run without a packet or a capture whose
 //! clock counted from zero: Splunk then takes the time of arrival instead of filing the event under the first

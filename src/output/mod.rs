@@ -7,9 +7,9 @@
 //! siblings say the same [`Record`]s in other receivers' words, a file each: [`ecs`] (Elastic), [`ocsf`],
 //! [`hec`] (Splunk), [`syslog`] (RFC 5424), [`cef`]. Every one is a function of the type [`Write`].
 //!
-//! Invariants: nothing here decides anything; every line of a JSON format is one object below [`LINE_BYTES_MAX`]
-//! (EVE: `timestamp` first), one of the others has at most [`COMPACT_BYTES_MAX`] bytes, a newline at its end
-//! included; no control or direction-changing character from the wire, a
+//! Invariants: nothing here decides anything; every line of a JSON format is one object below
+//! [`LINE_BYTES_MAX`] (EVE: `timestamp` first), one of the others has at most [`COMPACT_BYTES_MAX`] bytes, a
+//! newline at its end included; no control or direction-changing character from the wire, a
 //! claim or a process reaches a line or a terminal as such; the same input gives the same bytes.
 
 mod briefing;
@@ -39,6 +39,7 @@ mod why;
 
 pub use briefing::{Briefing, brief, in_short};
 pub use clean::clean;
+pub use compact::Key;
 pub use dossier::{dossier_json, listed_json, listed_text};
 pub use event::Event;
 pub use findings::Findings;

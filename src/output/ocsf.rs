@@ -5,14 +5,20 @@
 //! Times are packet times in milliseconds since 1970. A key without a value is absent. Captions (`*_name`,
 //! `severity`, `status`) stand beside their numbers.
 //!
+//! `time` alone has a floor, 2001-09-09T01:46:41Z, when milliseconds have thirteen digits: receivers tell
+//! seconds, milliseconds and microseconds apart by the number of digits, and file what has fewer far from
+//! where it belongs. Captures older than that, or with a clock that was never set, have the packets' time in
+//! `metadata.original_time` (`1999-03-11T13:45:01.000000Z`; absent otherwise), and in `start_time` and
+//! `end_time` as always.
+//!
 //! # Both
-//! `class_uid` `class_name` `category_uid` `category_name` `activity_id` `activity_name` `type_uid` (100 ×
-//! class + activity) `type_name`; `time` (as EVE's `timestamp`) `start_time` `end_time`; `severity_id`
-//! (alerts: EVE's 1 to 4 are High 4, Medium 3, Low 2, Informational 1; flows: 1) `severity`; `message` (the
-//! signature, or the flow in one sentence); `metadata{version "1.5.0", product{name, vendor_name, version},
-//! uid (see [`Record`]), correlation_uid (Community ID), log_name (`alert`, `flow`), event_code (the rule's
-//! number, alerts only)}`; `unmapped{in_iface | pcap_filename, pcap_cnt, host}` as in EVE lines, and in flow
-//! records `ghostport`.
+//! `class_uid` `class_name` `category_uid` `category_name` `activity_id` `activity_name` `type_uid`
+//! (100 × class + activity) `type_name`; `time` (as EVE's `timestamp`) `start_time` `end_time`;
+//! `severity_id` (alerts: EVE's 1 to 4 are High 4, Medium 3, Low 2, Informational 1; flows: 1) `severity`;
+//! `message` (the signature, or the flow in one sentence); `metadata{version "1.5.0", product{name,
+//! vendor_name, version}, uid (see [`Record`]), correlation_uid (Community ID), log_name (`alert`, `flow`),
+//! event_code (the rule's number, alerts only), original_time}`; `unmapped{in_iface | pcap_filename,
+//! pcap_cnt, host}` as in EVE lines, and in flow records `ghostport`.
 //!
 //! Ends are `{ip, port, vlan_uid (the outer tag), svc_name (responder: the port's registered name)}`.
 //! `connection_info` is `{uid (flow_id), protocol_num, protocol_name, protocol_ver_id (4, 6), tcp_flags (all
@@ -45,12 +51,13 @@ use serde::{Serialize, Serializer};
 
 use super::clean::Text;
 use super::ghost::{GhostFlow, Room, aggregate_id, registered};
-use super::line::{Digits, Millis, write_json, write_within};
+use super::line::{Digits, Millis, Rfc3339, write_json, write_within};
 use super::record::{self, reasons};
 use super::{Context, NAME_BYTES_MAX, Record};
 use crate::evidence::Evidence;
 use crate::flow::{Flow, Outcome, State};
 use crate::rules::{Alert, Severity, Stage};
+use crate::time::Timestamp;
 use crate::verdict::Verdict;
 use crate::wire::{Endpoint, Transport};
 
@@ -71,6 +78,9 @@ pub fn write(line: &mut Vec<u8>, context: &Context<'_>, record: &Record<'_>) {
     });
 }
 
+/// The least that `time` says, see the module: the first whole second beyond 10^12 milliseconds.
+const TIME_MIN: Timestamp = Timestamp::from_parts(1_000_000_001, 0);
+
 /// Texts made once for a line, however often it is tried.
 struct Words<'a> {
     uid: &'a str,
@@ -90,7 +100,6 @@ fn finding<'a>(
     let evidence = &alert.verdict.evidence;
     let flow = &*evidence.flow;
     let ghost = GhostFlow::in_alert(alert, words.next_step, room);
-    let category = Text::cut(&rule.category, NAME_BYTES_MAX);
     let confidence_score = percent(alert.verdict.probability);
     let (confidence_id, confidence) = confidence(confidence_score);
     let (activity, is_new) = match aggregate.stage {
@@ -105,23 +114,7 @@ fn finding<'a>(
         confidence_id,
         confidence,
         confidence_score,
-        finding_info: FindingInfo {
-            uid: aggregate_id(alert),
-            title: words.message,
-            desc: (!words.desc.is_empty()).then_some(words.desc),
-            types: [category],
-            first_seen_time: Millis::new(aggregate.first),
-            last_seen_time: Millis::new(aggregate.last),
-            analytic: Analytic {
-                uid: Digits(rule.sid.into()),
-                name: Text::cut(&rule.id, NAME_BYTES_MAX),
-                type_id: 1,
-                kind: "Rule",
-                version: Digits(rule.rev.into()),
-                category,
-            },
-            attacks: attacks(&rule.techniques),
-        },
+        finding_info: FindingInfo::new(alert, words),
         evidences: [Evidences {
             src_endpoint,
             dst_endpoint,
@@ -143,13 +136,13 @@ fn finding<'a>(
             class_name: "Detection Finding",
         },
         activity,
-        time: Millis::new(record::end(flow)),
+        time: Millis::new(record::end(flow).max(TIME_MIN)),
         start_time: Millis::new(aggregate.first),
         end_time: Millis::new(aggregate.last),
         severity: severity(rule.severity),
         status: is_new.then_some(Status(1, "New")),
         message: words.message,
-        metadata: Metadata::new(words, "alert", Some(Digits(rule.sid.into()))),
+        metadata: Metadata::new(words, record::end(flow), "alert", Some(Digits(rule.sid.into()))),
         body,
         unmapped: Unmapped::new(context, flow, None),
     }
@@ -190,13 +183,13 @@ fn activity<'a>(
             class_name: "Network Activity",
         },
         activity: network_activity(evidence),
-        time: Millis::new(end),
+        time: Millis::new(end.max(TIME_MIN)),
         start_time: Millis::new(start),
         end_time: Millis::new(end),
         severity: severity(Severity::Informational),
         status: Some(status(evidence.outcome)),
         message: words.message,
-        metadata: Metadata::new(words, "flow", None),
+        metadata: Metadata::new(words, end, "flow", None),
         body,
         unmapped: Unmapped::new(context, flow, Some(ghost)),
     }
@@ -393,14 +386,17 @@ struct Metadata<'a> {
     log_name: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     event_code: Option<Digits>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    original_time: Option<Rfc3339>,
 }
 
 impl<'a> Metadata<'a> {
-    const fn new(words: &Words<'a>, log_name: &'static str, event_code: Option<Digits>) -> Self {
+    fn new(words: &Words<'a>, time: Timestamp, log_name: &'static str, event_code: Option<Digits>) -> Self {
         let product =
             Product { name: "ghostport", vendor_name: "ghostport", version: env!("CARGO_PKG_VERSION") };
+        let original_time = (time < TIME_MIN).then_some(Rfc3339(time));
         let (uid, correlation_uid) = (words.uid, words.community_id);
-        Self { version: "1.5.0", product, uid, correlation_uid, log_name, event_code }
+        Self { version: "1.5.0", product, uid, correlation_uid, log_name, event_code, original_time }
     }
 }
 
@@ -423,6 +419,30 @@ struct FindingInfo<'a> {
     analytic: Analytic<'a>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     attacks: Vec<Attack<'a>>,
+}
+
+impl<'a> FindingInfo<'a> {
+    fn new(alert: &'a Alert, words: &Words<'a>) -> Self {
+        let (rule, aggregate) = (&*alert.rule, &alert.aggregate);
+        let category = Text::cut(&rule.category, NAME_BYTES_MAX);
+        Self {
+            uid: aggregate_id(alert),
+            title: words.message,
+            desc: (!words.desc.is_empty()).then_some(words.desc),
+            types: [category],
+            first_seen_time: Millis::new(aggregate.first),
+            last_seen_time: Millis::new(aggregate.last),
+            analytic: Analytic {
+                uid: Digits(rule.sid.into()),
+                name: Text::cut(&rule.id, NAME_BYTES_MAX),
+                type_id: 1,
+                kind: "Rule",
+                version: Digits(rule.rev.into()),
+                category,
+            },
+            attacks: attacks(&rule.techniques),
+        }
+    }
 }
 
 #[derive(Serialize)]

@@ -6,7 +6,7 @@
 
 use serde_json::{Value, json};
 
-use super::{COMPACT_BYTES_MAX, cef, lists, syslog};
+use super::{COMPACT_BYTES_MAX, Key, cef, lists, syslog};
 
 /// The description of a format's lines, by the format's name. The catalogue of facts is written into JSON
 /// Schemas: each name, what it means and how to check it.
@@ -41,8 +41,8 @@ fn with_eve(own: &str) -> Option<String> {
     pretty(&own)
 }
 
-fn keys(shape: &str, keys: &[(&str, &str, &str, bool)]) -> Option<String> {
-    let row = |&(name, meaning, kinds, required): &(&str, &str, &str, bool)| {
+fn keys(shape: &str, keys: &[Key]) -> Option<String> {
+    let row = |&(name, meaning, kinds, required): &Key| {
         let kinds: Vec<_> = ["alert", "flow", "port", "stats"]
             .into_iter()
             .filter(|kind| kinds.contains(&kind[..1]))

@@ -2,7 +2,7 @@
 //! Every kind of record is carried.
 //!
 //! ```text
-//! <132>1 2023-11-14T22:13:20.003000Z sensor1 ghostport - ALERT [ghostport@32473 id="…" sid="1000001" …] MSG
+//! <132>1 2023-11-14T22:13:20.003000Z sensor1 ghostport - ALERT [ghostport@32473 id="…" sid="1000001"] MSG
 //! ```
 //!
 //! PRI: facility local0 (16), severity 2, 3, 4 or 5 for alerts of severity 1 to 4, and 6 for the rest.
@@ -23,7 +23,7 @@ use super::compact::{Dialect, Keys};
 use super::ghost::{registered, short};
 use super::record::reasons;
 use super::stats::Stats;
-use super::{COMPACT_BYTES_MAX, Context, NAME_BYTES_MAX, Record};
+use super::{COMPACT_BYTES_MAX, Context, Key, NAME_BYTES_MAX, Record};
 use crate::bucket::PortBucket;
 use crate::payload::App;
 use crate::registry::Tags;
@@ -34,9 +34,8 @@ use crate::verdict::Verdict;
 const MESSAGE_BYTES_MAX: usize = 200;
 const VALUE_BYTES_MAX: usize = 96;
 
-/// The parameters: name, what it is, in which messages (`a`lert, `f`low, `p`ort, `s`tats), and whether it is
-/// required there.
-pub const KEYS: [(&str, &str, &str, bool); 58] = [
+/// The parameters.
+pub const KEYS: [Key; 58] = [
     ("id", "128 bits, hexadecimal: the same whenever the same record is written again", "afps", true),
     ("sid", "the rule's number", "a", true),
     ("story", "the verdict's story", "af", true),

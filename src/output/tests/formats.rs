@@ -2,21 +2,29 @@
 //! against the grammars that their receivers have.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use super::*;
 
 const JSON: [(&str, Write); 3] = [("ecs", ecs::write), ("ocsf", ocsf::write), ("hec", hec::write)];
 
+/// The schemas of these, read once.
+static SCHEMAS: LazyLock<Vec<Value>> = LazyLock::new(|| {
+    let read = |(format, _): (&str, Write)| serde_json::from_str(&schema(format).unwrap()).unwrap();
+    JSON.into_iter().map(read).collect()
+});
+
 /// Checks whole lines of a JSON format against its schema and its bound.
 fn check_json(format: &str, lines: &[u8]) -> Vec<Value> {
-    let schema: Value = serde_json::from_str(&super::schema(format).unwrap()).unwrap();
+    let place = JSON.iter().position(|(name, _)| *name == format).expect("a JSON format");
+    let schema = &SCHEMAS[place];
     let text = std::str::from_utf8(lines).unwrap();
     assert!(text.is_empty() || text.ends_with('\n'));
     let parsed = text.lines().map(|line| {
         assert!(line.len() < LINE_BYTES_MAX, "{format}: {} bytes", line.len());
         assert!(!line.chars().any(char::is_control), "{line}");
         let event: Value = serde_json::from_str(line).unwrap();
-        let troubles = conform::troubles(&schema, &event);
+        let troubles = conform::troubles(schema, &event);
         assert!(troubles.is_empty(), "{format}: {}\n{line}", troubles.join("\n"));
         event
     });
@@ -131,8 +139,9 @@ fn extension(text: &str) -> Vec<(String, String)> {
     pairs
 }
 
-/// Keys are those that the table has for this kind of record, in its order, each once, the required all there.
-fn check_order(pairs: &[(String, String)], keys: &[(&str, &str, &str, bool)], kind: &str, line: &str) {
+/// Keys are those that the table has for this kind of record, in its order, each once, the required all
+/// there.
+fn check_order(pairs: &[(String, String)], keys: &[Key], kind: &str, line: &str) {
     let mut places = keys.iter();
     for (key, _) in pairs {
         let known = places.by_ref().find(|(name, ..)| name == key);
@@ -245,6 +254,21 @@ fn splunk_chooses_the_time_where_there_was_no_clock() {
     hec::write(&mut line, &contexts(&[], "")[0], &Record::Stats(&stats));
     let event = &check_json("hec", &line)[0];
     assert_eq!((event.get("time"), &event["source"]), (None, &"ghostport".into()));
+}
+
+#[test]
+fn an_old_capture_keeps_its_time_in_ocsf() {
+    let mut old = full();
+    let flow = &mut old.evidence.flow;
+    (flow.start, flow.end) = (Timestamp::from_parts(5, 0), Timestamp::from_parts(7, 0));
+    let mut lines = Vec::new();
+    for verdict in [&old, &full()] {
+        ocsf::write(&mut lines, &contexts(&[], "")[0], &Record::Flow { verdict, alerted: false });
+    }
+    let [old, new] = &check_json("ocsf", &lines)[..] else { panic!("two lines") };
+    assert_eq!((&old["time"], &old["end_time"]), (&1_000_000_001_000_i64.into(), &7000.into()));
+    assert_eq!(old["metadata"]["original_time"], "1970-01-01T00:00:07.000000Z");
+    assert_eq!((&new["time"], new["metadata"].get("original_time")), (&new["end_time"], None));
 }
 
 #[test]
