@@ -25,6 +25,7 @@ mod readme;
 mod registry;
 mod scenarios;
 mod schema;
+mod siem;
 mod sinks;
 mod support;
 mod tidy;
