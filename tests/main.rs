@@ -22,6 +22,7 @@ mod licences;
 mod live;
 mod options;
 mod readme;
+mod receivers;
 mod registry;
 mod scenarios;
 mod schema;

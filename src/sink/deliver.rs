@@ -73,6 +73,10 @@ pub(super) enum Then {
 pub(super) fn receiver(place: &Place) -> Result<Option<Box<dyn Deliver>>, Error> {
     Ok(match place {
         Place::Stdout | Place::File(..) => None,
+        Place::Remote(remote) => {
+            let receiver = remote.receiver();
+            Some(receiver.map_err(|why| Error::Receiver { name: place.to_string(), why })?)
+        }
         Place::Unix { path, is_datagram } => Some(Box::new(super::unix::Unix::new(path, *is_datagram))),
     })
 }

@@ -25,20 +25,28 @@ mod deliver;
 mod dispatch;
 mod filter;
 mod health;
+mod http;
 mod lines;
 mod log;
 mod out;
 mod rotate;
-#[cfg_attr(not(test), allow(dead_code, reason = "the receivers that need one come with another branch"))]
 mod secret;
 mod spool;
+mod stream;
+mod syslog;
 mod tail;
 mod target;
+#[cfg(test)]
+mod testing;
+mod tls;
 mod unix;
+mod unsent;
+mod url;
 
 pub use lines::{Complain, Counters, Gone, Keep, Lines, Pace, Spooling};
 pub use rotate::{Compress, Rotation, parse_size};
 pub use target::{Format, Misspelt, Place, Target, split_specs};
+pub use url::Remote;
 
 use std::path::PathBuf;
 
@@ -61,6 +69,14 @@ pub enum Error {
         folder: PathBuf,
         /// What the system said.
         why: std::io::Error,
+    },
+    /// What a receiver needs beforehand, a certificate or a secret, cannot be read.
+    #[error("cannot deliver to {name}: {why}")]
+    Receiver {
+        /// The output.
+        name: String,
+        /// What is wrong.
+        why: String,
     },
     /// Standard output cannot be used, or no thread can be started.
     #[error("cannot write to standard output: {0}")]

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use super::filter::{self, Filter};
 use super::rotate::Rotation;
+use super::url::{self, Remote};
 
 /// Shapes of lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,10 +57,12 @@ pub enum Place {
         /// A datagram for each line, else a stream of lines.
         is_datagram: bool,
     },
+    /// A receiver on the network.
+    Remote(Box<Remote>),
 }
 
 impl Place {
-    fn parse(dest: &str) -> Result<Self, String> {
+    fn parse(format: Format, dest: &str) -> Result<Self, String> {
         let (scheme, rest) = match dest {
             "" => return Err("the destination is missing; '-' is standard output".to_owned()),
             "-" => return Ok(Self::Stdout),
@@ -76,7 +79,13 @@ impl Place {
                 Ok(Self::Unix { path: rest.into(), is_datagram: scheme == "unixgram" })
             }
             "unix" | "unixgram" => Err(format!("{rest:?} is no absolute path; write {scheme}:///run/socket")),
-            _ => Err(format!("there is no destination {scheme}://; there is: {DESTINATIONS}")),
+            _ if Remote::SCHEMES.contains(&scheme) => {
+                Ok(Self::Remote(Box::new(Remote::parse(format.name(), dest)?)))
+            }
+            _ => {
+                let remote = Remote::SCHEMES.join("://, ");
+                Err(format!("there is no destination {scheme}://; there is: {DESTINATIONS}, {remote}://"))
+            }
         }
     }
 }
@@ -88,6 +97,7 @@ impl fmt::Display for Place {
             Self::File(path, _) => write!(f, "{}", path.display()),
             Self::Unix { path, is_datagram: false } => write!(f, "unix://{}", path.display()),
             Self::Unix { path, is_datagram: true } => write!(f, "unixgram://{}", path.display()),
+            Self::Remote(remote) => remote.fmt(f),
         }
     }
 }
@@ -160,9 +170,9 @@ impl FromStr for Target {
                 return Err(format!("there is no format {format:?}; there is: {}", formats()));
             };
             let filter = filter.map(Filter::parse).transpose()?.unwrap_or_default();
-            Ok(Self { format, place: Place::parse(dest)?, filter })
+            Ok(Self { format, place: Place::parse(format, dest)?, filter })
         };
-        read().map_err(|what| Misspelt { spec: spec.to_owned(), what })
+        read().map_err(|what| Misspelt { spec: url::shown(spec), what })
     }
 }
 
@@ -252,10 +262,13 @@ mod tests {
             ("eve[alert:-", "no ']'"),
             ("eve[alert]-", "no ':'"),
             ("eve:a?size=3", "there is: rotate=100M"),
+            ("eve:gopher://siem/x", "es+https://"),
+            ("eve:https://bob:hunter2@siem/x", "output \"eve:https://...@siem/x\": a user or a password"),
+            ("eve:https://siem/x?token=hunter2", "token=env:VARIABLE"),
         ] {
             let said = Target::parse(spec).unwrap_err().to_string();
             assert!(said.contains(expected), "{said}");
-            assert!(said.contains("write it like eve:-"), "{said}");
+            assert!(said.contains("write it like eve:-") && !said.contains("hunter2"), "{said}");
         }
     }
 }

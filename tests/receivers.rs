@@ -1,0 +1,159 @@
+//! The whole program against receivers on loopback: what it finds arrives, also when nobody was there at first,
+//! and secrets stay where they are. How each kind of receiver is spoken to, and rsyslogd, HTTP servers that
+//! misbehave and foreign certificates, are tested beside the code (`src/sink`).
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use crate::support::binary::{finish, ghostport, run, run_in};
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A server that takes lines and says whether it liked the request; keeps headers and lines.
+#[derive(Clone, Default)]
+struct Server {
+    headers: Arc<Mutex<String>>,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl Server {
+    /// Every third request is answered 503 first.
+    fn start(listener: TcpListener) -> Self {
+        let server = Self::default();
+        let this = server.clone();
+        thread::spawn(move || {
+            for (number, socket) in listener.incoming().flatten().enumerate() {
+                let this = this.clone();
+                thread::spawn(move || this.serve(&mut BufReader::new(&socket), &socket, number));
+            }
+        });
+        server
+    }
+
+    fn serve(&self, reader: &mut impl BufRead, mut writer: impl Write, mut number: usize) {
+        loop {
+            let (mut head, mut length) = (String::new(), 0);
+            while !head.ends_with("\r\n\r\n") {
+                if reader.read_line(&mut head).unwrap_or(0) == 0 {
+                    return;
+                }
+                let last = head.lines().last().unwrap_or_default().to_lowercase();
+                if let Some(value) = last.strip_prefix("content-length: ") {
+                    length = value.parse().expect("a number");
+                }
+            }
+            let mut body = vec![0; length];
+            reader.read_exact(&mut body).expect("the whole body");
+            let is_busy = number % 3 == 0;
+            number += 1;
+            if !is_busy {
+                self.headers.lock().unwrap().push_str(&head);
+                let body = String::from_utf8(body).expect("UTF-8");
+                self.lines.lock().unwrap().extend(body.lines().map(str::to_owned));
+            }
+            let status = if is_busy { "503 Busy" } else { "200 OK" };
+            let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 2\r\n\r\n{{}}");
+            if writer.write_all(answer.as_bytes()).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn lines(&self) -> BTreeSet<String> {
+        self.lines.lock().unwrap().iter().cloned().collect()
+    }
+}
+
+fn lines_of(path: &Path) -> BTreeSet<String> {
+    fs::read_to_string(path).expect("the file").lines().map(str::to_owned).collect()
+}
+
+const ARGS: [&str; 6] = ["-q", "--flows", "--ports", "-r", "captures", "-o"];
+
+#[test]
+fn what_a_file_gets_a_busy_server_gets() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, token) = (dir.path().join("eve.json"), dir.path().join("token"));
+    fs::write(&token, "hunter2\n").unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = Server::start(listener);
+    let url = format!("eve:http://127.0.0.1:{port}/in?batch=100&token=file:{}", token.display());
+    let eve = format!("eve:{}", file.display());
+    let said = run(&[&ARGS[..], &[&url, "-o", &eve]].concat());
+    said.expect_code(0);
+    let expected = lines_of(&file);
+    assert!(expected.len() > 100, "{} lines", expected.len());
+    assert_eq!(server.lines(), expected);
+    assert_eq!(server.lines.lock().unwrap().len(), expected.len(), "each once");
+    assert!(server.headers.lock().unwrap().contains("Bearer hunter2"));
+    assert!(!said.stderr.contains("hunter2"), "{}", said.stderr);
+}
+
+#[test]
+fn lines_for_a_receiver_that_is_away_wait_in_the_spool() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, spool) = (dir.path().join("eve.json"), dir.path().join("spool"));
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = format!("eve:http://127.0.0.1:{port}/in");
+    let (eve, spool) = (format!("eve:{}", file.display()), spool.display().to_string());
+    let args = [&ARGS[..], &[&url, "-o", &eve, "--spool", &spool, "--drain-timeout", "1"]].concat();
+    run(&args).expect_code(0);
+    let expected = lines_of(&file);
+    let server = Server::start(TcpListener::bind(("127.0.0.1", port)).unwrap());
+    let few = ["-q", "-r", "captures/scan/traffic.pcap", "-o", &url, "--spool", &spool];
+    run(&few).expect_code(0);
+    let got = server.lines();
+    assert!(expected.is_subset(&got), "{} of {}", got.len(), expected.len());
+}
+
+#[test]
+fn a_stream_of_lines_arrives_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("eve.json");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("eve:tcp://{}", listener.local_addr().unwrap());
+    let reader = thread::spawn(move || {
+        let mut text = String::new();
+        listener.accept().unwrap().0.read_to_string(&mut text).unwrap();
+        text
+    });
+    let eve = format!("eve:{}", file.display());
+    run(&[&ARGS[..], &[&url, "-o", &eve]].concat()).expect_code(0);
+    assert_eq!(reader.join().unwrap(), fs::read_to_string(&file).unwrap());
+}
+
+#[test]
+fn secrets_on_the_command_line_are_refused_and_not_repeated() {
+    for output in ["eve:https://bob:hunter2@siem/x", "eve:https://siem/x?token=hunter2"] {
+        let said = run(&["-r", "captures/scan/traffic.pcap", "-o", output]);
+        said.expect_code(2).expect_said(&["env:"]);
+        assert!(!said.stderr.contains("hunter2") && said.stdout.is_empty(), "{}", said.stderr);
+    }
+    let mut command = ghostport(&["-r", "captures/scan/traffic.pcap", "-c", "c.toml"]);
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("c.toml"), "output = [\"eve:https://siem/x?password=hunter2\"]").unwrap();
+    command.current_dir(dir.path());
+    let said = finish(command, b"", LIMIT);
+    assert!(said.code != Some(0) && !said.stderr.contains("hunter2"), "{}", said.stderr);
+}
+
+#[test]
+fn what_a_receiver_needs_is_missed_before_the_run() {
+    let dir = tempfile::tempdir().unwrap();
+    for (output, expected) in [
+        ("eve:https://siem/x?ca=gone.pem", "gone.pem"),
+        ("eve:http://siem/x?token=env:GHOSTPORT_NO_SUCH_TOKEN", "env:GHOSTPORT_NO_SUCH_TOKEN: it is not set"),
+        ("eve:http://siem/x?token=file:gone", "file:gone"),
+    ] {
+        let said = run_in(dir.path(), &["-r", "nothing.pcap", "-o", output]);
+        assert!(said.code != Some(0), "{output}");
+        said.expect_said(&["cannot deliver to", expected]);
+    }
+}
