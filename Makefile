@@ -30,18 +30,20 @@ test: libpcap ## Run all tests
 	$(CARGO) test --locked --all
 	@$(MAKE) --no-print-directory judge registry
 
-# Every line of every capture against Suricata's own schemas. The judge is no part of the project: it lies in ../shared.
+# Every line of every capture, in every format, against its receiver's published schema: Suricata's of 7.0 and 8.0,
+# Elastic's, OCSF's of 1.3, 1.5 and 1.8, and the grammars of HEC and RFC 5424. The judge is no part of the project: it
+# lies in ../shared. It knows no CEF; tests/siem.rs and src/output/tests do.
 SHARED := $(firstword $(wildcard $(GHOSTPORT_SHARED) ../shared ../../shared))
 JUDGE := $(SHARED)/siem/judge/validate.py
 PYTHON ?= python3
 
 judge: libpcap
 	@if [ ! -e "$(JUDGE)" ]; then echo "SKIPPED the outside judge of the output: no ../shared/siem here (set GHOSTPORT_SHARED)"; \
-	elif ! $(PYTHON) -c 'import jsonschema' 2>/dev/null; then \
-	  echo "SKIPPED the outside judge of the output: $(PYTHON) has no jsonschema (pip install jsonschema pyyaml)"; \
-	else for schema in eve7 eve8; do \
-	  set -o pipefail; $(CARGO) run --locked --quiet -- -q -r captures --flows --ports --eve-extra metadata -o eve:- \
-	    | $(PYTHON) $(JUDGE) $$schema - || exit 1; \
+	elif ! $(PYTHON) -c 'import jsonschema, yaml' 2>/dev/null; then \
+	  echo "SKIPPED the outside judge of the output: $(PYTHON) has no jsonschema or no yaml (pip install jsonschema pyyaml)"; \
+	else set -o pipefail; for pair in eve7:eve eve8:eve ecs:ecs ocsf:ocsf hec:hec syslog:syslog; do \
+	  $(CARGO) run --locked --quiet -- -q -r captures --flows --ports --eve-extra metadata -o "$${pair#*:}:-" \
+	    | $(PYTHON) $(JUDGE) "$${pair%:*}" - || exit 1; \
 	done; fi
 
 # What is compiled in must be what the pinned packages give. They are fetched once and kept in target/registry.

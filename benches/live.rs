@@ -23,14 +23,23 @@
 )]
 
 #[cfg(target_os = "linux")]
-#[path = "../tests/support/flood.rs"]
+#[allow(dead_code, reason = "other benches use the rest of it")]
+#[path = "../tests/support/flood/mod.rs"]
 mod flood;
 #[cfg(target_os = "linux")]
 #[path = "live/load.rs"]
 mod load;
 #[cfg(target_os = "linux")]
+#[allow(dead_code, reason = "the tests use the rest of it")]
+#[path = "../tests/support/quic.rs"]
+mod quic;
+#[cfg(target_os = "linux")]
 #[path = "live/send.rs"]
 mod send;
+#[cfg(target_os = "linux")]
+#[allow(dead_code, reason = "the tests use the rest of it")]
+#[path = "../tests/support/speech.rs"]
+mod speech;
 
 #[cfg(not(target_os = "linux"))]
 fn main() {

@@ -15,13 +15,22 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use ghostport::output::{Context, ExtraPlacement, write_alert, write_flow};
+use ghostport::output::{Context, ExtraPlacement, Record, Write, cef, ecs, eve, hec, ocsf, syslog};
 use ghostport::pipeline::{Config, seek};
 use ghostport::rules::Alert;
 use ghostport::verdict::Verdict;
 
 /// Bytes of lines that a run gathers before it hands them over.
 const BATCH_BYTES: usize = 64 * 1024;
+
+const ALERTS: [(&str, Write); 6] = [
+    ("alert/all", eve::write),
+    ("alert/ecs", ecs::write),
+    ("alert/ocsf", ocsf::write),
+    ("alert/hec", hec::write),
+    ("alert/syslog", syslog::write),
+    ("alert/cef", cef::write),
+];
 
 const STORIES: [&str; 6] =
     ["backscatter", "misdirected", "nonstandard_port", "registered_service", "scan", "undetermined"];
@@ -43,11 +52,14 @@ fn lines(criterion: &mut Criterion) {
     let context = Context { inputs: &inputs, live: false, host: None, extra: ExtraPlacement::default() };
     let (verdicts, alerts): (Vec<_>, Vec<_>) = STORIES.into_iter().map(said).unzip();
     let alerts = alerts.concat();
-    measure(criterion, "flow/one", &verdicts[..1], |batch, verdict| {
-        write_flow(batch, &context, verdict, true);
-    });
-    measure(criterion, "flow/all", &verdicts, |batch, verdict| write_flow(batch, &context, verdict, true));
-    measure(criterion, "alert/all", &alerts, |batch, alert| write_alert(batch, &context, alert));
+    let flow = |batch: &mut Vec<u8>, verdict: &Arc<Verdict>| {
+        eve::write(batch, &context, &Record::Flow { verdict, alerted: true });
+    };
+    measure(criterion, "flow/one", &verdicts[..1], flow);
+    measure(criterion, "flow/all", &verdicts, flow);
+    for (name, write) in ALERTS {
+        measure(criterion, name, &alerts, |batch, alert| write(batch, &context, &Record::Alert(alert)));
+    }
 }
 
 fn measure<T>(criterion: &mut Criterion, name: &str, things: &[T], write: impl Fn(&mut Vec<u8>, &T)) {

@@ -79,6 +79,15 @@ impl Timestamp {
         put(&mut text, 20, 6, self.0.rem_euclid(NANOS_PER_SECOND) / 1000);
         ArrayString::from_byte_string(&text).unwrap_or_default()
     }
+
+    /// `YYYY-MM-DDTHH:MM:SS.ffffffZ`: the same in RFC 3339's shape, with as many digits as RFC 5424 takes.
+    #[must_use]
+    pub fn rfc3339(self) -> ArrayString<27> {
+        let mut text = ArrayString::new();
+        text.push_str(&self.text()[..26]);
+        text.push('Z');
+        text
+    }
 }
 
 /// Writes [`Timestamp::text`].
@@ -126,6 +135,7 @@ mod tests {
         );
         assert_eq!(Timestamp::from_parts(951_782_400, 0).to_string(), "2000-02-29T00:00:00.000000+0000");
         assert_eq!(Timestamp::from_nanos(-1).to_string(), "1969-12-31T23:59:59.999999+0000");
+        assert_eq!(&*Timestamp::from_parts(0, 1_000).rfc3339(), "1970-01-01T00:00:00.000001Z");
     }
 
     #[test]

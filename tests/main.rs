@@ -26,6 +26,7 @@ mod receivers;
 mod registry;
 mod scenarios;
 mod schema;
+mod siem;
 mod sinks;
 mod support;
 mod tidy;

@@ -1,4 +1,5 @@
-//! Output is a contract: every line of every capture, against the schema that the binary itself hands out.
+//! Output is a contract: every line of every capture, in every format, against what `ghostport schema` hands
+//! out.
 //!
 //! The validator knows the part of JSON Schema (2020-12) that a schema of flat records needs. A keyword that
 //! it does not know fails the test instead of being passed over, so it cannot promise more than it checks.
@@ -14,7 +15,7 @@ const LINE_BYTES_MAX: usize = 10_000;
 
 #[test]
 fn every_line_of_every_capture_fits_the_schema() {
-    let schema = schema();
+    let schema = schema("eve");
     for scenario in scenarios::all() {
         let run = captures::replay(&scenario, &[]);
         assert!(!run.stdout.is_empty(), "{}: no output; stderr: {}", scenario.name, run.stderr);
@@ -26,8 +27,7 @@ fn every_line_of_every_capture_fits_the_schema() {
                 scenario.name
             );
             let event = serde_json::from_str(line).expect("a JSON line");
-            let mut troubles = Vec::new();
-            check(&schema, &schema, &event, "", &mut troubles);
+            let troubles = troubles(&schema, &event);
             assert!(troubles.is_empty(), "{}: {}\n{line}", scenario.name, troubles.join("\n"));
         }
     }
@@ -35,15 +35,25 @@ fn every_line_of_every_capture_fits_the_schema() {
 
 #[test]
 fn every_object_of_the_schema_is_closed() {
-    let mut open = Vec::new();
-    find_open(&schema(), "", &mut open);
-    assert!(open.is_empty(), "these objects allow unknown fields: {open:?}");
+    for format in ["eve", "ecs", "ocsf", "hec"] {
+        let mut open = Vec::new();
+        find_open(&schema(format), "", &mut open);
+        assert!(open.is_empty(), "{format}: these objects allow unknown fields: {open:?}");
+    }
 }
 
-fn schema() -> Value {
-    let run = binary::run(&["schema", "eve"]);
+/// What is wrong with a value, by a schema of `ghostport schema`.
+pub(crate) fn troubles(schema: &Value, value: &Value) -> Vec<String> {
+    let mut troubles = Vec::new();
+    check(schema, schema, value, "", &mut troubles);
+    troubles
+}
+
+/// What `ghostport schema` says about a format.
+pub(crate) fn schema(format: &str) -> Value {
+    let run = binary::run(&["schema", format]);
     run.expect_code(0);
-    serde_json::from_str(&run.stdout).expect("ghostport schema eve prints JSON")
+    serde_json::from_str(&run.stdout).expect("ghostport schema prints JSON")
 }
 
 /// Objects with named properties that allow others.

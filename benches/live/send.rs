@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::flood::{self, Traffic};
+use crate::flood::{Flood, Traffic};
 
 /// The environment variable that makes this program a sender: interface, flows, seconds, rate, by commas.
 /// Zero seconds: every flow's first frame, once. Rate zero: as fast as it goes.
@@ -28,7 +28,7 @@ pub(crate) fn run(task: &str) {
     let [interface, flows, seconds, rate] = parts[..] else { panic!("a task has four parts: {task}") };
     let [flows, seconds, rate] = [flows, seconds, rate].map(|text| text.parse::<u64>().expect("a number"));
     let mut file = Vec::new();
-    flood::write(&mut file, Traffic::Small, flows * 2, flows, 1).expect("memory takes it");
+    Flood::new(Traffic::Small, flows * 2, flows, 1).write(&mut file).expect("memory takes it");
     let frames: Vec<&[u8]> = file[HEAD..].chunks_exact(RECORD + FRAME).map(|one| &one[RECORD..]).collect();
     let half = frames.len() / 2;
     let socket = open(interface);

@@ -104,8 +104,9 @@ pub(crate) struct InputArgs {
 #[command(next_help_heading = "Output")]
 pub(crate) struct OutputArgs {
     /// Where lines go: FORMAT:DEST such as eve:-, eve:/var/log/eve.json?rotate=100M&keep=7,
-    /// eve[alert:medium+]:unix:///run/siem, eve:https://siem/in?token=env:TOKEN (also udp://, tcp://, tls:// and
-    /// es+https://, see README); repeatable [default: a table on a terminal, eve:- otherwise]
+    /// eve[alert:medium+]:unix:///run/siem, hec:https://siem?token=env:TOKEN (also udp://, tcp://, tls:// and
+    /// es+https://, see README); formats: eve, ecs, ocsf, hec, syslog, cef; repeatable [default: a table on a
+    /// terminal, eve:- otherwise]
     #[arg(short = 'o', long = "output", value_name = "FORMAT:DEST", env = "GHOSTPORT_OUTPUT")]
     pub(crate) output: Vec<String>,
     /// Keep lines for a receiver in this folder until it has them, also from one run to the next
@@ -307,8 +308,9 @@ pub(crate) enum Command {
     Doctor,
     /// The schema of the output, and the catalogue of facts
     Schema {
-        /// eve: the JSON Schema of the lines, the catalogue of facts in it; facts: the catalogue alone
-        #[arg(value_name = "eve|facts", default_value = "eve")]
+        /// eve, ecs, ocsf, hec: the JSON Schema of the lines, the catalogue of facts in it; syslog, cef: the
+        /// keys in their order; facts: the catalogue alone
+        #[arg(value_name = "FORMAT|facts", default_value = "eve")]
         what: String,
         /// As JSON (a schema always is); facts one a line
         #[arg(long)]

@@ -97,7 +97,10 @@ fn schema(what: &str, json: bool) -> Result<ExitCode, Failure> {
         "facts" => data(&output::facts_text()),
         format => match output::schema(format) {
             Some(text) => data(&text),
-            None => Err(Failure::usage(format!("there is no format {format:?}; there are: eve, facts"))),
+            None => {
+                let formats = crate::sink::Format::ALL.map(crate::sink::Format::name).join(", ");
+                Err(Failure::usage(format!("there is no format {format:?}; there are: {formats}, facts")))
+            }
         },
     }
 }

@@ -1,11 +1,10 @@
 //! What an endpoint did across flows: who answers, who probes how widely, who keeps asking where nothing
 //! answers.
 //!
-//! Fed by one thread in the order of the run and asked from anywhere. Everything has a configured bound and
-//! the entry that came first is forgotten when it is full, so memory is bounded and what is forgotten does
-//! not depend on hash order. Reach is kept twice: for the last five to ten minutes of packet time, and, since who
-//! is patient probes once in a quarter of an hour, for the last six to twelve hours; each window in two
-//! halves.
+//! Fed by one thread in the order of the run and asked from anywhere. Everything has a configured bound, and
+//! what came first is forgotten when it is full, so memory is bounded and what is forgotten does not depend
+//! on hash order. Reach is kept twice: for the last five to ten minutes of packet time, and, since who is
+//! patient probes once in a quarter of an hour, for the last six to twelve hours; each window in two halves.
 //!
 //! An originator that reaches widely (more than 14 hosts or ports in a half) does not count among those who
 //! seek an endpoint: a scan seeks nobody in particular, and so it costs one look-up a flow instead of two

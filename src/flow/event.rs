@@ -40,7 +40,8 @@ pub enum Event<N> {
     /// [`super::HEARINGS_MAX`] per flow.
     Heard(Box<Flow>, N),
     /// A flow under [`Keep::Tap`] carried payload that is wanted, or a datagram was overheard.
-    Said(Said<N>),
+    /// Boxed, because it is rare and twice as large as the others, which are moved about by the million.
+    Said(Box<Said<N>>),
     /// The flow is finished; it is no longer in the table.
     Closed(Box<Flow>, N),
 }

@@ -36,6 +36,14 @@ pub(super) enum Letter {
     ManyFlags,
 }
 
+impl Letter {
+    /// Its place in a set of letters.
+    #[inline]
+    pub(super) const fn bit(self) -> u16 {
+        1 << self as u8
+    }
+}
+
 const SPELLED: [u8; 11] = *b"SHADFRTWGIQ";
 const CODE_BITS: usize = 5;
 const CODES_PER_WORD: usize = 6;
@@ -52,7 +60,7 @@ impl Letters {
     /// Notes that `end` did this.
     #[inline]
     pub(super) fn note(&mut self, end: End, letter: Letter) {
-        let bit = 1u16 << letter as u8;
+        let bit = letter.bit();
         if self.seen[end] & bit != 0 {
             return;
         }
@@ -65,7 +73,13 @@ impl Letters {
     /// True when `end` ever did this.
     #[inline]
     pub(super) fn saw(&self, end: End, letter: Letter) -> bool {
-        self.seen[end] & 1 << letter as u8 != 0
+        self.seen[end] & letter.bit() != 0
+    }
+
+    /// True when `end` did all of this set before.
+    #[inline]
+    pub(super) fn saw_all(&self, end: End, letters: u16) -> bool {
+        letters & !self.seen[end] == 0
     }
 
     /// True when `end` did more than reset: it spoke the protocol.

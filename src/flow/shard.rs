@@ -15,11 +15,12 @@ use super::head::HeadBuffer;
 use super::heads::{Goes, Grown, Heads, payload_seq};
 use super::key::{End, Hasher, Key, low32};
 use super::slab::{List, NIL, Slab};
-use super::track::{Class, Hearing, Track};
-use super::{Ears, EndReason, Event, Flow, Head, IcmpNote, Keep, Opened, Order, Said, tcp};
+use super::track::{Class, Hearing, Track, icmp_note, refuses_or_none};
+use super::{Ears, EndReason, Event, Flow, Head, IcmpNote, Keep, Manner, Opened, Order, Outcome, Said, tcp};
 use super::{HEARINGS_MAX, SAID_MAX, SHARDS};
 use crate::time::Timestamp;
 use crate::wire::{Packet, Role, Transport};
+use std::net::IpAddr;
 
 const EMBRYO: u32 = 1 << 31;
 /// Payload packets after which a flow is heard (again).
@@ -192,14 +193,19 @@ impl<N: Copy + Default> Shard<N> {
         }
     }
 
-    /// How a living flow would end now, without its heads.
-    pub(super) fn preview(&self, place: u32) -> Flow {
-        let ended = Some(EndReason::Shutdown);
+    /// What a living flow's attempt would come to if it ended now: its originator, its manner, its outcome.
+    pub(super) fn attempt(&self, place: u32) -> Option<(IpAddr, Manner, Outcome)> {
         if place & EMBRYO != 0 {
-            return self.grown(place & !EMBRYO, ended);
+            // A SYN and nothing else.
+            let embryo = self.embryos.get(place & !EMBRYO);
+            let originator = embryo.key().end(embryo.sender());
+            return Some((originator.addr, Manner::Asks, Outcome::Unanswered));
         }
         let track = self.tracks.get(place);
-        track.flow(self.profiles.get(track.profile), Default::default(), self.icmp_of(track), ended)
+        let profile = self.profiles.get(track.profile);
+        let flow = track.flow(profile, Default::default(), self.icmp_of(track), Some(EndReason::Shutdown));
+        let (manner, outcome) = flow.attempt()?;
+        Some((flow.originator.addr, manner, outcome))
     }
 
     /// Ends a living flow because the input ended.
@@ -447,7 +453,7 @@ impl<N: Copy + Default> Shard<N> {
             time: packet.time,
             bytes: bytes.into(),
         };
-        out.push((self.order_of(packet), Event::Said(said)));
+        out.push((self.order_of(packet), Event::Said(Box::new(said))));
     }
 
     /// The first error that refuses wins over those that do not, and otherwise the first one.
@@ -565,22 +571,6 @@ impl<N: Copy + Default> Shard<N> {
 
     fn order_of(&self, packet: &Packet<'_>) -> Order {
         Order { clock: self.clock, rank: 0, frame: packet.frame, layer: packet.layer }
-    }
-}
-
-/// An ICMP error about a flow that nobody saw is worth a flow of its own when it refuses: a packet went out
-/// under that sender's address and was not captured, or somebody else forged it (backscatter). Such a flow
-/// has no packets.
-fn refuses_or_none(packet: &Packet<'_>) -> bool {
-    icmp_note(packet).is_none_or(|note| note.refuses())
-}
-
-fn icmp_note(packet: &Packet<'_>) -> Option<IcmpNote> {
-    match packet.role {
-        Role::IcmpError { from, v6, kind, code } => {
-            Some(IcmpNote { from, v6, kind, code, frame: packet.frame })
-        }
-        _ => None,
     }
 }
 

@@ -8,10 +8,11 @@ use super::config::{Config, Counters};
 use super::key::{Hasher, Key, low32};
 use super::prefetch::prefetch;
 use super::shard::{Arrival, Out, Shard};
-use super::{Ears, Flow, SHARDS};
+use super::{Ears, Manner, Outcome, SHARDS};
 use crate::time::Timestamp;
 use crate::wire::Packet;
 use arrayvec::ArrayVec;
+use std::net::IpAddr;
 
 /// Packets looked ahead. Twice as many gain nothing measurable and push the first lines out of the nearest
 /// cache.
@@ -30,9 +31,10 @@ pub struct Living {
 #[derive(Debug)]
 pub struct Table<N> {
     hasher: Hasher,
-    workers: usize,
-    worker: usize,
-    /// Shard `s` is at `s / workers` when `s % workers == worker`.
+    /// Where each shard of the run lies in `shards`; nowhere when it is another worker's. Looked up for every
+    /// packet, where dividing by the number of workers took longer than hashing.
+    places: [Option<u8>; SHARDS],
+    /// Shard `s` of the run is here when `s % workers == worker`, in order.
     shards: Vec<Shard<N>>,
 }
 
@@ -41,10 +43,14 @@ impl<N: Copy + Default> Table<N> {
     /// worker`.
     #[must_use]
     pub fn new(config: &Config, worker: usize, workers: usize) -> Self {
-        let workers = workers.max(1);
-        let own = (0..SHARDS).filter(|shard| shard % workers == worker);
-        let shards = own.map(|_| Shard::new(config)).collect();
-        Self { hasher: Hasher::new(config.seed), workers, worker, shards }
+        let mut shards = Vec::new();
+        let mut places = [None; SHARDS];
+        let own = (worker..SHARDS).step_by(workers.max(1));
+        for (shard, place) in own.zip(0..) {
+            places[shard] = Some(place);
+            shards.push(Shard::new(config));
+        }
+        Self { hasher: Hasher::new(config.seed), places, shards }
     }
 
     /// Folds packets in and pushes what happens. Packets of shards it does not own are passed over. Flows
@@ -97,11 +103,16 @@ impl<N: Copy + Default> Table<N> {
         living
     }
 
-    /// How living flows would end if the input ended now; without their heads.
-    pub fn previews<'a>(&'a self, living: &'a [Living]) -> impl Iterator<Item = (Living, Flow)> + 'a {
-        living.iter().enumerate().map(move |(at, one)| {
+    /// What the attempts of living flows would come to if the input ended now, by originator; nothing for
+    /// those that are no attempt ([`super::Flow::attempt`]).
+    pub fn attempts<'a>(
+        &'a self,
+        living: &'a [Living],
+    ) -> impl Iterator<Item = (Living, IpAddr, Manner, Outcome)> + 'a {
+        living.iter().enumerate().filter_map(move |(at, one)| {
             self.prefetch(living.get(at + STRIDE / 2));
-            (*one, self.shards[usize::from(one.shard)].preview(one.place))
+            let (originator, manner, outcome) = self.shards[usize::from(one.shard)].attempt(one.place)?;
+            Some((*one, originator, manner, outcome))
         })
     }
 
@@ -139,6 +150,6 @@ impl<N: Copy + Default> Table<N> {
     #[inline]
     fn own(&self, hash: u64) -> Option<usize> {
         let shard = usize::try_from(hash >> (u64::BITS - SHARDS.ilog2())).ok()?;
-        (shard % self.workers == self.worker).then_some(shard / self.workers)
+        self.places.get(shard).copied().flatten().map(usize::from)
     }
 }

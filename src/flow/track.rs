@@ -385,6 +385,23 @@ pub(super) fn asks(packet: &Packet<'_>) -> bool {
         && (packet.transport != Transport::Tcp || flags.has(TcpFlags::SYN) && !flags.has(TcpFlags::ACK))
 }
 
+/// An ICMP error about a flow that nobody saw is worth a flow of its own when it refuses: a packet went out
+/// under that sender's address and was not captured, or somebody else forged it (backscatter). Such a flow
+/// has no packets.
+pub(super) fn refuses_or_none(packet: &Packet<'_>) -> bool {
+    icmp_note(packet).is_none_or(|note| note.refuses())
+}
+
+/// What an ICMP error that quotes a packet of a flow says of it.
+pub(super) fn icmp_note(packet: &Packet<'_>) -> Option<IcmpNote> {
+    match packet.role {
+        Role::IcmpError { from, v6, kind, code } => {
+            Some(IcmpNote { from, v6, kind, code, frame: packet.frame })
+        }
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,28 +1,56 @@
-//! Lines in Suricata's EVE shape. Each writer appends one whole line to a buffer that the caller reuses.
+//! Lines in Suricata's EVE shape: the default, and what [`super::event`] describes field by field. Each line
+//! is appended to a buffer that the caller reuses. Every kind of record is carried.
 
 use serde::Serialize;
 
 use super::clean::Text;
 use super::event::{AlertMetadata, EveAlert, EveFlow, EveTcp, Event};
 use super::flat::Flat;
-use super::ghost::{GhostFlow, GhostPort, Room};
+use super::ghost::{GhostFlow, GhostPort};
+use super::line::{write_json, write_within};
 use super::place::Extra;
 use super::stats::{EveStats, GhostStats, Stats};
-use super::{Context, ExtraPlacement, LINE_BYTES_MAX};
+use super::{Context, ExtraPlacement, NAME_BYTES_MAX, Record, SIGNATURE_BYTES_MAX};
 use crate::bucket::PortBucket;
-use crate::flow::Flow;
 use crate::payload::App;
 use crate::rules::{Alert, Severity};
-use crate::time::Timestamp;
 use crate::verdict::Verdict;
 
-/// Longest name of an input, a sensor and the texts of a rule, in bytes before JSON escapes them.
-const FILE_BYTES_MAX: usize = 1024;
-const NAME_BYTES_MAX: usize = 255;
-const SIGNATURE_BYTES_MAX: usize = 512;
+/// Appends a record as an EVE line.
+pub fn write(line: &mut Vec<u8>, context: &Context<'_>, record: &Record<'_>) {
+    write_in(&Bare, line, context, record);
+}
 
-/// Appends the `alert` line of an alert.
-pub fn write_alert(line: &mut Vec<u8>, context: &Context<'_>, alert: &Alert) {
+/// What stands around an event.
+pub(super) trait Envelope {
+    /// Appends the whole line of an event.
+    fn write<E: Serialize>(&self, line: &mut Vec<u8>, event: &E);
+}
+
+struct Bare;
+
+impl Envelope for Bare {
+    fn write<E: Serialize>(&self, line: &mut Vec<u8>, event: &E) {
+        write_json(line, event);
+    }
+}
+
+/// Appends a record as an EVE line in an envelope.
+pub(super) fn write_in(
+    envelope: &impl Envelope,
+    line: &mut Vec<u8>,
+    context: &Context<'_>,
+    record: &Record<'_>,
+) {
+    match *record {
+        Record::Alert(alert) => write_alert(envelope, line, context, alert),
+        Record::Flow { verdict, alerted } => write_flow(envelope, line, context, verdict, alerted),
+        Record::Port { bucket, client_flows } => write_port(envelope, line, context, bucket, client_flows),
+        Record::Stats(stats) => write_stats(envelope, line, context, stats),
+    }
+}
+
+fn write_alert(envelope: &impl Envelope, line: &mut Vec<u8>, context: &Context<'_>, alert: &Alert) {
     let verdict = &*alert.verdict;
     let flow = &verdict.evidence.flow;
     let (next_step, community_id) = (verdict.next_step(), flow.community_id());
@@ -38,14 +66,19 @@ pub fn write_alert(line: &mut Vec<u8>, context: &Context<'_>, alert: &Alert) {
             direction: Some("to_server"),
             flow: Some(EveFlow::in_alert(flow)),
             ghostport,
-            ..about("alert", context, verdict, &community_id)
+            ..about(&Record::Alert(alert), context, verdict, &community_id)
         };
-        write(line, &event);
+        envelope.write(line, &event);
     });
 }
 
-/// Appends the `flow` line of a finished flow. `alerted`: it raised at least one alert.
-pub fn write_flow(line: &mut Vec<u8>, context: &Context<'_>, verdict: &Verdict, alerted: bool) {
+fn write_flow(
+    envelope: &impl Envelope,
+    line: &mut Vec<u8>,
+    context: &Context<'_>,
+    verdict: &Verdict,
+    alerted: bool,
+) {
     let flow = &verdict.evidence.flow;
     let (next_step, community_id) = (verdict.next_step(), flow.community_id());
     write_within(line, |line, room| {
@@ -55,51 +88,53 @@ pub fn write_flow(line: &mut Vec<u8>, context: &Context<'_>, verdict: &Verdict, 
             tcp: EveTcp::new(flow),
             metadata: extra.metadata,
             ghostport: extra.ghostport,
-            ..about("flow", context, verdict, &community_id)
+            ..about(&Record::Flow { verdict, alerted }, context, verdict, &community_id)
         };
-        write(line, &event);
+        envelope.write(line, &event);
     });
 }
 
-/// Appends the `port` line of a bucket. `client_flows`: see [`crate::bucket::Buckets::client_flows`].
-pub fn write_port(line: &mut Vec<u8>, context: &Context<'_>, bucket: &PortBucket, client_flows: u64) {
+fn write_port(
+    envelope: &impl Envelope,
+    line: &mut Vec<u8>,
+    context: &Context<'_>,
+    bucket: &PortBucket,
+    client_flows: u64,
+) {
     let extra = Extra::port(GhostPort::new(bucket, client_flows), context.extra);
     let event = Event {
         dest_port: Some(bucket.port),
         proto: Some(bucket.transport.eve_name()),
         metadata: extra.metadata,
         ghostport: extra.ghostport,
-        host: host(context),
-        ..Event::new("port", bucket.last)
+        host: context.sensor(),
+        ..Event::new(&Record::Port { bucket, client_flows })
     };
-    write(line, &event);
+    envelope.write(line, &event);
 }
 
-/// Appends the `stats` line.
-pub fn write_stats(line: &mut Vec<u8>, context: &Context<'_>, stats: &Stats<'_>) {
+fn write_stats(envelope: &impl Envelope, line: &mut Vec<u8>, context: &Context<'_>, stats: &Stats<'_>) {
     let extra = Extra::stats(GhostStats::new(stats), context.extra);
-    let time = if stats.clock == Timestamp::MIN { Timestamp::default() } else { stats.clock };
     let event = Event {
         stats: Some(EveStats::new(stats)),
         metadata: extra.metadata,
         ghostport: extra.ghostport,
-        host: host(context),
-        ..Event::new("stats", time)
+        host: context.sensor(),
+        ..Event::new(&Record::Stats(stats))
     };
-    write(line, &event);
+    envelope.write(line, &event);
 }
 
 /// What alerts and flow records have in common.
 fn about<'a, G>(
-    event_type: &'static str,
+    record: &Record<'_>,
     context: &Context<'a>,
     verdict: &'a Verdict,
     community_id: &'a str,
 ) -> Event<'a, G> {
     let evidence = &verdict.evidence;
     let flow = &evidence.flow;
-    let input = context.inputs.get(usize::from(flow.input)).map(|name| Text::cut(name, FILE_BYTES_MAX));
-    let (in_iface, pcap_filename) = if context.live { (input, None) } else { (None, input) };
+    let (in_iface, pcap_filename) = context.origin(flow);
     Event {
         flow_id: Some(flow.id),
         in_iface,
@@ -113,18 +148,9 @@ fn about<'a, G>(
         proto: Some(flow.transport.eve_name()),
         community_id: Some(community_id),
         app_proto: (evidence.app.app != App::Unknown).then(|| evidence.app.app.spoken().name()),
-        host: host(context),
-        ..Event::new(event_type, time(flow))
+        host: context.sensor(),
+        ..Event::new(record)
     }
-}
-
-/// A line never bears a time before its flow's start, whatever order the capture's time stamps have.
-fn time(flow: &Flow) -> Timestamp {
-    flow.end.max(flow.start)
-}
-
-fn host<'a>(context: &Context<'a>) -> Option<Text<'a>> {
-    context.host.map(|name| Text::cut(name, NAME_BYTES_MAX))
 }
 
 fn eve_alert(alert: &Alert, extra: Option<Flat>) -> EveAlert<'_> {
@@ -149,23 +175,4 @@ fn eve_alert(alert: &Alert, extra: Option<Flat>) -> EveAlert<'_> {
             extra,
         },
     }
-}
-
-/// Writes a line with as much as fits: see [`Room::STEPS`].
-fn write_within(line: &mut Vec<u8>, write: impl Fn(&mut Vec<u8>, Room)) {
-    let start = line.len();
-    for room in Room::STEPS {
-        line.truncate(start);
-        write(line, room);
-        if line.len() - start < LINE_BYTES_MAX {
-            return;
-        }
-    }
-    debug_assert!(false, "a line of {} bytes with nothing left to cut", line.len() - start);
-}
-
-#[expect(clippy::expect_used, reason = "memory takes any bytes, and every key of ours is a string")]
-fn write<E: Serialize>(line: &mut Vec<u8>, event: &E) {
-    serde_json::to_writer(&mut *line, event).expect("an event is JSON");
-    line.push(b'\n');
 }

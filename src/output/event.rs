@@ -107,6 +107,7 @@ use super::clean::Text;
 use super::flat::Flat;
 use super::place::Metadata;
 use super::stats::EveStats;
+use super::{Record, record};
 use crate::flow::{Flow, State};
 use crate::time::Timestamp;
 use crate::wire::{TcpFlags, Transport};
@@ -162,14 +163,14 @@ pub struct Event<'a, G> {
 
 impl<G> Event<'_, G> {
     /// A line that says when and what kind it is, and nothing else yet.
-    pub(super) const fn new(event_type: &'static str, timestamp: Timestamp) -> Self {
+    pub(super) fn new(record: &Record<'_>) -> Self {
         Self {
-            timestamp: Stamp(timestamp),
+            timestamp: Stamp(record.time()),
             flow_id: None,
             in_iface: None,
             pcap_filename: None,
             pcap_cnt: None,
-            event_type,
+            event_type: record.event_type(),
             vlan: &[],
             src_ip: None,
             src_port: None,
@@ -297,7 +298,7 @@ impl EveFlow {
             bytes_toserver: flow.orig.bytes,
             bytes_toclient: flow.resp.bytes,
             start: Stamp(flow.start),
-            end: ended.map(|_| Stamp(flow.end.max(flow.start))),
+            end: ended.map(|_| Stamp(record::end(flow))),
             age: ended.map(|_| flow.end.since(flow.start).as_secs()),
             state: flow.state().name(),
             reason: ended.map(|reason| reason.name()),

@@ -160,7 +160,7 @@ impl GhostAggregate {
     fn new(alert: &Alert) -> Self {
         let aggregate = &alert.aggregate;
         Self {
-            id: format!("{}-{}", alert.rule.sid, aggregate.opened_by),
+            id: aggregate_id(alert),
             state: aggregate.stage.name(),
             flows: aggregate.flows,
             total: aggregate.flows_total,
@@ -172,6 +172,11 @@ impl GhostAggregate {
             last: Stamp(aggregate.last),
         }
     }
+}
+
+/// The same in all lines of an aggregate, and in every run.
+pub(super) fn aggregate_id(alert: &Alert) -> String {
+    format!("{}-{}", alert.rule.sid, alert.aggregate.opened_by)
 }
 
 /// `direction`: how we know who the originator is.
@@ -331,7 +336,7 @@ impl Serialize for Facts<'_> {
 }
 
 /// The value of a fact as text, without a copy where it is text already.
-fn said(fact: &Fact) -> Cow<'static, str> {
+pub(super) fn said(fact: &Fact) -> Cow<'static, str> {
     match fact.value() {
         FactValue::Text(text) => text,
         FactValue::Flag(true) => Cow::Borrowed("true"),
@@ -502,7 +507,7 @@ impl Serialize for Counts<'_> {
 }
 
 /// The registered name among claims.
-fn registered(claims: &[Arc<Claim>]) -> Option<&str> {
+pub(super) fn registered(claims: &[Arc<Claim>]) -> Option<&str> {
     let is_registered = |claim: &&Arc<Claim>| claim.kind == crate::registry::ClaimKind::Registered;
     claims.iter().find(is_registered).map(|claim| claim.name.as_str())
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 use super::clean::whole;
-use super::{Context, write_flow};
+use super::{Context, Record, eve};
 use crate::registry::{PortStatus, Registry, Tier};
 use crate::rules::Alert;
 use crate::verdict::{Case, Change, Story, Told, Verdict};
@@ -120,7 +120,7 @@ pub fn explain_flow(
 ) -> Result<String, String> {
     let Some((last, before)) = verdicts.split_last() else { return Err("there is no verdict".to_owned()) };
     let mut bytes = Vec::new();
-    write_flow(&mut bytes, context, last.as_ref(), !alerts.is_empty());
+    eve::write(&mut bytes, context, &Record::Flow { verdict: last.as_ref(), alerted: !alerts.is_empty() });
     let line: Line = serde_json::from_slice(&bytes).map_err(not_ours)?;
     let before: Vec<(Story, f64)> = before
         .iter()

@@ -32,7 +32,6 @@ pub fn fuzz(data: &[u8]) {
 /// What is said of a handshake is bounded.
 fn detailed(orig: &[u8], resp: &[u8]) {
     for app in [App::Tls, App::Dtls, App::Quic] {
-        let _bounded = Details::wanted(app, orig, resp);
         let Some(details) = Details::of(app, orig, resp) else { continue };
         assert!(details.alpn.len() <= 8 && details.sni.is_none_or(|name| name.len() <= 3 * 255));
     }

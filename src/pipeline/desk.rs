@@ -9,9 +9,9 @@ use super::judge::Judge;
 use super::recorder::Wanted;
 use super::{Config, Error, Input, Terminal};
 use crate::capture::{Burst, Damage};
-use crate::output::{self, Context, ExtraPlacement, Findings, FlowTotals, Look, Stats};
+use crate::output::{self, Context, ExtraPlacement, Findings, FlowTotals, Look, Record, Stats};
 use crate::rules::{Alert, Severity};
-use crate::sink::{self, Keep, Lines, Pace};
+use crate::sink::{self, Format, Keep, Lines, Pace};
 use crate::time::Timestamp;
 use crate::verdict::Verdict;
 use crate::wire::Skip;
@@ -108,9 +108,7 @@ impl Desk {
                 say(&error.to_string());
             }
         }
-        self.write("alert", Some(alert.rule.severity), |line, context| {
-            output::write_alert(line, context, alert)
-        });
+        self.write(&Record::Alert(alert));
     }
 
     /// A finished flow.
@@ -119,7 +117,7 @@ impl Desk {
             wanted.add(&verdict.evidence.flow);
         }
         if self.flows {
-            self.write("flow", None, |line, context| output::write_flow(line, context, verdict, alerted));
+            self.write(&Record::Flow { verdict, alerted });
         }
     }
 
@@ -141,12 +139,12 @@ impl Desk {
     fn state(&mut self, judge: &Judge, moment: &Moment, damage: &[Damage]) {
         if let Some(buckets) = judge.buckets.as_ref().filter(|_| self.ports) {
             for bucket in buckets.ports() {
-                let clients = buckets.client_flows(bucket.transport, bucket.port);
-                self.write("port", None, |line, context| output::write_port(line, context, bucket, clients));
+                let client_flows = buckets.client_flows(bucket.transport, bucket.port);
+                self.write(&Record::Port { bucket, client_flows });
             }
         }
         let stats = self.stats(judge, moment, damage);
-        self.write("stats", None, |line, context| output::write_stats(line, context, &stats));
+        self.write(&Record::Stats(&stats));
         self.hand_over();
     }
 
@@ -217,22 +215,22 @@ impl Desk {
         Closing { worst: self.worst, wanted: self.wanted, lost_lines }
     }
 
-    fn write(
-        &mut self,
-        event_type: &str,
-        severity: Option<Severity>,
-        make: impl FnOnce(&mut Vec<u8>, &Context<'_>),
-    ) {
-        let severity = severity.map(|severity| severity as u8);
-        if !self.outputs.iter().any(|lines| lines.target().takes(event_type, severity)) {
-            return;
-        }
+    /// One record to all who take it: written once for each format in use, however many outputs have it.
+    fn write(&mut self, record: &Record<'_>) {
+        let event_type = record.event_type();
+        let severity = record.severity().map(|severity| severity as u8);
         let context =
             Context { inputs: &self.inputs, live: self.live, host: self.host.as_deref(), extra: self.extra };
-        self.line.clear();
-        make(&mut self.line, &context);
-        for (lines, batch) in self.outputs.iter().zip(&mut self.batches) {
-            if lines.target().takes(event_type, severity) {
+        for format in Format::ALL {
+            let takes =
+                |lines: &Lines| lines.target().format == format && lines.target().takes(event_type, severity);
+            if !self.outputs.iter().any(takes) {
+                continue;
+            }
+            self.line.clear();
+            writer(format)(&mut self.line, &context, record);
+            for (lines, batch) in self.outputs.iter().zip(&mut self.batches).filter(|(lines, _)| takes(lines))
+            {
                 batch.extend_from_slice(&self.line);
                 if batch.len() >= BATCH_BYTES {
                     hand(lines, batch);
@@ -245,6 +243,18 @@ impl Desk {
         for (lines, batch) in self.outputs.iter().zip(&mut self.batches) {
             hand(lines, batch);
         }
+    }
+}
+
+/// Who writes a format.
+const fn writer(format: Format) -> output::Write {
+    match format {
+        Format::Eve => output::eve::write,
+        Format::Ecs => output::ecs::write,
+        Format::Ocsf => output::ocsf::write,
+        Format::Hec => output::hec::write,
+        Format::Syslog => output::syslog::write,
+        Format::Cef => output::cef::write,
     }
 }
 

@@ -1,5 +1,6 @@
 //! One worker: decodes every frame, follows the flows of its shards, and asks `payload` what they speak.
 
+use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use arrayvec::ArrayVec;
@@ -22,7 +23,7 @@ pub(super) enum Happening {
     /// Enough was said to judge it.
     Heard(Box<Flow>, AppProto, Option<Box<Details>>),
     /// A control conversation went on.
-    Said(Said<AppProto>),
+    Said(Box<Said<AppProto>>),
     /// It is over.
     Closed(Box<Flow>, AppProto, Option<Box<Details>>),
     /// The input ended, and of a flow of this originator nothing better came.
@@ -96,6 +97,8 @@ pub(super) struct Worker {
     decoder: Decoder,
     table: Table<AppProto>,
     events: Vec<(Order, Event<AppProto>)>,
+    /// Details of what was heard since the last burst, in the order of their events.
+    heard: VecDeque<Heard>,
     clock: Timestamp,
     totals: Totals,
     ending: Option<Ending>,
@@ -108,6 +111,7 @@ impl Worker {
             decoder: Decoder::new(Limits::default()),
             table: Table::new(config, index, workers),
             events: Vec::new(),
+            heard: VecDeque::new(),
             clock: Timestamp::MIN,
             totals: Totals::default(),
             ending: None,
@@ -127,6 +131,7 @@ impl Worker {
     pub(super) fn fold(&mut self, burst: &Burst) -> Events {
         let scratch = Scratch::new();
         let mut packets: Vec<Packet<'_>> = Vec::with_capacity(CHUNK_PACKETS * 2);
+        let mut listener = Listener { heard: std::mem::take(&mut self.heard) };
         for frame in burst.frames() {
             self.clock = self.clock.max(frame.time);
             let outcome = self.decoder.decode(&frame, self.clock, &scratch, &mut packets);
@@ -137,11 +142,12 @@ impl Worker {
             self.totals.frames += 1;
             self.totals.bytes += u64::from(frame.wire_len);
             if packets.len() >= CHUNK_PACKETS {
-                self.table.update(&packets, &mut Listener, &mut self.events);
+                self.table.update(&packets, &mut listener, &mut self.events);
                 packets.clear();
             }
         }
-        self.table.update(&packets, &mut Listener, &mut self.events);
+        self.table.update(&packets, &mut listener, &mut self.events);
+        self.heard = listener.heard;
         self.clock = self.clock.max(burst.clock());
         self.table.expire(self.clock, &mut self.events);
         self.happenings()
@@ -156,9 +162,12 @@ impl Worker {
             return Some((Part::Due, self.happenings()));
         };
         if let Some((number, living)) = part(&ending.living, &mut ending.outcomes) {
-            let previews = self.table.previews(living);
-            let events = previews.filter_map(|(living, flow)| outcome(living, &flow, self.clock));
-            return Some((Part::Outcomes(number), events.collect()));
+            let clock = self.clock;
+            let ended = self.table.attempts(living).map(|(living, originator, manner, outcome)| {
+                let order = Order { clock, rank: Order::END, frame: living.frame, layer: 0 };
+                (order, Happening::Ended(originator, manner, outcome))
+            });
+            return Some((Part::Outcomes(number), ended.collect()));
         }
         let (number, living) = part(&ending.living, &mut ending.flows)?;
         self.table.end(living, self.clock, &mut self.events);
@@ -176,7 +185,7 @@ impl Worker {
             let happening = match event {
                 Event::Opened(opened) => Happening::Opened(opened),
                 Event::Heard(flow, app) => {
-                    let details = details(&flow, app);
+                    let details = self.heard.pop_front().and_then(|heard| heard.details);
                     Happening::Heard(flow, app, details)
                 }
                 Event::Said(said) => Happening::Said(said),
@@ -202,24 +211,38 @@ fn part<'a>(living: &'a [Living], at: &mut usize) -> Option<(u64, &'a [Living])>
     Some((number, part))
 }
 
-/// What the originator of a flow is to be told of it.
-fn outcome(living: Living, flow: &Flow, clock: Timestamp) -> Option<(Order, Happening)> {
-    let order = Order { clock, rank: Order::END, frame: living.frame, layer: 0 };
-    let (manner, outcome) = flow.attempt()?;
-    Some((order, Happening::Ended(flow.originator.addr, manner, outcome)))
+/// Answers the table when it asks what a flow speaks.
+struct Listener {
+    heard: VecDeque<Heard>,
 }
 
-/// Answers the table when it asks what a flow speaks.
-struct Listener;
+/// What a hearing brought to light.
+#[derive(Debug)]
+struct Heard {
+    /// The flow and the packets it had: who wants more is asked again about the same packet, and the last
+    /// answer counts.
+    moment: (u64, u64),
+    details: Option<Box<Details>>,
+}
+
+impl Listener {
+    fn note(&mut self, flow: &Flow, details: Option<Box<Details>>) {
+        let moment = (flow.id, flow.orig.packets + flow.resp.packets);
+        self.heard.pop_back_if(|last| last.moment == moment);
+        self.heard.push_back(Heard { moment, details });
+    }
+}
 
 impl Ears<AppProto> for Listener {
     fn hear(&mut self, flow: &Flow) -> (AppProto, Keep) {
         let heard = recognise(flow);
         let (orig, resp) = (&flow.head_orig.bytes, &flow.head_resp.bytes);
+        let (details, wanted) = Details::read(heard.app, orig, resp);
+        self.note(flow, details);
         let keep = match heard.app {
             App::Unknown => Keep::Listen,
             app if payload::goes_on(app, orig, resp) => Keep::Tap,
-            app => Details::wanted(app, orig, resp).map_or(Keep::Release, Keep::More),
+            _ => wanted.map_or(Keep::Release, Keep::More),
         };
         (heard, keep)
     }

@@ -137,7 +137,10 @@ impl Rules {
                 continue;
             };
             judged.is_alerted = true;
-            judged.alerts.extend(alerts(state.aggregates.evicted(), registry));
+            let evicted = state.aggregates.evicted();
+            if !evicted.is_empty() {
+                judged.alerts.extend(alerts(evicted, registry));
+            }
             if let Some((rule, aggregate)) = joined.line {
                 let verdict = Arc::clone(verdict);
                 judged.alerts.push(alert(Due { rule, aggregate, verdict }, registry));
@@ -155,6 +158,10 @@ impl Rules {
     /// them are over.
     pub fn until(&self, state: &mut State, clock: Timestamp, registry: &Registry) -> Vec<Alert> {
         let due = state.aggregates.until(clock);
+        // Asked for every event: even making an empty list of an empty list was 2 % of a scan.
+        if due.is_empty() {
+            return Vec::new();
+        }
         state.counters.alerts += due.len() as u64;
         alerts(due, registry).collect()
     }

@@ -13,17 +13,32 @@ use super::url::{self, Remote};
 pub enum Format {
     /// Suricata-EVE shaped JSON lines.
     Eve,
+    /// Elastic Common Schema, JSON lines.
+    Ecs,
+    /// Open Cybersecurity Schema Framework, JSON lines.
+    Ocsf,
+    /// EVE in the envelope of Splunk's HTTP Event Collector.
+    Hec,
+    /// RFC 5424 messages with structured data.
+    Syslog,
+    /// `ArcSight`'s Common Event Format.
+    Cef,
 }
 
 impl Format {
     /// All of them.
-    pub const ALL: [Self; 1] = [Self::Eve];
+    pub const ALL: [Self; 6] = [Self::Eve, Self::Ecs, Self::Ocsf, Self::Hec, Self::Syslog, Self::Cef];
 
     /// Name on the command line.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Eve => "eve",
+            Self::Ecs => "ecs",
+            Self::Ocsf => "ocsf",
+            Self::Hec => "hec",
+            Self::Syslog => "syslog",
+            Self::Cef => "cef",
         }
     }
 }
@@ -237,7 +252,7 @@ mod tests {
     fn says_what_is_wrong_and_what_there_is() {
         for (spec, expected) in [
             ("eve", "no ':'"),
-            ("ecs:-", "there is no format \"ecs\"; there is: eve"),
+            ("xml:-", "there is no format \"xml\"; there is: eve, ecs, ocsf, hec, syslog, cef"),
             ("EVE:-", "there is: eve"),
             ("eve:", "'-' is standard output"),
             ("eve[allert]:-", "there is no event type \"allert\"; there is: alert, flow"),

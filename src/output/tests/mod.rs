@@ -3,6 +3,7 @@
 //! `SAMPLES_TO=DIR cargo test --lib output::tests::samples` also writes the lines, for outside judges.
 
 mod conform;
+mod formats;
 
 use std::net::Ipv6Addr;
 use std::sync::Arc;
@@ -100,6 +101,16 @@ fn hostile(length: usize, character: char) -> Verdict {
     hostile
 }
 
+/// The same for an alert: a rule whose texts are all `long`.
+fn hostile_alert(length: usize, character: char, long: &str, name: &str) -> Alert {
+    let mut alert = alert(hostile(length, character));
+    alert.signature = format!("{long}{name}");
+    let rule = Arc::make_mut(&mut alert.rule);
+    (rule.category, rule.id) = (long.to_owned(), long.to_owned());
+    rule.techniques = vec![long.to_owned(); length];
+    alert
+}
+
 pub(super) fn buckets() -> Buckets {
     let mut buckets = Buckets::new();
     for client in 0..40 {
@@ -136,27 +147,32 @@ fn stats(skips: &Skips, live: bool) -> Stats<'_> {
     }
 }
 
-/// One line of every kind about these verdicts.
-fn lines(context: &Context<'_>, verdicts: &[Verdict]) -> Vec<u8> {
-    let mut lines = Vec::new();
+/// Gives records of every kind about these verdicts, one after the other.
+fn each_record(verdicts: &[Verdict], live: bool, mut say: impl FnMut(&Record<'_>)) {
     for verdict in verdicts {
-        write_alert(&mut lines, context, &alert(verdict.clone()));
+        say(&Record::Alert(&alert(verdict.clone())));
         let mut living = verdict.clone();
         living.evidence.flow.ended = None;
         let mut many = alert(living);
         many.aggregate.stage = Stage::Closing;
         (many.aggregate.flows, many.aggregate.flows_total, many.aggregate.estimated) = (0, u64::MAX, true);
-        write_alert(&mut lines, context, &many);
-        write_flow(&mut lines, context, verdict, true);
+        say(&Record::Alert(&many));
+        say(&Record::Flow { verdict, alerted: true });
         let mut datagram = verdict.clone();
         datagram.evidence.flow.transport = Transport::Udp;
-        write_flow(&mut lines, context, &datagram, false);
+        say(&Record::Flow { verdict: &datagram, alerted: false });
     }
     let buckets = buckets();
     for bucket in buckets.ports() {
-        write_port(&mut lines, context, bucket, buckets.client_flows(bucket.transport, bucket.port));
+        say(&Record::Port { bucket, client_flows: buckets.client_flows(bucket.transport, bucket.port) });
     }
-    write_stats(&mut lines, context, &stats(&skips(), context.live));
+    say(&Record::Stats(&stats(&skips(), live)));
+}
+
+/// One line of every kind about these verdicts.
+fn lines(write: Write, context: &Context<'_>, verdicts: &[Verdict]) -> Vec<u8> {
+    let mut lines = Vec::new();
+    each_record(verdicts, context.live, |record| write(&mut lines, context, record));
     lines
 }
 
@@ -190,7 +206,7 @@ fn check(lines: &[u8]) -> Vec<Value> {
 fn samples_conform_to_the_schema() {
     let inputs = ["captures/one.pcap".to_owned()];
     for (number, context) in contexts(&inputs, "sensor1").iter().enumerate() {
-        let lines = lines(context, &[full(), verdict(9, 3098, Story::Scan)]);
+        let lines = lines(eve::write, context, &[full(), verdict(9, 3098, Story::Scan)]);
         let events = check(&lines);
         if let Some(folder) = std::env::var_os("SAMPLES_TO") {
             let name = format!("{number}-{:?}.ndjson", context.extra);
@@ -207,7 +223,7 @@ fn an_alert_says_what_the_contract_says() {
     let inputs = ["one.pcap".to_owned()];
     let context = contexts(&inputs, "")[0];
     let mut line = Vec::new();
-    write_alert(&mut line, &context, &alert(full()));
+    eve::write(&mut line, &context, &Record::Alert(&alert(full())));
     let event = &check(&line)[0];
     let ghost = &event["ghostport"];
     assert_eq!(event["src_port"], 50_001);
@@ -232,8 +248,8 @@ fn metadata_says_the_same_in_strings() {
     let inputs = ["one.pcap".to_owned()];
     let context = contexts(&inputs, "")[2];
     let mut line = Vec::new();
-    write_alert(&mut line, &context, &alert(full()));
-    write_flow(&mut line, &context, &full(), true);
+    eve::write(&mut line, &context, &Record::Alert(&alert(full())));
+    eve::write(&mut line, &context, &Record::Flow { verdict: &full(), alerted: true });
     let events = check(&line);
     let metadata = &events[0]["alert"]["metadata"];
     assert_eq!(metadata["ghostport_story"][0], "nonstandard_port");
@@ -248,7 +264,7 @@ fn metadata_says_the_same_in_strings() {
 fn frames_read_are_decoded_plus_skipped() {
     let inputs = [];
     let mut line = Vec::new();
-    write_stats(&mut line, &contexts(&inputs, "")[0], &stats(&skips(), false));
+    eve::write(&mut line, &contexts(&inputs, "")[0], &Record::Stats(&stats(&skips(), false)));
     let event = &check(&line)[0];
     let packets = &event["ghostport"]["packets"];
     let skipped: u64 = packets["skipped"].as_object().unwrap().values().filter_map(Value::as_u64).sum();
@@ -261,7 +277,7 @@ fn nothing_read_is_a_line_too() {
     let mut line = Vec::new();
     let empty = Skips::default();
     let stats = Stats { clock: Timestamp::MIN, read: 0, ..stats(&empty, false) };
-    write_stats(&mut line, &contexts(&[], "")[0], &stats);
+    eve::write(&mut line, &contexts(&[], "")[0], &Record::Stats(&stats));
     assert_eq!(check(&line)[0]["timestamp"], "1970-01-01T00:00:00.000000+0000");
 }
 
@@ -270,7 +286,8 @@ fn what_is_cut_says_so() {
     let inputs = ["one.pcap".to_owned()];
     for (length, facts) in [(200, None), (30, Some(24))] {
         let mut line = Vec::new();
-        write_flow(&mut line, &contexts(&inputs, "")[0], &hostile(length, 'x'), true);
+        let record = Record::Flow { verdict: &hostile(length, 'x'), alerted: true };
+        eve::write(&mut line, &contexts(&inputs, "")[0], &record);
         let ghost = &check(&line)[0]["ghostport"];
         assert_eq!(ghost["truncated"], true);
         let kept = ghost["evidence"].as_array().unwrap().len();
@@ -282,7 +299,7 @@ fn what_is_cut_says_so() {
 fn the_schema_forbids_what_it_does_not_know() {
     let schema: Value = serde_json::from_str(&schema("eve").unwrap()).unwrap();
     let mut line = Vec::new();
-    write_flow(&mut line, &contexts(&[], "")[0], &full(), true);
+    eve::write(&mut line, &contexts(&[], "")[0], &Record::Flow { verdict: &full(), alerted: true });
     let good: Value = serde_json::from_slice(&line).unwrap();
     assert!(conform::troubles(&schema, &good).is_empty());
     for (place, value) in [
@@ -300,7 +317,7 @@ fn the_schema_forbids_what_it_does_not_know() {
     let mut bad = good;
     bad["surprise"] = 1.into();
     assert!(!conform::troubles(&schema, &bad).is_empty());
-    assert!(super::schema("ecs").is_none());
+    assert!(super::schema("xml").is_none());
 }
 
 proptest! {
@@ -314,15 +331,11 @@ proptest! {
     ) {
         let long: String = std::iter::repeat_n(character, size).collect();
         let inputs = [long.clone()];
-        let mut alert = alert(hostile(length, character));
-        alert.signature = long.clone() + &name;
-        let rule = Arc::make_mut(&mut alert.rule);
-        (rule.category, rule.id) = (long.clone(), long.clone());
-        rule.techniques = vec![long.clone(); length];
+        let alert = hostile_alert(length, character, &long, &name);
         for context in contexts(&inputs, &long) {
             let mut lines = Vec::new();
-            write_alert(&mut lines, &context, &alert);
-            write_flow(&mut lines, &context, &alert.verdict, false);
+            eve::write(&mut lines, &context, &Record::Alert(&alert));
+            eve::write(&mut lines, &context, &Record::Flow { verdict: &alert.verdict, alerted: false });
             check(&lines);
         }
     }

@@ -2,7 +2,7 @@
 //! offers to speak, the version the server chose, and the client's fingerprint. TLS, DTLS and QUIC.
 //!
 //! Computed once, from the heads, when a flow is heard; not kept in the flow table. Hellos with post-quantum
-//! key shares are longer than a head: [`Details::wanted`] says how much more of the bytes is needed, and
+//! key shares are longer than a head: [`Details::read`] says how much more of the bytes is needed, and
 //! [`crate::flow::Keep::More`] gets it. What stands beyond is absent, never guessed: a fingerprint needs
 //! every extension's kind and the signature algorithms.
 //!
@@ -38,40 +38,33 @@ impl Details {
     /// The details of a conversation in `app` that begins with these bytes; `None` when there are none.
     #[must_use]
     pub fn of(app: App, orig: &[u8], resp: &[u8]) -> Option<Box<Self>> {
+        Self::read(app, orig, resp).0
+    }
+
+    /// The details, and how many bytes of each side would give more than these; `None` when no more would.
+    /// Both at once, because opening a QUIC packet is most of the work of either.
+    #[must_use]
+    pub fn read(app: App, orig: &[u8], resp: &[u8]) -> (Option<Box<Self>>, Option<usize>) {
         let mut details = Self::default();
+        let layer = layer(app);
+        let mut wanted = if layer == App::Tls { wanted_of_records(orig, resp) } else { None };
         // The direction may be provisional: who says hello is the client.
         for bytes in [orig, resp] {
-            match layer(app) {
+            match layer {
                 App::Tls => details.take(Message::in_record(bytes), 't'),
                 App::Dtls => details.take(Message::in_datagram(bytes), 'd'),
                 App::Quic => {
                     details.quic = details.quic.take().or_else(|| quic::version(bytes));
-                    if let Some(hello) = quic::hello(bytes) {
-                        details.take(Message::read(&hello), 'q');
+                    let first = quic::First::of(bytes);
+                    if let Some(hello) = first.hello() {
+                        details.take(Message::read(hello), 'q');
                     }
+                    wanted = wanted.or(first.goes_on().then_some(DATAGRAMS_BYTES));
                 }
-                _ => return None,
+                _ => return (None, None),
             }
         }
-        (details != Self::default()).then(|| Box::new(details))
-    }
-
-    /// How many bytes of each side would give more details than these do; `None` when no more would.
-    #[must_use]
-    pub fn wanted(app: App, orig: &[u8], resp: &[u8]) -> Option<usize> {
-        match layer(app) {
-            App::Tls => {
-                let hellos = [orig, resp].map(|bytes| Message::in_record(bytes).map(|m| (m, bytes)));
-                let is_client = |(message, _): &(Message<'_>, &[u8])| message.kind == CLIENT;
-                let asks = hellos.iter().flatten().any(is_client);
-                let awaited = asks && (orig.is_empty() || resp.is_empty());
-                let cut = hellos.iter().flatten().any(|(message, _)| message.missing() > 0);
-                let ends = hellos.iter().flatten().map(|(message, bytes)| bytes.len() + message.missing());
-                ends.max().filter(|_| awaited || cut)
-            }
-            App::Quic => [orig, resp].into_iter().any(quic::goes_on).then_some(DATAGRAMS_BYTES),
-            _ => None,
-        }
+        ((details != Self::default()).then(|| Box::new(details)), wanted)
     }
 
     fn take(&mut self, message: Option<Message<'_>>, carrier: char) {
@@ -87,6 +80,17 @@ impl Details {
         self.alpn = hello.protocols().take(8).map(|name| text(name, 32)).collect();
         self.ja4 = ja4::ja4(&hello, carrier);
     }
+}
+
+/// How long both sides of a conversation in records must be to hold their hellos.
+fn wanted_of_records(orig: &[u8], resp: &[u8]) -> Option<usize> {
+    let hellos = [orig, resp].map(|bytes| Message::in_record(bytes).map(|m| (m, bytes)));
+    let is_client = |(message, _): &(Message<'_>, &[u8])| message.kind == CLIENT;
+    let asks = hellos.iter().flatten().any(is_client);
+    let awaited = asks && (orig.is_empty() || resp.is_empty());
+    let cut = hellos.iter().flatten().any(|(message, _)| message.missing() > 0);
+    let ends = hellos.iter().flatten().map(|(message, bytes)| bytes.len() + message.missing());
+    ends.max().filter(|_| awaited || cut)
 }
 
 /// Who says hello: some protocols are recognised by what their TLS carries.
@@ -191,8 +195,8 @@ mod tests {
         assert_eq!(details.ja4.as_deref(), Some("q13d1516h2_8daaf6152771_e5627efa2ab1"));
         assert_eq!((details.quic.as_deref(), details.version), (Some("1"), None));
         assert_eq!(Details::of(App::Quic, b"", &packet).unwrap(), details, "whichever side it is");
-        assert_eq!(Details::wanted(App::Quic, &packet, b""), None);
-        assert_eq!(Details::wanted(App::Quic, &packet[..200], b""), Some(DATAGRAMS_BYTES));
+        assert_eq!(Details::read(App::Quic, &packet, b"").1, None);
+        assert_eq!(Details::read(App::Quic, &packet[..200], b"").1, Some(DATAGRAMS_BYTES));
     }
 
     #[test]
@@ -217,13 +221,13 @@ mod tests {
     #[test]
     fn more_is_wanted_until_both_hellos_are_there() {
         let (hello, answer) = (client_hello(), record(SERVER, &[0x13, 1, 0], &[(0x33, vec![0; 40])]));
-        let wanted = |orig: &[u8], resp: &[u8]| Details::wanted(App::Tls, orig, resp);
+        let wanted = |orig: &[u8], resp: &[u8]| Details::read(App::Tls, orig, resp).1;
         assert_eq!(wanted(&hello[..100], b""), Some(hello.len()));
         assert_eq!(wanted(&hello, b""), Some(hello.len()), "the server has not spoken");
         assert_eq!(wanted(&hello, &answer[..50]), Some(hello.len().max(answer.len())));
         assert_eq!(wanted(&hello, &answer), None);
         assert_eq!(wanted(&hello, b"\x15\x03\x03\0\x02\x02\x28"), None, "it said no");
-        assert_eq!((wanted(b"", b""), Details::wanted(App::Ssh, &hello[..100], b"")), (None, None));
+        assert_eq!((wanted(b"", b""), Details::read(App::Ssh, &hello[..100], b"").1), (None, None));
     }
 
     proptest! {
@@ -234,7 +238,7 @@ mod tests {
             byte: u8,
         ) {
             for app in [App::Tls, App::Dtls, App::Quic] {
-                let _ = (Details::of(app, &bytes, &bytes), Details::wanted(app, &bytes, b""));
+                let _ = (Details::of(app, &bytes, &bytes), Details::read(app, &bytes, b"").1);
             }
             let mut hello = client_hello();
             if let Some(place) = hello.get_mut(at) { *place = byte }

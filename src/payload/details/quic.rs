@@ -44,23 +44,34 @@ pub(super) fn version(bytes: &[u8]) -> Option<String> {
     })
 }
 
-/// The beginning of the client's handshake in its first datagrams: what is contiguous of the `ClientHello`.
-/// `None` when these are not the first packets of a client, their version is not known, or the beginning is
-/// not among them.
-pub(super) fn hello(bytes: &[u8]) -> Option<Vec<u8>> {
-    let hello = joined(gathered(bytes));
-    Message::read(&hello).is_some_and(|message| message.kind == CLIENT).then_some(hello)
+/// What one side said first, as far as it can be opened.
+pub(super) struct First {
+    message: Vec<u8>,
+    goes_on: bool,
 }
 
-/// True when more bytes of this side could hold more of a `ClientHello`.
-pub(super) fn goes_on(bytes: &[u8]) -> bool {
-    let Some(initial) = packets(bytes).next().and_then(|packet| packet.initial) else { return false };
-    if initial.is_cut {
-        return true;
+impl First {
+    /// Opens what can be opened of these bytes.
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        let first = packets(bytes).next().and_then(|packet| packet.initial);
+        let pieces = gathered(bytes);
+        let opened = !pieces.is_empty();
+        let message = joined(pieces);
+        let is_missing = || opened && Message::read(&message).is_none_or(|message| message.missing() > 0);
+        let goes_on = first.is_some_and(|initial| initial.is_cut || is_missing());
+        Self { message, goes_on }
     }
-    let pieces = gathered(bytes);
-    let opened = !pieces.is_empty();
-    opened && Message::read(&joined(pieces)).is_none_or(|message| message.missing() > 0)
+
+    /// The `ClientHello`, from its handshake header on; cut where the bytes end.
+    pub(super) fn hello(&self) -> Option<&[u8]> {
+        let is_hello = Message::read(&self.message).is_some_and(|message| message.kind == CLIENT);
+        is_hello.then_some(&self.message)
+    }
+
+    /// True when more bytes of this side could hold more of a `ClientHello`.
+    pub(super) const fn goes_on(&self) -> bool {
+        self.goes_on
+    }
 }
 
 /// What the CRYPTO frames of the packets hold that can be opened.
@@ -328,6 +339,14 @@ fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+
+    fn hello(bytes: &[u8]) -> Option<Vec<u8>> {
+        First::of(bytes).hello().map(<[u8]>::to_vec)
+    }
+
+    fn goes_on(bytes: &[u8]) -> bool {
+        First::of(bytes).goes_on()
+    }
     use proptest::prelude::*;
 
     /// The beginnings of the client's Initials of RFC 9001 appendix A.2 and RFC 9369 appendix A.2: the hello
