@@ -418,8 +418,8 @@ impl Writer {
         mem::take(&mut state.reopen)
     }
 
-    /// Writes the block; says whether the reader is gone, and how many lines are settled, where that is known.
-    /// What is to be tried again stays in the block.
+    /// Writes the block; says whether the reader is gone, and how many lines are settled, where that is
+    /// known. What is to be tried again stays in the block.
     fn write(&mut self, block: &mut Vec<u8>) -> (bool, Option<u64>) {
         if block.is_empty() {
             return (false, None);
