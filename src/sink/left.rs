@@ -1,5 +1,5 @@
-//! Spools that nobody empties any more: their output is gone from the configuration, or is written another way.
-//! What is in there was promised to arrive, so it is not deleted, and it is told.
+//! Spools that nobody empties any more: their output is gone from the configuration, or is written another
+//! way. What is in there was promised to arrive, so it is not deleted, and it is told.
 
 use std::fs;
 use std::path::{Path, PathBuf};

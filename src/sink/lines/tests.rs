@@ -178,8 +178,8 @@ fn a_reader_that_never_reads_is_given_up() {
     reader.join().unwrap();
 }
 
-/// A receiver that takes the connection and then nothing: the sender is not stalled, the end comes in time, and
-/// the next run has every line.
+/// A receiver that takes the connection and then nothing: the sender is not stalled, the end comes in time,
+/// and the next run has every line.
 #[test]
 fn a_half_open_receiver_costs_nothing_with_a_spool() {
     let dir = tempfile::tempdir().unwrap();
