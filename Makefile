@@ -5,7 +5,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 BINARY := target/release/ghostport
 
-.PHONY: help demo test judge registry lint bench bench-live counts bench-linear captures-large calibrate fuzz bless build libpcap valgrind
+.PHONY: help demo test test-long judge registry lint bench bench-live counts bench-linear captures-large calibrate fuzz bless build libpcap valgrind
 
 help: ## What can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -29,6 +29,9 @@ DEMO := registered_service known_squatter nonstandard_port negotiated_port ephem
 test: libpcap ## Run all tests
 	$(CARGO) test --locked --all
 	@$(MAKE) --no-print-directory judge registry
+
+test-long: libpcap ## Receivers that are away for a minute instead of seconds
+	GHOSTPORT_TEST_AWAY=60 $(CARGO) test --locked --lib misses_nothing
 
 # Every line of every capture, in every format, against its receiver's published schema: Suricata's of 7.0 and 8.0,
 # Elastic's, OCSF's of 1.3, 1.5 and 1.8, and the grammars of HEC and RFC 5424. The judge is no part of the project: it
