@@ -36,6 +36,12 @@ impl Format {
             Self::Cef => "cef",
         }
     }
+
+    /// True when it has lines for events of this type: OCSF has no class for sums over many events.
+    #[must_use]
+    pub fn carries(self, event_type: &str) -> bool {
+        self != Self::Ocsf || !matches!(event_type, "port" | "stats")
+    }
 }
 
 /// Where lines go.
@@ -113,6 +119,9 @@ impl FromStr for Target {
         let Some(format) = Format::ALL.into_iter().find(|known| known.name() == format) else {
             return Err(misspelt(format!("there is no format {format:?}; there is: {}", formats())));
         };
+        if let Some(event) = events.iter().find(|event| !format.carries(event)) {
+            return Err(misspelt(format!("{} has no lines for {event} events", format.name())));
+        }
         let place = match dest {
             "" => return Err(misspelt("the destination is missing; '-' is standard output".to_owned())),
             "-" => Place::Stdout,
@@ -174,6 +183,7 @@ mod tests {
             ("EVE:-", "there is: eve"),
             ("eve:", "'-' is standard output"),
             ("eve[allert]:-", "there is no event type \"allert\"; there is: alert, flow"),
+            ("ocsf[alert,stats]:-", "ocsf has no lines for stats events"),
             ("eve[]:-", "there is no event type \"\""),
             ("eve:https://siem/x", "not yet to https://siem/x"),
         ] {

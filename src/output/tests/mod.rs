@@ -8,7 +8,6 @@ mod formats;
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 
-use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
@@ -318,27 +317,6 @@ fn the_schema_forbids_what_it_does_not_know() {
     bad["surprise"] = 1.into();
     assert!(!conform::troubles(&schema, &bad).is_empty());
     assert!(super::schema("xml").is_none());
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
-    #[test]
-    fn any_hostile_verdict_gives_whole_short_lines(
-        length in 0_usize..120,
-        character in any::<char>(),
-        name in any::<String>(),
-        size in 0_usize..5000,
-    ) {
-        let long: String = std::iter::repeat_n(character, size).collect();
-        let inputs = [long.clone()];
-        let alert = hostile_alert(length, character, &long, &name);
-        for context in contexts(&inputs, &long) {
-            let mut lines = Vec::new();
-            eve::write(&mut lines, &context, &Record::Alert(&alert));
-            eve::write(&mut lines, &context, &Record::Flow { verdict: &alert.verdict, alerted: false });
-            check(&lines);
-        }
-    }
 }
 
 #[test]
