@@ -291,6 +291,22 @@ fn escapes_are_those_of_the_receivers() {
     assert!(cef.contains(r#" cat=x]y"z\\\=| "#), "{cef}");
 }
 
+#[test]
+fn what_json_doubles_fits_too() {
+    let long = "\\".repeat(5000);
+    let inputs = [long.clone()];
+    let alert = hostile_alert(60, '\\', &long, "");
+    for context in contexts(&inputs, &long) {
+        for record in [Record::Alert(&alert), Record::Flow { verdict: &alert.verdict, alerted: false }] {
+            for (format, write) in JSON {
+                let mut line = Vec::new();
+                write(&mut line, &context, &record);
+                assert_eq!(check_json(format, &line).len(), 1);
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
