@@ -101,8 +101,8 @@ fn hostile(length: usize, character: char) -> Verdict {
     hostile
 }
 
-/// The same for an alert, with as much around it as there can be: all texts of the rule, of the listener and of
-/// the handshake are `long`.
+/// The same for an alert, with as much around it as there can be: all texts of the rule, of the listener and
+/// of the handshake are `long`.
 fn hostile_alert(length: usize, character: char, long: &str, name: &str) -> Alert {
     let (text, mut verdict) = (long.to_owned(), hostile(length, character));
     let evidence = &mut verdict.evidence;
