@@ -3,7 +3,7 @@
 //!
 //! An [`Event`] is a copy of what is to be said, with the names that the outside knows; renaming a field
 //! inside never breaks a reader. The lines are Suricata-EVE shaped so that existing pipelines take them
-//! unchanged; [`event`] says field by field what they hold, and [`schema`] says it as a JSON Schema. Its
+//! unchanged; [`event`] says field by field what they hold, and [`schema()`] says it as a JSON Schema. Its
 //! siblings say the same [`Record`]s in other receivers' words, a file each: [`ecs`] (Elastic), [`ocsf`],
 //! [`hec`] (Splunk), [`syslog`] (RFC 5424), [`cef`]. Every one is a function of the type [`Write`].
 //!
