@@ -200,6 +200,28 @@ fn files_rotate_by_themselves_and_severities_are_chosen() {
 }
 
 #[test]
+fn outputs_may_stand_in_the_configuration_and_in_the_environment() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let conf = "output = ['eve[alert,stats]:conf.json?rotate=1M&keep=2', 'eve:unix:///no/such/socket']\n\
+                spool = 'spool'\nspool-max = '10M'\ndrain-timeout = 0\n";
+    fs::write(folder.path().join("ok.toml"), conf).expect("writes");
+    fs::write(folder.path().join("bad.toml"), conf.replace("10M", "10T")).expect("writes");
+    let mut piped = Piped::start(folder.path(), &["-c", "ok.toml"]);
+    piped.feed(&scan(50), 1, |_| ());
+    piped.end().expect_code(0).expect_said(&["lines for unix:///no/such/socket stay in the spool"]);
+    assert!(lines_of(&folder.path().join("conf.json")).iter().all(|line| !line.contains(r#""flow","#)));
+    binary::run_in(folder.path(), &["-T", "-c", "bad.toml"])
+        .expect_code(78)
+        .expect_said(&["bad.toml:3:13", "\"10T\" is no size; write it like 64K, 100M or 1G"]);
+    let mut command = binary::ghostport(&["-q", "-r", "-", "--spool", "spool"]);
+    command.current_dir(folder.path()).env("GHOSTPORT_OUTPUT", "eve[alert,stats]:a.json,eve[stats]:b.json");
+    binary::finish(command, &scan(50), Duration::from_secs(60))
+        .expect_code(0)
+        .expect_said(&["has lines of a former run for an output that this run does not have"]);
+    assert!(lines_of(&folder.path().join("a.json")).len() > lines_of(&folder.path().join("b.json")).len());
+}
+
+#[test]
 fn a_receiver_that_is_killed_and_comes_back_gets_every_line() {
     let folder = tempfile::tempdir().expect("a folder");
     let socket = folder.path().join("socket");

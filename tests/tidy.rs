@@ -89,6 +89,7 @@ fn no_file_is_dead() {
         "benches/counts.rs",
         "benches/linear.rs",
         "benches/output.rs",
+        "benches/sink.rs",
         "tests/fuzz/targets/capture.rs",
         "tests/fuzz/targets/flow.rs",
         "tests/fuzz/targets/payload.rs",

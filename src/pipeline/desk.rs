@@ -11,13 +11,15 @@ use super::{Config, Error, Input, Terminal};
 use crate::capture::{Burst, Damage};
 use crate::output::{self, Context, ExtraPlacement, Findings, FlowTotals, Look, Record, Stats};
 use crate::rules::{Alert, Severity};
-use crate::sink::{Format, Keep, Lines, Pace};
+use crate::sink::{self, Format, Keep, Lines, Pace};
 use crate::time::Timestamp;
 use crate::verdict::Verdict;
 use crate::wire::Skip;
 
 /// How long a live run that is told nothing else waits for its outputs at the end.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// What each output has at least, after one that used up the time of all.
+const PATIENCE_MIN: Duration = Duration::from_millis(250);
 /// Bytes of lines gathered before they are handed to the outputs.
 const BATCH_BYTES: usize = 64 * 1024;
 
@@ -57,6 +59,12 @@ impl Desk {
         let keep = Keep { pace, spool: config.spool.clone() };
         let open = |target| Lines::open(target, keep.clone(), Arc::new(|what: &str| say(what)));
         let outputs = config.targets.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+        for folder in config.spool.iter().flat_map(|spool| sink::left_behind(spool, &config.targets)) {
+            say(&format!(
+                "the spool {} has lines of a former run for an output that this run does not have; it keeps them",
+                folder.display()
+            ));
+        }
         Ok(Self {
             batches: outputs.iter().map(|_| Vec::new()).collect(),
             outputs,
@@ -191,9 +199,12 @@ impl Desk {
             }
         }
         let mut lost_lines = false;
+        let ending = Instant::now();
         for lines in self.outputs {
+            // One limit for all: while the first is waited for, the others go on.
+            let left = |patience: Duration| patience.saturating_sub(ending.elapsed()).max(PATIENCE_MIN);
             let closed = match self.patience {
-                Some(patience) => lines.close_within(patience),
+                Some(patience) => lines.close_within(left(patience)),
                 None => lines.close(),
             };
             if let Err(error) = closed {

@@ -72,8 +72,8 @@ pub struct Config {
     pub targets: Vec<Target>,
     /// Where lines for a receiver are kept until it has them; `None` for memory only.
     pub spool: Option<Spooling>,
-    /// How long receivers are waited for at the end; `None` for the default, which is 5 s live and no limit in
-    /// replay.
+    /// How long outputs are waited for at the end, all together; `None` for the default, which is 5 s live
+    /// and no limit in replay.
     pub drain: Option<Duration>,
     /// A table on standard output at the end.
     pub terminal: Option<Terminal>,

@@ -258,6 +258,20 @@ impl Lines {
     }
 }
 
+impl Drop for Lines {
+    fn drop(&mut self) {
+        if self.writer.is_some() {
+            let _ = self.end(None);
+        }
+    }
+}
+
+impl fmt::Debug for Lines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lines").field("target", &self.target).field("counters", &self.counters()).finish()
+    }
+}
+
 fn open_local(place: &Place, pace: Pace, complain: &Complain) -> Result<Out, Error> {
     match place {
         Place::File(path, rotation) => {
@@ -280,20 +294,6 @@ fn open_spool(
         Ok((appender, Dispatch::start(spool, found, receiver, health)?))
     };
     open().map_err(|why| Error::Spool { folder: folder.clone(), why })
-}
-
-impl Drop for Lines {
-    fn drop(&mut self) {
-        if self.writer.is_some() {
-            let _ = self.end(None);
-        }
-    }
-}
-
-impl fmt::Debug for Lines {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lines").field("target", &self.target).field("counters", &self.counters()).finish()
-    }
 }
 
 #[derive(Default)]
@@ -365,11 +365,12 @@ impl Writer {
                 let name = self.health.name();
                 self.health.say(&format!("cannot open {name} anew: {error}; writing to the old file"));
             }
-            let gone = self.write(&mut block);
+            let (gone, settled) = self.write(&mut block);
             let is_ill = self.health.is_ill();
             let mut state = self.shared.lock();
             state.gone |= gone;
-            state.writing = count(&block);
+            state.writing =
+                settled.map_or_else(|| count(&block), |settled| state.writing.saturating_sub(settled));
             let is_empty = block.is_empty() && state.waiting.is_empty();
             if (is_empty || is_ill || gone) && !state.reopen {
                 state.hurry = false;
@@ -417,12 +418,13 @@ impl Writer {
         mem::take(&mut state.reopen)
     }
 
-    /// Writes the block; says whether the reader is gone. What is to be tried again stays in the block.
-    fn write(&mut self, block: &mut Vec<u8>) -> bool {
+    /// Writes the block; says whether the reader is gone, and how many lines are settled, where that is
+    /// known. What is to be tried again stays in the block.
+    fn write(&mut self, block: &mut Vec<u8>) -> (bool, Option<u64>) {
         if block.is_empty() {
-            return false;
+            return (false, None);
         }
-        let Written { refused, ended } = self.out.write(block);
+        let Written { settled, refused, ended } = self.out.write(block);
         if let Some(Refused { count, why }) = refused {
             self.health.refused(&why);
             let mut state = self.shared.lock();
@@ -432,16 +434,13 @@ impl Writer {
         match ended {
             Ok(()) => {
                 let shared = &self.shared;
-                self.health
-                    .well(self.out.deed(), || format!("{} lines lost so far", shared.lock().counters.lost));
-                false
+                let standing = || format!("{} lines lost so far", shared.lock().counters.lost);
+                self.health.well(self.out.deed(), standing);
             }
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => true,
-            Err(error) => {
-                self.failed(&error, block);
-                false
-            }
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => return (true, settled),
+            Err(error) => self.failed(&error, block),
         }
+        (false, settled)
     }
 
     fn failed(&mut self, error: &std::io::Error, block: &mut Vec<u8>) {

@@ -99,7 +99,9 @@ impl Log {
     }
 
     fn rotate(&mut self) {
-        match put_aside(&self.path).and_then(|_| self.reopen()) {
+        // It is not there when a rotation failed half way, or when somebody else moved it.
+        let moved = if self.path.exists() { put_aside(&self.path).map(drop) } else { Ok(()) };
+        match moved.and_then(|()| self.reopen()) {
             Ok(()) => {
                 if let Some(janitor) = &self.janitor {
                     janitor.ring();

@@ -26,6 +26,7 @@ mod dispatch;
 mod filter;
 mod health;
 mod http;
+mod left;
 mod lines;
 mod log;
 mod out;
@@ -43,6 +44,7 @@ mod unix;
 mod unsent;
 mod url;
 
+pub use left::left_behind;
 pub use lines::{Complain, Counters, Gone, Keep, Lines, Pace, Spooling};
 pub use rotate::{Compress, Rotation, parse_size};
 pub use target::{Format, Misspelt, Place, Target, split_specs};

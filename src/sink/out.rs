@@ -34,7 +34,9 @@ pub(super) enum Out {
 /// What became of a block besides what is left in it.
 #[derive(Debug)]
 pub(super) struct Written {
-    /// Lines that were taken out of it and that the receiver will never take.
+    /// Lines that were taken out of it, where that is known without counting.
+    pub(super) settled: Option<u64>,
+    /// Of those, lines that the receiver will never take.
     pub(super) refused: Option<Refused>,
     /// Why something is left.
     pub(super) ended: io::Result<()>,
@@ -87,11 +89,11 @@ impl Out {
             Self::Receiver(courier) => {
                 let brought = courier.bring(block);
                 let ended = brought.trouble.map_or(Ok(()), |why| Err(io::Error::other(why)));
-                return Written { refused: brought.refused, ended };
+                return Written { settled: Some(brought.settled), refused: brought.refused, ended };
             }
         };
         block.drain(..settled);
-        Written { refused: None, ended }
+        Written { settled: None, refused: None, ended }
     }
 
     /// How long to leave it alone when it is ill.

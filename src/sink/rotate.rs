@@ -208,8 +208,10 @@ fn tidy(path: &Path, rotation: &Rotation, hurry: &AtomicBool) -> io::Result<()> 
     let Some(way) = rotation.compress else { return Ok(()) };
     for old in files.iter().filter(|old| !old.is_compressed) {
         let part = named(&old.path, ".part");
-        if !compress(way, &old.path, &part, hurry)? {
-            return fs::remove_file(&part);
+        let compressed = compress(way, &old.path, &part, hurry);
+        if !matches!(compressed, Ok(true)) {
+            let _absent_is_fine = fs::remove_file(&part);
+            return compressed.map(drop);
         }
         fs::rename(&part, named(&old.path, way.ending()))?;
         fs::remove_file(&old.path)?;

@@ -144,7 +144,7 @@ impl Target {
         spec.parse()
     }
 
-    /// True when lines of this event type go there, and of this severity (1 is the worst) where they have one.
+    /// True when lines of this event type go there, and of this severity (1 is the worst) where it has one.
     #[must_use]
     pub fn takes(&self, event_type: &str, severity: Option<u8>) -> bool {
         self.filter.takes(event_type, severity)

@@ -63,16 +63,18 @@ impl Deliver for Unix {
         }
         let Some(link) = &mut self.link else { return Delivered::retry(0, "not connected") };
         let sent = link.send(records, self.begun, until);
+        // A receiver that is slow keeps its connection, as what was begun has to be ended there. Behind one
+        // that broke, nothing of this attempt may have been read: all of it comes again.
+        if sent.count < records.len() && !sent.is_slow() {
+            (self.link, self.begun) = (None, 0);
+            return Delivered::retry(0, sent.why());
+        }
         self.begun = sent.begun;
         self.tail.push(&records[..sent.count]);
         let refused = (sent.too_long > 0)
             .then(|| Refused { count: sent.too_long, why: "too long for a datagram".to_owned() });
         if sent.count == records.len() {
             return Delivered { refused, ..Delivered::all(sent.count) };
-        }
-        // A receiver that is slow keeps its connection, as what was begun has to be ended there.
-        if !sent.is_slow() {
-            (self.link, self.begun) = (None, 0);
         }
         Delivered { settled: sent.count, refused, then: Then::Retry { after: None, why: sent.why() } }
     }

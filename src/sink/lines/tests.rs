@@ -3,6 +3,7 @@
 use super::*;
 use std::fs;
 use std::io::Read;
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::mpsc;
@@ -175,6 +176,58 @@ fn a_reader_that_never_reads_is_given_up() {
     assert!(ended.contains("1 of 1 lines"), "{ended}");
     release.send(()).unwrap();
     reader.join().unwrap();
+}
+
+/// A receiver that takes the connection and then nothing: the sender is not stalled, the end comes in time,
+/// and the next run has every line.
+#[test]
+fn a_half_open_receiver_costs_nothing_with_a_spool() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("socket");
+    let listener = UnixListener::bind(&path).unwrap();
+    let target = Target::parse(&format!("eve:unix://{}", path.display())).unwrap();
+    let spool = Some(Spooling { folder: dir.path().join("spool"), limit: 1 << 30 });
+    let keep = Keep { pace: Pace::Live, spool };
+    let lines = Lines::open(&target, keep.clone(), Arc::new(|_| ())).unwrap();
+    let line = [vec![b'x'; 999], vec![b'\n']].concat();
+    let mut slowest = Duration::ZERO;
+    for number in 1..=20_000 {
+        let begun = Instant::now();
+        lines.send(&line).unwrap();
+        slowest = slowest.max(begun.elapsed());
+        if number % 4_000 == 0 {
+            lines.flush();
+        }
+    }
+    assert!(slowest < Duration::from_secs(1), "a line took {slowest:?}");
+    let begun = Instant::now();
+    let counters = lines.close_within(Duration::from_millis(300)).unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert!(counters.kept > 19_000 && counters.lost == 0, "{counters:?}");
+
+    drop(listener); // ends the attempt that is under way
+    fs::remove_file(&path).unwrap();
+    let listener = UnixListener::bind(&path).unwrap();
+    let reader = thread::spawn(move || {
+        let (mut stream, mut text) = (listener.accept().unwrap().0, String::new());
+        stream.read_to_string(&mut text).unwrap();
+        text.lines().count() as u64
+    });
+    let again = reopened(&target, &keep);
+    assert_eq!(again.close_within(Duration::from_secs(20)).unwrap(), Counters::default());
+    assert!(reader.join().unwrap() >= counters.kept);
+}
+
+/// Opened as soon as the last attempt of the run before lets go of the spool, as the end of a process does.
+fn reopened(target: &Target, keep: &Keep) -> Lines {
+    let begun = Instant::now();
+    loop {
+        match Lines::open(target, keep.clone(), Arc::new(|_| ())) {
+            Ok(lines) => return lines,
+            Err(error) => assert!(begun.elapsed() < Duration::from_secs(15), "{error}"),
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
 }
 
 #[test]

@@ -83,7 +83,7 @@ impl Reader {
         let spool = Arc::clone(&self.spool);
         let mut state = spool.lock();
         let count = usize::try_from(count).unwrap_or(usize::MAX).min(self.ends.len());
-        let Some(end) = self.ends.drain(..count).last() else { return !state.stopped };
+        let Some(end) = self.ends.drain(..count).next_back() else { return !state.stopped };
         state.at.offset = end;
         state.pending = state.pending.saturating_sub(count as u64);
         state.settled += count as u64;
