@@ -1,17 +1,22 @@
-//! The whole program against receivers on loopback: what it finds arrives, also when nobody was there at first,
-//! and secrets stay where they are. How each kind of receiver is spoken to, and rsyslogd, HTTP servers that
-//! misbehave and foreign certificates, are tested beside the code (`src/sink`).
+//! The whole program against receivers on loopback: what it finds arrives, also when nobody was there at
+//! first, and secrets stay where they are. How each kind of receiver is spoken to, and rsyslogd, HTTP
+//! servers that misbehave and foreign certificates, are tested beside the code (`src/sink`).
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
 
 use crate::support::binary::{finish, ghostport, run, run_in};
+use crate::support::skip_aloud;
+use crate::support::tree;
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -58,7 +63,7 @@ impl Server {
                 self.lines.lock().unwrap().extend(body.lines().map(str::to_owned));
             }
             let status = if is_busy { "503 Busy" } else { "200 OK" };
-            let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 2\r\n\r\n{{}}");
+            let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 16\r\n\r\n{{\"errors\":false}}");
             if writer.write_all(answer.as_bytes()).is_err() {
                 return;
             }
@@ -130,6 +135,82 @@ fn a_stream_of_lines_arrives_whole() {
 }
 
 #[test]
+fn documents_are_filed_by_type_under_their_event_id() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("ecs.json");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ecs:es+http://{}?gzip=no", listener.local_addr().unwrap());
+    let server = Server::start(listener);
+    let ecs = format!("ecs:{}", file.display());
+    run(&[&ARGS[..], &[&url, "-o", &ecs]].concat()).expect_code(0);
+    let heard = server.lines.lock().unwrap().clone();
+    let documents: BTreeSet<String> = heard.iter().skip(1).step_by(2).cloned().collect();
+    assert_eq!(documents, lines_of(&file));
+    for pair in heard.chunks(2) {
+        let [action, document] = pair else { panic!("an action without a document") };
+        let [action, document] = [action, document].map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let (create, event) = (&action["create"], &document["event"]);
+        assert_eq!(create["_id"], event["id"], "{document}");
+        let expected = format!("logs-{}-default", event["dataset"].as_str().unwrap());
+        assert_eq!(create["_index"].as_str(), Some(expected.as_str()), "{document}");
+    }
+}
+
+#[test]
+fn splunk_hears_an_envelope_for_every_event() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, token) = (dir.path().join("hec.json"), dir.path().join("token"));
+    fs::write(&token, "0000-1111").unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("hec:http://{}?token=file:{}", listener.local_addr().unwrap(), token.display());
+    let server = Server::start(listener);
+    let hec = format!("hec:{}", file.display());
+    run(&[&ARGS[..], &[&url, "-o", &hec]].concat()).expect_code(0);
+    assert_eq!(server.lines(), lines_of(&file));
+    let headers = server.headers.lock().unwrap().to_lowercase();
+    assert!(headers.starts_with("post /services/collector/event http/1.1\r\n"), "{headers}");
+    assert!(headers.contains("authorization: splunk 0000-1111\r\n"), "{headers}");
+}
+
+/// rsyslogd takes apart what we put together: header, structured data, message.
+#[test]
+fn rsyslogd_understands_every_finding() {
+    let dir = tempfile::tempdir().unwrap();
+    let [file, out, config] = ["ours", "out", "rsyslog.conf"].map(|name| dir.path().join(name));
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let text = format!(
+        "module(load=\"imtcp\")\ninput(type=\"imtcp\" port=\"{port}\" address=\"127.0.0.1\")\n\
+         template(name=\"seen\" type=\"string\" string=\"<%pri%>1 %timestamp:::date-rfc3339% %hostname% \
+         %app-name% %procid% %msgid% %structured-data% %msg%\\n\")\n\
+         if $app-name == \"ghostport\" then action(type=\"omfile\" file=\"{}\" template=\"seen\")\n",
+        out.display()
+    );
+    fs::write(&config, text).unwrap();
+    let pid = dir.path().join("pid");
+    let mut command = Command::new("/usr/sbin/rsyslogd");
+    command.arg("-n").arg("-f").arg(&config).arg("-i").arg(pid);
+    let Ok(mut rsyslogd) = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn() else {
+        return skip_aloud("findings to rsyslogd", "no rsyslogd here (Debian: apt install rsyslog)");
+    };
+    let (url, ours) = (format!("syslog:tcp://127.0.0.1:{port}"), format!("syslog:{}", file.display()));
+    let said = run(&["-q", "-r", "captures", "-o", &url, "-o", &ours]);
+    let expected = fs::read_to_string(&file).unwrap_or_default();
+    let until = Instant::now() + LIMIT;
+    let seen = || fs::read_to_string(&out).unwrap_or_default();
+    while seen().len() < expected.len() && Instant::now() < until {
+        thread::sleep(Duration::from_millis(50));
+    }
+    rsyslogd.kill().unwrap();
+    rsyslogd.wait().unwrap();
+    said.expect_code(0);
+    assert!(expected.lines().count() > 10, "{expected}");
+    for (seen, expected) in seen().lines().zip(expected.lines()) {
+        assert_eq!(seen, expected);
+    }
+    assert_eq!(seen().lines().count(), expected.lines().count());
+}
+
+#[test]
 fn secrets_on_the_command_line_are_refused_and_not_repeated() {
     for output in ["eve:https://bob:hunter2@siem/x", "eve:https://siem/x?token=hunter2"] {
         let said = run(&["-r", "captures/scan/traffic.pcap", "-o", output]);
@@ -147,12 +228,13 @@ fn secrets_on_the_command_line_are_refused_and_not_repeated() {
 #[test]
 fn what_a_receiver_needs_is_missed_before_the_run() {
     let dir = tempfile::tempdir().unwrap();
+    let capture = tree::root().join("captures/scan/traffic.pcap").display().to_string();
     for (output, expected) in [
         ("eve:https://siem/x?ca=gone.pem", "gone.pem"),
         ("eve:http://siem/x?token=env:GHOSTPORT_NO_SUCH_TOKEN", "env:GHOSTPORT_NO_SUCH_TOKEN: it is not set"),
         ("eve:http://siem/x?token=file:gone", "file:gone"),
     ] {
-        let said = run_in(dir.path(), &["-r", "nothing.pcap", "-o", output]);
+        let said = run_in(dir.path(), &["-r", &capture, "-o", output]);
         assert!(said.code != Some(0), "{output}");
         said.expect_said(&["cannot deliver to", expected]);
     }

@@ -44,6 +44,9 @@ mod unix;
 mod unsent;
 mod url;
 
+#[doc = include_str!("receivers.md")]
+pub mod receivers {}
+
 pub use left::left_behind;
 pub use lines::{Complain, Counters, Gone, Keep, Lines, Pace, Spooling};
 pub use rotate::{Compress, Rotation, parse_size};

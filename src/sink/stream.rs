@@ -1,11 +1,12 @@
-//! One TCP connection, with TLS or without, that knows how much of what was put into it has been acknowledged.
+//! One TCP connection, with TLS or without, that knows how much of what was put into it has been
+//! acknowledged.
 //!
 //! The socket never blocks once it is connected. A half-open connection (the other host is gone without a
 //! word) is noticed by keep-alive while nothing is under way and by `TCP_USER_TIMEOUT` while something is.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,8 @@ const PROBE_AFTER: Duration = Duration::from_secs(30);
 const PROBE_EVERY: Duration = Duration::from_secs(10);
 /// ...until so many probes were not answered.
 const PROBES: u32 = 3;
+/// How long the receiver may take to end its side, at the end.
+const GOODBYE: Duration = Duration::from_secs(1);
 
 /// Why a connection cannot go on.
 #[derive(Debug)]
@@ -159,6 +162,28 @@ impl Stream {
                 }
             }
         }
+    }
+}
+
+/// Says goodbye and waits until the receiver has: it then has read everything. Closing at once could throw
+/// away what it has not read, where something of its own lies unread here.
+impl Drop for Stream {
+    fn drop(&mut self) {
+        if let Some(tls) = &mut self.tls {
+            tls.send_close_notify();
+            let _ = seal(tls, &mut self.out);
+        }
+        if self.push().is_err() || self.socket.shutdown(Shutdown::Write).is_err() {
+            return; // it is broken
+        }
+        let until = Instant::now() + GOODBYE;
+        let _ = self.socket.set_nonblocking(false);
+        let mut heard = [0; 4096];
+        while let left = until.saturating_duration_since(Instant::now())
+            && !left.is_zero()
+            && self.socket.set_read_timeout(Some(left)).is_ok()
+            && matches!(self.socket.read(&mut heard), Ok(1..))
+        {}
     }
 }
 

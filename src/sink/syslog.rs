@@ -2,11 +2,12 @@
 //! not looked at: an RFC 5424 message and a line of JSON travel alike.
 //!
 //! UDP promises nothing: a datagram may be lost without anybody noticing. One that is too long is refused and
-//! counted, never cut. With TCP and TLS a record is settled when the other host's TCP acknowledged it, which is
-//! more than "written" and less than "the receiver has it on disk" (syslog has no such answer). So that a
-//! receiver that dies with records in its socket loses none of them, the last ones that were settled are kept
-//! ([`AGAIN_BYTES`], [`AGAIN_TIME`]) and sent again after a connection broke. When it ended orderly and long
-//! after the last record, nothing is sent twice. Who needs more takes HTTP, where each batch is answered.
+//! counted, never cut. With TCP and TLS a record is settled when the other host's TCP acknowledged it, which
+//! is more than "written" and less than "the receiver has it on disk" (syslog has no such answer). So that a
+//! receiver that dies with records in its socket loses none of them, the last ones that were settled are
+//! kept (see [`Tail`]) and sent again after a connection broke. When it ended orderly and
+//! long after the last record, nothing is sent twice. Who needs more takes HTTP, where each batch is
+//! answered.
 
 use std::collections::VecDeque;
 use std::io;
@@ -18,6 +19,7 @@ use rustls::ClientConfig;
 
 use super::deliver::{Deliver, Delivered, Refused, Then};
 use super::stream::{Broken, Stream};
+use super::tail::Tail;
 use super::tls::Tls;
 use super::url::{Framing, Papers, Remote, Speech};
 
@@ -25,11 +27,11 @@ use super::url::{Framing, Papers, Remote, Speech};
 /// together less than [`super::deliver::WAIT_MAX`].
 const PATIENCE: Duration = Duration::from_secs(4);
 const CONNECT_TIME: Duration = Duration::from_secs(5);
-/// Of the records that were settled, so many bytes are kept for a connection that breaks...
-const AGAIN_BYTES: usize = 1 << 20;
-/// ...and of these only what was settled so shortly before the last of them.
-const AGAIN_TIME: Duration = Duration::from_secs(5);
-/// While waiting for acknowledgements, the system is asked after so long, then after twice as long, and so on.
+/// Of the records that were settled, so many bytes are kept for a connection that breaks: more than a
+/// receiver's socket holds unread unless it is very busy.
+const TAIL_BYTES: usize = 1 << 20;
+/// While waiting for acknowledgements, the system is asked after so long, then after twice as long, and so
+/// on.
 const ASK_MIN: Duration = Duration::from_micros(50);
 const ASK_MAX: Duration = Duration::from_millis(5);
 
@@ -68,7 +70,8 @@ impl Deliver for Datagrams {
                     format!("{} bytes do not fit a datagram of {max} (max=BYTES allows more)", record.len());
                 refused = Some(Refused { count, why });
             } else if let Err(error) = socket.send(record) {
-                // The error is about an earlier datagram (a host that says "port unreachable"): it goes again.
+                // The error is about an earlier datagram (a host that says "port unreachable"): it goes
+                // again.
                 let settled = if refused.is_some() { at } else { at.saturating_sub(1) };
                 self.socket = None;
                 return Delivered {
@@ -107,8 +110,8 @@ pub(super) struct Streamed {
     stream: Option<Stream>,
     /// Records that are under way in `stream`, in order.
     flying: VecDeque<Flying>,
-    /// Records that were settled last, oldest first.
-    again: Again,
+    /// Records that were settled last.
+    tail: Tail,
 }
 
 /// A record that is under way.
@@ -128,7 +131,14 @@ impl Streamed {
             return Err("it is no stream".to_owned());
         };
         let config = if is_tls { Some(trusted(&remote.papers)?) } else { None };
-        Ok(Self { remote, framing, config, stream: None, flying: VecDeque::new(), again: Again::default() })
+        Ok(Self {
+            remote,
+            framing,
+            config,
+            stream: None,
+            flying: VecDeque::new(),
+            tail: Tail::new(TAIL_BYTES),
+        })
     }
 
     /// Puts on the way what is not under way yet, and counts how many of the records, from the front, arrive.
@@ -163,10 +173,11 @@ impl Streamed {
         }
         let mut stream = Stream::connect(&self.remote, self.config.as_ref(), CONNECT_TIME)?;
         self.flying.clear();
-        for record in self.again.take() {
-            let end = stream.put(self.framing, &record)?;
-            self.flying.push_back(Flying { end, record, is_again: true });
+        for record in self.tail.records() {
+            let end = stream.put(self.framing, record)?;
+            self.flying.push_back(Flying { end, record: record.to_vec(), is_again: true });
         }
+        self.tail.forget();
         self.stream = Some(stream);
         Ok(())
     }
@@ -195,29 +206,29 @@ impl Streamed {
         let mut count = 0;
         while let Some(first) = self.flying.pop_front_if(|first| first.end <= arrived) {
             count += usize::from(!first.is_again);
-            self.again.push(Instant::now(), first.record);
+            self.tail.push(&[&first.record]);
         }
         count
     }
 
     fn hang_up(&mut self, broken: &Broken) {
-        match broken {
-            Broken::Stuck => return, // slow is not dead: the system will say when it is dead
-            Broken::Ended if self.again.is_old() => self.again = Again::default(),
-            Broken::Ended | Broken::Failed(_) => {
-                // What went again and did not arrive has to go once more.
-                let lost = self.flying.drain(..).filter(|flying| flying.is_again);
-                lost.for_each(|flying| self.again.push(Instant::now(), flying.record));
-            }
+        if matches!(broken, Broken::Stuck) {
+            return; // slow is not dead: the system will say when it is dead
         }
-        self.flying.clear();
+        // What went again and did not arrive has to go once more.
+        let mut unread = self.flying.drain(..).filter(|flying| flying.is_again).peekable();
+        if matches!(broken, Broken::Ended) && self.tail.is_old() && unread.peek().is_none() {
+            self.tail.forget();
+        }
+        unread.for_each(|flying| self.tail.push(&[&flying.record]));
         self.stream = None;
     }
 }
 
 impl Deliver for Streamed {
     fn deliver(&mut self, records: &[&[u8]]) -> Delivered {
-        // A connection that ended orderly while nothing was under way is no trouble: a new one is made at once.
+        // A connection that ended orderly while nothing was under way is no trouble: a new one is made at
+        // once.
         let idle = self.stream.is_some() && self.flying.is_empty();
         let mut settled = 0;
         let mut ended = self.attempt(records, &mut settled);
@@ -243,43 +254,16 @@ impl Deliver for Streamed {
         {
             self.config = Some(config);
         }
-        self.flying.clear();
-        self.stream = None;
+        // A message that was begun is ended where it was begun.
+        if self.flying.is_empty() {
+            self.stream = None;
+            self.tail.forget();
+        }
     }
 }
 
 fn trusted(papers: &Papers) -> Result<Arc<ClientConfig>, String> {
     Tls::read(papers)?.rustls()
-}
-
-/// The records that were settled last.
-#[derive(Default)]
-struct Again {
-    records: VecDeque<(Instant, Vec<u8>)>,
-    bytes: usize,
-}
-
-impl Again {
-    fn push(&mut self, now: Instant, record: Vec<u8>) {
-        self.bytes += record.len();
-        self.records.push_back((now, record));
-        while let Some((at, _)) = self.records.front()
-            && (self.bytes > AGAIN_BYTES || now.duration_since(*at) > AGAIN_TIME)
-        {
-            let Some((_, record)) = self.records.pop_front() else { break };
-            self.bytes -= record.len();
-        }
-    }
-
-    /// True when the receiver had ample time for all of them.
-    fn is_old(&self) -> bool {
-        self.records.back().is_none_or(|(at, _)| at.elapsed() > AGAIN_TIME)
-    }
-
-    fn take(&mut self) -> impl Iterator<Item = Vec<u8>> + use<> {
-        self.bytes = 0;
-        std::mem::take(&mut self.records).into_iter().map(|(_, record)| record)
-    }
 }
 
 #[cfg(test)]

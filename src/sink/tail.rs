@@ -6,43 +6,69 @@
 //! and is not lost.
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 /// Bytes remembered. A Linux socket buffer holds 208 KiB, `net.core.wmem_default`, overhead included.
 const TAIL_BYTES_MAX: usize = 256 << 10;
+/// What went so long before the last line was read long ago, by whoever reads at all.
+const TAIL_TIME: Duration = Duration::from_secs(5);
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Tail {
-    lines: VecDeque<Vec<u8>>,
+    lines: VecDeque<(Instant, Vec<u8>)>,
     bytes: usize,
+    bytes_max: usize,
+}
+
+impl Default for Tail {
+    fn default() -> Self {
+        Self::new(TAIL_BYTES_MAX)
+    }
 }
 
 impl Tail {
+    /// One that remembers so many bytes.
+    pub(super) const fn new(bytes_max: usize) -> Self {
+        Self { lines: VecDeque::new(), bytes: 0, bytes_max }
+    }
+
     /// These went into the connection.
     pub(super) fn push(&mut self, records: &[&[u8]]) {
         // Only the last ones can stay: the others are not even copied.
         let mut bytes = 0;
         let last = records.iter().rev().take_while(|record| {
             bytes += record.len() + 1;
-            bytes <= TAIL_BYTES_MAX
+            bytes <= self.bytes_max
         });
         let first = records.len() - last.count();
         if first > 0 {
-            *self = Self::default(); // no gap: what is older than those is of no use
+            self.forget(); // no gap: what is older than those is of no use
         }
+        let now = Instant::now();
         for record in &records[first..] {
             self.bytes += record.len() + 1;
-            self.lines.push_back(record.to_vec());
+            self.lines.push_back((now, record.to_vec()));
         }
-        while self.bytes > TAIL_BYTES_MAX {
-            let Some(oldest) = self.lines.pop_front() else { break };
+        let is_over = |at: Instant, bytes| bytes > self.bytes_max || now.duration_since(at) > TAIL_TIME;
+        while let Some((_, oldest)) = self.lines.pop_front_if(|(at, _)| is_over(*at, self.bytes)) {
             self.bytes -= oldest.len() + 1;
         }
     }
 
     /// The lines, the oldest first, without newlines.
     pub(super) fn records(&self) -> Vec<&[u8]> {
-        self.lines.iter().map(Vec::as_slice).collect()
+        self.lines.iter().map(|(_, line)| line.as_slice()).collect()
+    }
+
+    /// True when whoever reads had ample time for all of them.
+    pub(super) fn is_old(&self) -> bool {
+        self.lines.back().is_none_or(|(at, _)| at.elapsed() > TAIL_TIME)
+    }
+
+    /// They have been read, or are on their way again.
+    pub(super) fn forget(&mut self) {
+        (self.lines, self.bytes) = (VecDeque::new(), 0);
     }
 }
 

@@ -1,5 +1,5 @@
-//! Certificates: whom we trust, and who we are. Verification is always on and there is no switch against it: a
-//! receiver with a certificate of its own making is trusted by naming that certificate (`ca=FILE`).
+//! Certificates: whom we trust, and who we are. Verification is always on and there is no switch against it:
+//! a receiver with a certificate of its own making is trusted by naming that certificate (`ca=FILE`).
 
 use std::fmt::Display;
 use std::path::Path;

@@ -10,8 +10,8 @@ use std::net::TcpStream;
 pub(super) fn unsent(stream: &TcpStream) -> u64 {
     use std::os::fd::AsRawFd;
     let mut bytes: libc::c_int = 0;
-    // SAFETY: the descriptor is open as long as `stream` is borrowed, and this request (SIOCOUTQ, which has the
-    // number of TIOCOUTQ) writes one int to where the pointer points.
+    // SAFETY: the descriptor is open as long as `stream` is borrowed, and this request (SIOCOUTQ, which has
+    // the number of TIOCOUTQ) writes one int to where the pointer points.
     let answer = unsafe { libc::ioctl(stream.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
     if answer == 0 { u64::try_from(bytes).unwrap_or(0) } else { 0 }
 }

@@ -1,9 +1,9 @@
 //! `udp://host`, `tls://host:6514?ca=FILE`, `es+https://host:9200`: which receiver, spoken to how.
 //!
 //! Options stand behind `?`, as in the addresses of databases, and are ours: a misspelt one is an error here
-//! instead of a riddle at the receiver. What the receiver is to see in its own query is written `q.NAME=VALUE`.
-//! Invariant: nothing here is secret. Passwords and tokens are references (`env:NAME`, `file:PATH`); an
-//! address that holds one is refused without being repeated.
+//! instead of a riddle at the receiver. What the receiver is to see in its own query is written
+//! `q.NAME=VALUE`. Invariant: nothing here is secret. Passwords and tokens are references (`env:NAME`,
+//! `file:PATH`); an address that holds one is refused without being repeated.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -102,9 +102,9 @@ impl Remote {
     /// What such an address begins with; `es+` is for Elasticsearch and OpenSearch.
     pub const SCHEMES: [&'static str; 7] = ["udp", "tcp", "tls", "http", "https", "es+http", "es+https"];
 
-    /// Reads an address. The name of the format decides what `https` means (`hec`: Splunk's collector) and how
-    /// records are framed in a stream unless told (`syslog`: octet counting; others, where receivers expect
-    /// lines: newlines).
+    /// Reads an address. The name of the format decides what `https` means (`hec`: Splunk's collector) and
+    /// how records are framed in a stream unless told (`syslog`: octet counting; others, where receivers
+    /// expect lines: newlines).
     ///
     /// # Errors
     /// What cannot be meant, in words for the user; never repeats a password.
@@ -176,8 +176,8 @@ impl fmt::Display for Remote {
     }
 }
 
-/// An address as it may be shown in a message: without who stands before '@' and without what stands behind '?',
-/// where a secret may have been written although it must not.
+/// An address as it may be shown in a message: without who stands before '@' and without what stands behind
+/// '?', where a secret may have been written although it must not.
 pub(super) fn shown(spec: &str) -> String {
     let Some((before, rest)) = spec.split_once("://") else { return spec.to_owned() };
     let (address, options) = rest.split_once('?').map_or((rest, ""), |(address, _)| (address, "?..."));

@@ -1,8 +1,9 @@
-//! `_bulk` of Elasticsearch and OpenSearch: an action line before each document, a status for each in the answer.
+//! `_bulk` of Elasticsearch and OpenSearch: an action line before each document, a status for each in the
+//! answer.
 //!
 //! Documents are *created* under their event id: a second attempt finds the first one there (409). Items that
-//! were turned away for now are offered again alone; what became of those behind them is remembered until they
-//! are settled in order.
+//! were turned away for now are offered again alone; what became of those behind them is remembered until
+//! they are settled in order.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

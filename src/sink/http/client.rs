@@ -1,5 +1,6 @@
-//! One receiver's HTTP connection, kept alive, and who we are to it. It is blocking and waits on the sink's own
-//! thread. A proxy is taken from `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, as other programs do.
+//! One receiver's HTTP connection, kept alive, and who we are to it. It is blocking and waits on the sink's
+//! own thread. A proxy is taken from `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, as other
+//! programs do.
 
 use std::io::Write;
 use std::time::{Duration, Instant};

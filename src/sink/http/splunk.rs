@@ -1,6 +1,6 @@
-//! Splunk's HTTP event collector. Without `ack=yes`, its 200 counts: it took the events into its queue. With it,
-//! events count as delivered when it says that they are indexed; asking goes on over several calls instead of
-//! sending them again.
+//! Splunk's HTTP event collector. Without `ack=yes`, its 200 counts: it took the events into its queue. With
+//! it, events count as delivered when it says that they are indexed; asking goes on over several calls
+//! instead of sending them again.
 
 use std::hash::{BuildHasher, DefaultHasher, Hasher, RandomState};
 use std::time::{Duration, Instant};

@@ -22,7 +22,8 @@ fn understood(numbers: std::ops::Range<usize>) -> Vec<String> {
     numbers
         .map(|number| {
             format!(
-                "ghostport|77|ALERT|[ghostport@32473 id=\"{number}\" says=\"a \\\"quoted\\\" \\] thing\"]|finding {number}"
+                "ghostport|77|ALERT|\
+                 [ghostport@32473 id=\"{number}\" says=\"a \\\"quoted\\\" \\] thing\"]|finding {number}"
             )
         })
         .collect()
@@ -47,7 +48,8 @@ fn arrives(test: &str, globals: &str, input: &str, receiver: impl FnOnce(u16) ->
 #[test]
 fn rsyslogd_understands_datagrams() {
     // The TCP input is there so that its being up can be noticed.
-    let input = "module(load=\"imudp\")\ninput(type=\"imudp\" port=\"PORT\" address=\"127.0.0.1\" rcvbufSize=\"4m\")\n\
+    let input = "module(load=\"imudp\")\ninput(type=\"imudp\" port=\"PORT\" address=\"127.0.0.1\" \
+                 rcvbufSize=\"4m\")\n\
                  module(load=\"imtcp\")\ninput(type=\"imtcp\" port=\"PORT\" address=\"127.0.0.1\")";
     arrives("syslog over UDP", "", input, |port| {
         let remote = Remote::parse("syslog", &format!("udp://127.0.0.1:{port}")).unwrap();
