@@ -35,6 +35,24 @@ impl Piped {
         Self(command.spawn().expect("starts"))
     }
 
+    /// In namespaces of its own, with a tiny disk at a place; `None` where that may not be done.
+    fn start_on_small_disk(folder: &Path, place: &Path, arguments: &str) -> Option<Self> {
+        let works = Command::new("unshare").args(["-mn", "mount", "-t", "tmpfs", "none"]).arg(place).output();
+        if !works.is_ok_and(|output| output.status.success()) {
+            return None;
+        }
+        let script = format!(
+            "mount -t tmpfs -o size=64k none {} && ip link set lo up && exec {} -q {arguments}",
+            place.display(),
+            binary::GHOSTPORT
+        );
+        let mut command = Command::new("unshare");
+        command.args(["-mn", "sh", "-c", &script]).current_dir(folder);
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+        binary::clean_environment(&mut command);
+        Some(Self(command.spawn().expect("unshare runs")))
+    }
+
     /// Feeds a capture in pieces, with a pause after each, as a slow source would.
     fn feed(&mut self, capture: &[u8], pieces: usize, mut between: impl FnMut(usize)) {
         let mut pipe = self.0.stdin.take().expect("piped");
@@ -307,6 +325,56 @@ fn a_spool_belongs_to_one_run_at_a_time() {
     holder.end();
 }
 
+/// A spool that gets no room on its disk waits for the receiver (in replay; live it counts), and goes on.
+#[test]
+fn a_spool_on_a_full_disk_waits_and_goes_on() {
+    let name = "a_spool_on_a_full_disk_waits_and_goes_on";
+    let folder = tempfile::tempdir().expect("a folder");
+    let (spool, socket) = (folder.path().join("spool"), folder.path().join("socket"));
+    fs::create_dir(&spool).expect("makes a folder");
+    let Some(mut piped) = Piped::start_on_small_disk(
+        folder.path(),
+        &spool,
+        &format!(
+            "-r - --flows --timeout-opening 1 --spool spool -o eve:unix://{} -o eve:all.json",
+            socket.display()
+        ),
+    ) else {
+        return skip_aloud(name, "needs the right to make a mount namespace (root)");
+    };
+    let capture = scan(2_000);
+    let feeder = thread::spawn(move || {
+        piped.feed(&capture, 1, |_| ());
+        piped.end()
+    });
+    thread::sleep(Duration::from_secs(2));
+    let receiver = Receiver::start(&socket, usize::MAX);
+    let run = feeder.join().expect("feeds");
+    run.expect_code(0).expect_said(&[
+        "cannot write to the spool of unix://",
+        "no space left",
+        "can write to",
+    ]);
+    assert!(receiver.end() == lines_of(&folder.path().join("all.json")), "a line is missing, or twice");
+}
+
+#[test]
+fn kill_minus_nine_leaves_no_torn_line_in_a_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let capture = scan(12_000);
+    for round in 0..8 {
+        let mut piped = Piped::start(folder.path(), &["-o", "eve:eve.json"]);
+        piped.feed(&capture, 6, |_| thread::sleep(Duration::from_millis(20 + 7 * round)));
+        piped.signal("KILL");
+        piped.end();
+    }
+    let mut last = Piped::start(folder.path(), &["-o", "eve:eve.json"]);
+    last.feed(&capture, 1, |_| ());
+    last.end().expect_code(0);
+    let events = json::lines(&fs::read_to_string(folder.path().join("eve.json")).expect("reads"));
+    assert!(events.len() > 15_000, "{} lines of nine runs", events.len());
+}
+
 /// A gap-free beginning of what an undisturbed run says is there of every run, however it was killed, and
 /// everything that a spool held has arrived in the end.
 #[test]
@@ -372,25 +440,10 @@ fn a_full_disk_is_said_once_and_costs_nothing_when_space_returns() {
     let folder = tempfile::tempdir().expect("a folder");
     let small = folder.path().join("small");
     fs::create_dir(&small).expect("makes a folder");
-    let script = format!(
-        "mount -t tmpfs -o size=64k none {0} && ip link set lo up && exec {1} -q -i lo --stats-interval 1 \
-         -o eve:{0}/eve.json -o eve:{2}/all.json",
-        small.display(),
-        binary::GHOSTPORT,
-        folder.path().display()
-    );
-    let works = Command::new("unshare").args(["-mn", "mount", "-t", "tmpfs", "none"]).arg(&small).output();
-    if !works.is_ok_and(|output| output.status.success()) {
+    let arguments = "-i lo --stats-interval 1 -o eve:small/eve.json -o eve:all.json";
+    let Some(piped) = Piped::start_on_small_disk(folder.path(), &small, arguments) else {
         return skip_aloud(name, "needs the right to make a mount namespace (root)");
-    }
-    let mut command = Command::new("unshare");
-    command
-        .args(["-mn", "sh", "-c", &script])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped());
-    binary::clean_environment(&mut command);
-    let piped = Piped(command.spawn().expect("unshare runs"));
+    };
     let all = folder.path().join("all.json");
     let count = || fs::read_to_string(&all).map_or(0, |text| text.lines().count());
     let at_least = |lines: usize| {

@@ -188,7 +188,7 @@ fn note_letters<N: Copy + Default>(track: &mut Track<N>, sender: End, packet: &P
         (flags.has(TcpFlags::FIN), Letter::Fin),
     ];
     // Hardly any packet says something new: ten branches for each were a tenth of following a packet.
-    let said = letters.iter().fold(0, |said, &(holds, letter)| said | letter.bit() * u16::from(holds));
+    let said = letters.iter().fold(0, |said, &(holds, letter)| said | (letter.bit() * u16::from(holds)));
     if track.letters.saw_all(sender, said) {
         return;
     }

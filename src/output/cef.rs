@@ -151,9 +151,8 @@ fn add_flow(keys: &mut Keys<'_>, context: &Context<'_>, verdict: &Verdict, alert
         keys.add_some("duser", process.user.as_deref().map(|user| clean(user, VALUE_BYTES_MAX)));
     }
     keys.add_some("reason", Some(reasons(verdict)).filter(|why| !why.is_empty()));
-    let (interface, file) = context.origin(flow);
-    keys.add_some("deviceInboundInterface", interface.map(|name| clean(name.text, NAME_BYTES_MAX)));
-    keys.add_some("fname", file.map(|name| clean(name.text, NAME_BYTES_MAX)));
+    let input = if context.live { "deviceInboundInterface" } else { "fname" };
+    keys.add_some(input, context.input(flow).map(|name| clean(name, NAME_BYTES_MAX)));
     keys.add_some("msg", Some(verdict.next_step()).filter(|step| !step.is_empty()));
 }
 

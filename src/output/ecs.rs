@@ -64,7 +64,7 @@ use super::ghost::{GhostFlow, GhostPort, Names, Room};
 use super::line::{Digits, Rfc3339, write_json, write_within};
 use super::record::{self, reasons};
 use super::stats::GhostStats;
-use super::{Context, NAME_BYTES_MAX, Record};
+use super::{Context, NAME_BYTES_MAX, Record, TECHNIQUE_BYTES_MAX, TECHNIQUES_MAX};
 use crate::flow::{Flow, Outcome, Side};
 use crate::registry::Tags;
 use crate::rules::{Alert, Severity};
@@ -85,7 +85,7 @@ pub fn write(line: &mut Vec<u8>, context: &Context<'_>, record: &Record<'_>) {
             let words = Words::new(verdict);
             write_within(line, |line, room| {
                 let ghost = GhostFlow::new(verdict, &words.next_step, room);
-                write_json(line, &said.about(context, record, verdict, &words, ghost));
+                write_json(line, &said.about((context, room), record, verdict, &words, ghost));
             });
         }
         Record::Port { bucket, client_flows } => {
@@ -144,7 +144,7 @@ impl<'a> Said<'a> {
     ) -> Line<'a, GhostFlow<'a>> {
         let (rule, aggregate) = (&*alert.rule, &alert.aggregate);
         let ghost = GhostFlow::in_alert(alert, &words.next_step, room);
-        let line = self.about(context, &Record::Alert(alert), &alert.verdict, words, ghost);
+        let line = self.about((context, room), &Record::Alert(alert), &alert.verdict, words, ghost);
         let event = Event {
             kind: "alert",
             category: &["network", "intrusion_detection"],
@@ -172,7 +172,7 @@ impl<'a> Said<'a> {
     /// What alerts and flow records have in common.
     fn about(
         &self,
-        context: &Context<'a>,
+        (context, room): (&Context<'a>, Room),
         record: &Record<'a>,
         verdict: &'a Verdict,
         words: &'a Words,
@@ -180,7 +180,7 @@ impl<'a> Said<'a> {
     ) -> Line<'a, GhostFlow<'a>> {
         let evidence = &verdict.evidence;
         let flow = &*evidence.flow;
-        let (interface, file) = context.origin(flow);
+        let (interface, file) = context.origin(flow, room);
         let line = self.line(context, record, ());
         let tls = ghostport.app_proto.as_ref().and_then(|app| app.tls.as_ref()?.sni);
         let event = Event {
@@ -523,16 +523,13 @@ struct Subtechnique<'a> {
 }
 
 impl<'a> Threat<'a> {
-    const TECHNIQUES_MAX: usize = 16;
-    const TECHNIQUE_BYTES_MAX: usize = 32;
-
     fn new(techniques: &'a [String]) -> Option<Self> {
         let (mut ids, mut subs) = (Vec::new(), Vec::new());
-        for technique in techniques.iter().take(Self::TECHNIQUES_MAX) {
+        for technique in techniques.iter().take(TECHNIQUES_MAX) {
             let main = technique.split('.').next().unwrap_or(technique);
-            ids.push(Text::cut(main, Self::TECHNIQUE_BYTES_MAX));
+            ids.push(Text::cut(main, TECHNIQUE_BYTES_MAX));
             if main.len() < technique.len() {
-                subs.push(Text::cut(technique, Self::TECHNIQUE_BYTES_MAX));
+                subs.push(Text::cut(technique, TECHNIQUE_BYTES_MAX));
             }
         }
         let subtechnique = (!subs.is_empty()).then_some(Subtechnique { id: subs });

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::clean::Text;
 use super::event::{AlertMetadata, EveAlert, EveFlow, EveTcp, Event};
 use super::flat::Flat;
-use super::ghost::{GhostFlow, GhostPort};
+use super::ghost::{GhostFlow, GhostPort, Room};
 use super::line::{write_json, write_within};
 use super::place::Extra;
 use super::stats::{EveStats, GhostStats, Stats};
@@ -66,7 +66,7 @@ fn write_alert(envelope: &impl Envelope, line: &mut Vec<u8>, context: &Context<'
             direction: Some("to_server"),
             flow: Some(EveFlow::in_alert(flow)),
             ghostport,
-            ..about(&Record::Alert(alert), context, verdict, &community_id)
+            ..about(&Record::Alert(alert), context, verdict, (&community_id, room))
         };
         envelope.write(line, &event);
     });
@@ -88,7 +88,7 @@ fn write_flow(
             tcp: EveTcp::new(flow),
             metadata: extra.metadata,
             ghostport: extra.ghostport,
-            ..about(&Record::Flow { verdict, alerted }, context, verdict, &community_id)
+            ..about(&Record::Flow { verdict, alerted }, context, verdict, (&community_id, room))
         };
         envelope.write(line, &event);
     });
@@ -130,11 +130,11 @@ fn about<'a, G>(
     record: &Record<'_>,
     context: &Context<'a>,
     verdict: &'a Verdict,
-    community_id: &'a str,
+    (community_id, room): (&'a str, Room),
 ) -> Event<'a, G> {
     let evidence = &verdict.evidence;
     let flow = &evidence.flow;
-    let (in_iface, pcap_filename) = context.origin(flow);
+    let (in_iface, pcap_filename) = context.origin(flow, room);
     Event {
         flow_id: Some(flow.id),
         in_iface,

@@ -107,7 +107,7 @@ use super::clean::Text;
 use super::flat::Flat;
 use super::place::Metadata;
 use super::stats::EveStats;
-use super::{Record, record};
+use super::{Record, TECHNIQUE_BYTES_MAX, TECHNIQUES_MAX, record};
 use crate::flow::{Flow, State};
 use crate::time::Timestamp;
 use crate::wire::{TcpFlags, Transport};
@@ -224,18 +224,13 @@ pub struct AlertMetadata<'a> {
     pub(super) extra: Option<Flat>,
 }
 
-impl AlertMetadata<'_> {
-    const TECHNIQUES_MAX: usize = 16;
-    const TECHNIQUE_BYTES_MAX: usize = 32;
-}
-
 impl Serialize for AlertMetadata<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("signature_severity", &[self.signature_severity])?;
         if !self.techniques.is_empty() {
-            let techniques = self.techniques.iter().take(Self::TECHNIQUES_MAX);
-            let techniques: Vec<_> = techniques.map(|id| Text::cut(id, Self::TECHNIQUE_BYTES_MAX)).collect();
+            let techniques = self.techniques.iter().take(TECHNIQUES_MAX);
+            let techniques: Vec<_> = techniques.map(|id| Text::cut(id, TECHNIQUE_BYTES_MAX)).collect();
             map.serialize_entry("mitre_technique_id", &techniques)?;
         }
         map.serialize_entry("ghostport_rule", &[self.rule])?;

@@ -11,6 +11,7 @@ use serde::ser::{Error, SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 
+use super::FILE_BYTES_MAX;
 use super::clean::Text;
 use super::event::Stamp;
 use crate::bucket::PortBucket;
@@ -27,23 +28,29 @@ pub(super) struct Room {
     claims_max: usize,
     weights: bool,
     pub(super) text_max: usize,
+    /// Of the name of an input.
+    pub(super) file_max: usize,
     pub(super) truncated: bool,
 }
 
 impl Room {
-    /// Everything; then texts and lists cut; then no weights; then neither evidence nor claims.
-    pub(super) const STEPS: [Self; 4] = [
-        Self {
-            facts_max: usize::MAX,
-            claims_max: usize::MAX,
-            weights: true,
-            text_max: 512,
-            truncated: false,
-        },
-        Self { facts_max: 24, claims_max: 12, weights: true, text_max: 96, truncated: true },
-        Self { facts_max: 12, claims_max: 6, weights: false, text_max: 96, truncated: true },
-        Self { facts_max: 0, claims_max: 0, weights: false, text_max: 64, truncated: true },
+    /// Everything; then texts and lists cut; then no weights; then neither evidence nor claims; then a short
+    /// name of the input too, which only the formats with more around it than EVE come to.
+    pub(super) const STEPS: [Self; 5] = [
+        Self { facts_max: usize::MAX, claims_max: usize::MAX, text_max: 512, truncated: false, ..Self::CUT },
+        Self { facts_max: 24, claims_max: 12, ..Self::CUT },
+        Self { facts_max: 12, claims_max: 6, weights: false, ..Self::CUT },
+        Self { facts_max: 0, claims_max: 0, weights: false, text_max: 64, ..Self::CUT },
+        Self { facts_max: 0, claims_max: 0, weights: false, text_max: 64, file_max: 128, ..Self::CUT },
     ];
+    const CUT: Self = Self {
+        facts_max: 24,
+        claims_max: 12,
+        weights: true,
+        text_max: 96,
+        file_max: FILE_BYTES_MAX,
+        truncated: true,
+    };
 }
 
 /// The `ghostport` object of alerts and flow records.

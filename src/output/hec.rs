@@ -22,7 +22,7 @@
 
 use serde::{Serialize, Serializer};
 
-use super::clean::Text;
+use super::clean::{Text, clean};
 use super::eve::{self, Envelope};
 use super::ghost::short;
 use super::line::write_json;
@@ -53,7 +53,7 @@ pub fn write(line: &mut Vec<u8>, context: &Context<'_>, record: &Record<'_>) {
 struct Head<'a> {
     time: Option<f64>,
     host: Option<Text<'a>>,
-    input: Option<Text<'a>>,
+    input: Option<&'a str>,
     fields: Fields<'a>,
 }
 
@@ -96,14 +96,13 @@ struct Fields<'a> {
 }
 
 /// Where the packets came from.
-struct Source<'a>(Option<Text<'a>>);
+struct Source<'a>(Option<&'a str>);
 
 impl Serialize for Source<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
             Some(input) => {
-                let name = Text::cut(input.text, NAME_BYTES_MAX);
-                serializer.collect_str(&format_args!("ghostport:{}", name.cleaned()))
+                serializer.collect_str(&format_args!("ghostport:{}", clean(input, NAME_BYTES_MAX)))
             }
             None => serializer.serialize_str("ghostport"),
         }

@@ -3,7 +3,7 @@
 //!
 //! An [`Event`] is a copy of what is to be said, with the names that the outside knows; renaming a field
 //! inside never breaks a reader. The lines are Suricata-EVE shaped so that existing pipelines take them
-//! unchanged; [`event`] says field by field what they hold, and [`schema`] says it as a JSON Schema. Its
+//! unchanged; [`event`] says field by field what they hold, and [`schema()`] says it as a JSON Schema. Its
 //! siblings say the same [`Record`]s in other receivers' words, a file each: [`ecs`] (Elastic), [`ocsf`],
 //! [`hec`] (Splunk), [`syslog`] (RFC 5424), [`cef`]. Every one is a function of the type [`Write`].
 //!
@@ -54,6 +54,7 @@ pub use why::{Asked, explain_flow, explain_line};
 
 use crate::flow::Flow;
 use clean::Text;
+use ghost::Room;
 
 /// Every line is shorter than this, newline included: Splunk cuts at 10,000 bytes.
 pub const LINE_BYTES_MAX: usize = 10_000;
@@ -67,6 +68,9 @@ const FILE_BYTES_MAX: usize = 1024;
 const NAME_BYTES_MAX: usize = 255;
 /// Longest text of a rule.
 const SIGNATURE_BYTES_MAX: usize = 512;
+/// Techniques of a rule that are written, and bytes of each.
+const TECHNIQUES_MAX: usize = 16;
+const TECHNIQUE_BYTES_MAX: usize = 32;
 
 /// What does not change from line to line.
 #[derive(Clone, Copy, Debug)]
@@ -83,13 +87,13 @@ pub struct Context<'a> {
 
 impl<'a> Context<'a> {
     /// The input that a flow was first seen on.
-    fn input(&self, flow: &Flow) -> Option<Text<'a>> {
-        self.inputs.get(usize::from(flow.input)).map(|name| Text::cut(name, FILE_BYTES_MAX))
+    fn input(&self, flow: &Flow) -> Option<&'a str> {
+        self.inputs.get(usize::from(flow.input)).map(String::as_str)
     }
 
     /// The interface and the capture file of a flow: one of the two, or none.
-    fn origin(&self, flow: &Flow) -> (Option<Text<'a>>, Option<Text<'a>>) {
-        let input = self.input(flow);
+    fn origin(&self, flow: &Flow, room: Room) -> (Option<Text<'a>>, Option<Text<'a>>) {
+        let input = self.input(flow).map(|name| Text::cut(name, room.file_max));
         if self.live { (input, None) } else { (None, input) }
     }
 

@@ -53,7 +53,7 @@ use super::clean::Text;
 use super::ghost::{GhostFlow, Room, aggregate_id, registered};
 use super::line::{Digits, Millis, Rfc3339, write_json, write_within};
 use super::record::{self, reasons};
-use super::{Context, NAME_BYTES_MAX, Record};
+use super::{Context, NAME_BYTES_MAX, Record, TECHNIQUE_BYTES_MAX, TECHNIQUES_MAX};
 use crate::evidence::Evidence;
 use crate::flow::{Flow, Outcome, State};
 use crate::rules::{Alert, Severity, Stage};
@@ -144,7 +144,7 @@ fn finding<'a>(
         message: words.message,
         metadata: Metadata::new(words, record::end(flow), "alert", Some(Digits(rule.sid.into()))),
         body,
-        unmapped: Unmapped::new(context, flow, None),
+        unmapped: Unmapped::new((context, room), flow, None),
     }
 }
 
@@ -191,7 +191,7 @@ fn activity<'a>(
         message: words.message,
         metadata: Metadata::new(words, end, "flow", None),
         body,
-        unmapped: Unmapped::new(context, flow, Some(ghost)),
+        unmapped: Unmapped::new((context, room), flow, Some(ghost)),
     }
 }
 
@@ -213,12 +213,9 @@ fn confidence(score: u8) -> (u8, &'static str) {
 }
 
 /// A probability in whole percent.
+#[expect(clippy::cast_possible_truncation, reason = "0 to 100; what is no number becomes 0")]
 fn percent(probability: f64) -> u8 {
-    (0..100)
-        .take_while(|&below| probability * 100.0 >= f64::from(below) + 0.5)
-        .count()
-        .try_into()
-        .unwrap_or(100)
+    (probability * 100.0).round() as u8
 }
 
 fn network_activity(evidence: &Evidence) -> Activity {
@@ -252,10 +249,8 @@ fn ends(evidence: &Evidence, room: Room) -> (End<'_>, End<'_>) {
 }
 
 fn attacks(techniques: &[String]) -> Vec<Attack<'_>> {
-    const ATTACKS_MAX: usize = 16;
-    const UID_BYTES_MAX: usize = 32;
     const fn uid(text: &str) -> Uid<'_> {
-        Uid { uid: Text::cut(text, UID_BYTES_MAX) }
+        Uid { uid: Text::cut(text, TECHNIQUE_BYTES_MAX) }
     }
     fn attack(whole: &str) -> Attack<'_> {
         match whole.split_once('.') {
@@ -263,7 +258,7 @@ fn attacks(techniques: &[String]) -> Vec<Attack<'_>> {
             None => Attack { technique: uid(whole), sub_technique: None },
         }
     }
-    techniques.iter().take(ATTACKS_MAX).map(|whole| attack(whole)).collect()
+    techniques.iter().take(TECHNIQUES_MAX).map(|whole| attack(whole)).collect()
 }
 
 /// Number and caption of an activity, and the caption of its type.
@@ -577,8 +572,8 @@ struct Unmapped<'a> {
 }
 
 impl<'a> Unmapped<'a> {
-    fn new(context: &Context<'a>, flow: &Flow, ghostport: Option<GhostFlow<'a>>) -> Self {
-        let (in_iface, pcap_filename) = context.origin(flow);
+    fn new((context, room): (&Context<'a>, Room), flow: &Flow, ghostport: Option<GhostFlow<'a>>) -> Self {
+        let (in_iface, pcap_filename) = context.origin(flow, room);
         let pcap_cnt = (!context.live).then_some(flow.first_frame);
         Self { in_iface, pcap_filename, pcap_cnt, host: context.sensor(), ghostport }
     }

@@ -200,7 +200,10 @@ impl Name {
     fn flow(&mut self, verdict: &Verdict) -> &mut Self {
         let flow = &verdict.evidence.flow;
         self.number(flow.id).number(flow.transport as u64).number(flow.start.as_nanos().cast_unsigned());
-        self.number(flow.orig.packets).number(flow.resp.packets).word(verdict.story.name())
+        for side in [flow.orig, flow.resp] {
+            self.number(side.packets).number(side.bytes);
+        }
+        self.word(verdict.story.name()).word(flow.history.as_str())
     }
 
     fn finish(self) -> ArrayString<32> {

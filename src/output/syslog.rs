@@ -163,7 +163,7 @@ fn add_flow(keys: &mut Keys<'_>, context: &Context<'_>, verdict: &Verdict, alert
     keys.add_some("sni", details.and_then(|details| details.sni.as_deref()).map(value));
     keys.add_some("ja4", details.and_then(|details| details.ja4.as_deref()).map(value));
     keys.add_some("why", Some(reasons(verdict)).filter(|why| !why.is_empty()));
-    keys.add_some("input", context.input(flow).map(|name| clean(name.text, NAME_BYTES_MAX)));
+    keys.add_some("input", context.input(flow).map(|name| clean(name, NAME_BYTES_MAX)));
 }
 
 fn add_port(keys: &mut Keys<'_>, bucket: &PortBucket, client_flows: u64) {

@@ -21,6 +21,11 @@ impl Filter {
         Ok(Self { events })
     }
 
+    /// The types that are named.
+    pub(super) fn events(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.events.iter().map(|(event, _)| *event)
+    }
+
     /// True when a line of this type, and of this severity (1 is the worst) where it has one, goes there.
     pub(super) fn takes(&self, event_type: &str, severity: Option<u8>) -> bool {
         self.events.is_empty()

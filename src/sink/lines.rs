@@ -64,7 +64,7 @@ impl From<Pace> for Keep {
 }
 
 /// Who is told about trouble: once when it begins, once when it ends. Called on the writing thread.
-pub type Complain = std::sync::Arc<dyn Fn(&str) + Send + Sync>;
+pub type Complain = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// What became of the lines of one output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

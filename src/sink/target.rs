@@ -41,6 +41,12 @@ impl Format {
             Self::Cef => "cef",
         }
     }
+
+    /// True when it has lines for events of this type: OCSF has no class for sums over many events.
+    #[must_use]
+    pub fn carries(self, event_type: &str) -> bool {
+        self != Self::Ocsf || !matches!(event_type, "port" | "stats")
+    }
 }
 
 /// Where lines go.
@@ -170,6 +176,9 @@ impl FromStr for Target {
                 return Err(format!("there is no format {format:?}; there is: {}", formats()));
             };
             let filter = filter.map(Filter::parse).transpose()?.unwrap_or_default();
+            if let Some(event) = filter.events().find(|event| !format.carries(event)) {
+                return Err(format!("{} has no lines for {event} events", format.name()));
+            }
             Ok(Self { format, place: Place::parse(format, dest)?, filter })
         };
         read().map_err(|what| Misspelt { spec: url::shown(spec), what })
@@ -256,6 +265,7 @@ mod tests {
             ("EVE:-", "there is: eve"),
             ("eve:", "'-' is standard output"),
             ("eve[allert]:-", "there is no event type \"allert\"; there is: alert, flow"),
+            ("ocsf[alert,stats]:-", "ocsf has no lines for stats events"),
             ("eve[]:-", "there is no event type \"\""),
             ("eve:gopher://siem/x", "no destination gopher://; there is: '-', a file, unix:///path"),
             ("eve:unix://x", "no absolute path"),

@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
+use proptest::prelude::*;
+
 use super::*;
 
 const JSON: [(&str, Write); 3] = [("ecs", ecs::write), ("ocsf", ocsf::write), ("hec", hec::write)];
@@ -34,7 +36,7 @@ fn check_json(format: &str, lines: &[u8]) -> Vec<Value> {
 /// Names and values of a list with `special` characters escaped, as a reader of RFC 5424 or CEF finds them.
 /// Panics on anything that such a reader would stumble over.
 fn message(line: &str) -> (Vec<&str>, Vec<(String, String)>, &str) {
-    let (head, rest) = line.split_once(" [").expect("an element");
+    let (head, rest) = line.split_once(" [ghostport@32473 ").expect("an element");
     let mut letters = rest.char_indices();
     let (mut pairs, mut word, mut value) = (Vec::new(), String::new(), None::<String>);
     let end = loop {
@@ -289,8 +291,24 @@ fn escapes_are_those_of_the_receivers() {
     assert!(cef.contains(r#" cat=x]y"z\\\=| "#), "{cef}");
 }
 
+#[test]
+fn what_json_doubles_fits_too() {
+    let long = "\\".repeat(5000);
+    let inputs = [long.clone()];
+    let alert = hostile_alert(60, '\\', &long, "");
+    for context in contexts(&inputs, &long) {
+        for record in [Record::Alert(&alert), Record::Flow { verdict: &alert.verdict, alerted: false }] {
+            for (format, write) in JSON {
+                let mut line = Vec::new();
+                write(&mut line, &context, &record);
+                assert_eq!(check_json(format, &line).len(), 1);
+            }
+        }
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn any_hostile_record_gives_whole_short_lines_in_every_format(
         length in 0_usize..120,
@@ -308,6 +326,7 @@ proptest! {
                 write(&mut lines, &context, &Record::Flow { verdict: &alert.verdict, alerted: false });
                 lines
             };
+            prop_assert_eq!(check(&said(eve::write)).len(), 2);
             for (format, write) in JSON {
                 prop_assert_eq!(check_json(format, &said(write)).len(), 2);
             }

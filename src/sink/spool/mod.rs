@@ -37,7 +37,7 @@ const SEGMENT_BYTES_MAX: u64 = 16 << 20;
 const LIMIT_MIN: u64 = 64 << 10;
 /// Segments that a full spool consists of, at least: room comes back one segment at a time.
 const SEGMENTS_MIN: u64 = 8;
-/// Bytes encoded at a time.
+/// Bytes encoded at a time, at most.
 const CHUNK_BYTES: usize = 256 << 10;
 
 /// A folder of lines, opened.
@@ -212,6 +212,15 @@ impl State {
         Ok((state, found))
     }
 
+    /// Deletes every segment, when nothing in them is needed any more.
+    fn clear(&mut self, folder: &Path) {
+        for (number, _) in std::mem::take(&mut self.segments) {
+            // What cannot be deleted now is deleted when the spool is opened next.
+            let _ = fs::remove_file(segment(folder, number));
+        }
+        self.at = Position::start(self.next);
+    }
+
     fn bytes(&self) -> u64 {
         self.segments.values().sum()
     }
@@ -235,12 +244,16 @@ pub(super) struct Appender {
     /// The newest segment, its number and its length.
     file: Option<(File, u64, u64)>,
     chunk: Vec<u8>,
+    /// About its size: as much as found room last.
+    chunk_bytes: usize,
+    /// The last attempt failed.
+    is_ill: bool,
 }
 
 impl Appender {
     /// The writing end of a spool; there must be one only.
     pub(super) const fn new(spool: Arc<Spool>) -> Self {
-        Self { spool, file: None, chunk: Vec::new() }
+        Self { spool, file: None, chunk: Vec::new(), chunk_bytes: CHUNK_BYTES, is_ill: false }
     }
 
     /// Takes the whole lines of a block; what could not be taken stays in it.
@@ -253,10 +266,20 @@ impl Appender {
             if done >= block.len() {
                 break Ok(());
             }
-            let (taken, records) = self.encode(&block[done..]);
-            if let Err(error) = self.append(records) {
-                break Err(error);
+            if self.is_ill {
+                self.make_room();
             }
+            let (taken, records) = self.encode(&block[done..]);
+            let appended = self.append(records);
+            self.is_ill = appended.is_err();
+            if self.is_ill && records > 1 {
+                self.chunk_bytes /= 2; // a part of it may fit
+                continue;
+            }
+            if self.is_ill {
+                break appended;
+            }
+            self.chunk_bytes = (self.chunk_bytes * 2).clamp(1, CHUNK_BYTES);
             done += taken;
         };
         block.drain(..done);
@@ -271,7 +294,7 @@ impl Appender {
             record::encode(line.strip_suffix(b"\n").unwrap_or(line), &mut self.chunk);
             taken += line.len();
             records += 1;
-            if self.chunk.len() >= CHUNK_BYTES.min(usize::try_from(self.spool.limit / 16).unwrap_or(0)) {
+            if self.chunk.len() >= self.chunk_bytes {
                 break;
             }
         }
@@ -283,7 +306,8 @@ impl Appender {
         let added = self.chunk.len() as u64;
         {
             let state = self.spool.lock();
-            if state.pending > 0 && state.bytes() + added > self.spool.limit {
+            let is_one_long_line = records == 1 && state.pending == 0;
+            if !is_one_long_line && state.bytes() + added > self.spool.limit {
                 return Err(io::Error::new(
                     ErrorKind::QuotaExceeded,
                     format!("the spool is full ({} lines wait)", state.pending),
@@ -314,6 +338,16 @@ impl Appender {
         drop(state);
         self.spool.changed.notify_all();
         Ok(())
+    }
+
+    /// Deletes what is settled also where it is the newest segment: on a full disk no newer one can be begun.
+    fn make_room(&mut self) {
+        let mut state = self.spool.lock();
+        if state.pending == 0 {
+            self.file = None;
+            state.clear(&self.spool.folder);
+            self.spool.changed.notify_all(); // the reader lets go of it, which frees its bytes
+        }
     }
 
     fn begin(&self) -> io::Result<(File, u64, u64)> {

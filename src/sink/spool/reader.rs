@@ -64,6 +64,7 @@ impl Reader {
                 }
                 let left = until.saturating_duration_since(Instant::now());
                 let readable = self.advance(&mut state);
+                self.file.take_if(|(number, _)| *number != state.at.segment);
                 if left.is_zero() && readable > state.at.offset {
                     break (state.at, readable);
                 }
@@ -107,7 +108,6 @@ impl Reader {
                 Some(newer) if state.at.offset >= readable => {
                     state.at = Position::start(newer);
                     state.segments.remove(&here);
-                    self.file = None;
                     // What cannot be deleted now is deleted when the spool is opened next.
                     let _ = fs::remove_file(self.spool.segment(here));
                 }
@@ -159,10 +159,7 @@ impl Reader {
     /// Leaves nothing behind that is not needed.
     fn end(&self, state: &mut State) {
         if state.pending == 0 {
-            for (number, _) in std::mem::take(&mut state.segments) {
-                let _ = fs::remove_file(self.spool.segment(number));
-                state.at = Position::start(number + 1);
-            }
+            state.clear(&self.spool.folder);
         }
         self.spool.save(state);
     }
