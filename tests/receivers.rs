@@ -55,7 +55,7 @@ impl Server {
             }
             let mut body = vec![0; length];
             reader.read_exact(&mut body).expect("the whole body");
-            let is_busy = u64::from(number).is_multiple_of(3);
+            let is_busy = usize::is_multiple_of(number, 3);
             number += 1;
             if !is_busy {
                 self.headers.lock().unwrap().push_str(&head);
