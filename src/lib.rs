@@ -26,13 +26,14 @@
 //! | [`bucket`] | finished flows gathered under the responder's port | keeps state per flow |
 //! | [`rules`] | which verdicts become alerts; what is suppressed or expected | computes evidence |
 //! | [`output`] | verdicts and alerts become lines, tables and explanations | decides |
-//! | [`sink`] | where lines go: standard output, files, sockets | blocks the packet path of a live capture |
+//! | [`sink`] | where lines go: standard output, files, sockets, receivers; what is spooled until they have it | blocks the packet path of a live capture |
 //! | [`pipeline`] | workers, queues, reload, shutdown: the whole road on one screen | knows a protocol |
 //! | [`cli`] | arguments become a configuration; the subcommands | holds logic |
 //!
 //! # Data plane and control plane
 //! The packet path is plain threads that run to completion: one reads, each worker decodes every burst and
-//! follows the flows of its own shards, one judges. Nothing there is asynchronous, and per packet nothing is
+//! follows the flows of its own shards, one judges. (Live with several workers, each reads its own ring and
+//! follows all flows the kernel gives it.) Nothing there is asynchronous, and per packet nothing is
 //! logged or shared; what is worth knowing is counted. Signals, reload and statistics are the control plane.
 //! Queues between them are bounded: when one is full, a replay waits and a live capture counts what it loses.
 //!
