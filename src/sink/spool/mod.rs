@@ -47,7 +47,7 @@ pub(super) struct Spool {
     limit: u64,
     state: Mutex<State>,
     changed: Condvar,
-    _lock: File,
+    owned: File,
 }
 
 /// What was there when a spool was opened.
@@ -95,8 +95,8 @@ impl Spool {
     /// The folder cannot be used, or another process does.
     pub(super) fn open(folder: &Path, limit: u64) -> io::Result<(Arc<Self>, Found)> {
         make_private(folder)?;
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(folder.join("lock"))?;
-        lock.try_lock().map_err(|error| match error {
+        let owned = OpenOptions::new().create(true).truncate(false).write(true).open(folder.join("lock"))?;
+        owned.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => {
                 io::Error::new(ErrorKind::WouldBlock, "another ghostport (or another output) uses it")
             }
@@ -105,7 +105,7 @@ impl Spool {
         let (state, found) = State::find(folder)?;
         let limit = limit.max(LIMIT_MIN);
         let (state, changed) = (Mutex::new(state), Condvar::new());
-        Ok((Arc::new(Self { folder: folder.to_owned(), limit, state, changed, _lock: lock }), found))
+        Ok((Arc::new(Self { folder: folder.to_owned(), limit, state, changed, owned }), found))
     }
 
     /// The folder.
@@ -387,6 +387,15 @@ fn segments_in(folder: &Path) -> io::Result<Vec<u64>> {
     }
     numbers.sort_unstable();
     Ok(numbers)
+}
+
+impl Drop for Spool {
+    /// Lets the folder go. Closing the file alone would leave the lock for a moment to a child that some other
+    /// part of the process has forked and that is not another program yet.
+    fn drop(&mut self) {
+        // It ends with the process at the latest.
+        let _ = self.owned.unlock();
+    }
 }
 
 #[cfg(test)]
