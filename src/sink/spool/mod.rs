@@ -390,8 +390,8 @@ fn segments_in(folder: &Path) -> io::Result<Vec<u64>> {
 }
 
 impl Drop for Spool {
-    /// Lets the folder go. Closing the file alone would leave the lock for a moment to a child that some other
-    /// part of the process has forked and that is not another program yet.
+    /// Lets the folder go. Closing the file alone would leave the lock for a moment to a child that some
+    /// other part of the process has forked and that is not another program yet.
     fn drop(&mut self) {
         // It ends with the process at the latest.
         let _ = self.owned.unlock();
