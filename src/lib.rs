@@ -26,7 +26,7 @@
 //! | [`bucket`] | finished flows gathered under the responder's port | keeps state per flow |
 //! | [`rules`] | which verdicts become alerts; what is suppressed or expected | computes evidence |
 //! | [`output`] | verdicts and alerts become lines, tables and explanations | decides |
-//! | [`sink`] | where lines go: files, sockets, receivers; the spool | holds up the packets of a live capture |
+//! | [`sink`] | where lines go: files, sockets, receivers; the spool | holds up a live capture |
 //! | [`pipeline`] | workers, queues, reload, shutdown: the whole road on one screen | knows a protocol |
 //! | [`cli`] | arguments become a configuration; the subcommands | holds logic |
 //!
