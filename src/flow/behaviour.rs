@@ -52,7 +52,7 @@ pub struct Habits {
 pub struct Reach {
     /// Flows it opened.
     pub attempts: u64,
-    /// Distinct hosts it asked; exact up to 12 per half window, about 9 % off beyond.
+    /// Distinct hosts it asked; exact up to 14 per half window, about 6.5 % off beyond.
     pub hosts: u32,
     /// Distinct ports it asked; likewise.
     pub ports: u32,
@@ -83,6 +83,6 @@ pub struct Knocks {
 /// Who sought a responder.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sought {
-    /// Distinct originators, without those who reach widely; exact up to 12, about 9 % off beyond.
+    /// Distinct originators, without those who reach widely; exact up to 14, about 6.5 % off beyond.
     pub originators: u32,
 }

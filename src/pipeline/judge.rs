@@ -42,8 +42,8 @@ pub(super) struct Judge {
     /// Claims and rules; swapped whole on reload.
     pub(super) knowledge: Knowledge,
     pub(super) state: State,
-    /// Kept only where a table or `port` lines are wanted: in a scan of every port they were a sixth of all
-    /// work.
+    /// Kept only where a table or `port` lines are wanted: in a scan of every port, adding to them was 8 % of
+    /// the time, and the distinct hosts in them some of another 9 %.
     pub(super) buckets: Option<Buckets>,
     endpoints: Endpoints,
     announced: Announced,
