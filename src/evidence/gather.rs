@@ -40,8 +40,10 @@ pub struct Context<'a> {
     pub originator_clients: Option<&'static str>,
     /// Tags of the responder's port.
     pub tags: Tags,
-    /// Claims about the originator's port.
-    pub originator_claims: &'a Claims,
+    /// Claims about the originator's port; needed only where the direction is a guess.
+    pub originator_claims: &'a [Arc<Claim>],
+    /// True when one of the claims about the originator's port is a registration.
+    pub originator_listed: bool,
     /// Status of the originator's port.
     pub originator_status: PortStatus,
     /// How far the originator reached lately, in the manner of this flow.
@@ -77,7 +79,8 @@ impl Context<'_> {
             clients: None,
             originator_clients: None,
             tags: Tags::default(),
-            originator_claims: &NONE,
+            originator_claims: &[],
+            originator_listed: false,
             originator_status: PortStatus::Unassigned,
             reach: Reach::default(),
             long_reach: Reach::default(),
@@ -124,7 +127,8 @@ pub fn gather_into(mut facts: Vec<Fact>, flow: Box<Flow>, app: AppProto, context
 }
 
 fn add_speech(facts: &mut Vec<Fact>, flow: &Flow, app: AppProto, context: &Context<'_>) {
-    let other_side = || is_guess(flow).then(|| expecting(context.originator_claims, app.app)).flatten();
+    let other_side =
+        || flow.direction.is_guess().then(|| expecting(context.originator_claims, app.app)).flatten();
     add_spoken(facts, app, context.claims, context.registrant_lives, other_side);
 }
 
@@ -218,23 +222,17 @@ fn add_ports(facts: &mut Vec<Fact>, flow: &Flow, context: &Context<'_>) {
     {
         facts.push(Fact::ResponderPortEphemeral { systems, modern: resp >= MODERN_EPHEMERAL_MIN });
     }
-    let listed = |claims: &[Arc<Claim>]| claims.iter().any(|claim| claim.kind == ClaimKind::Registered);
-    if orig != resp && listed(context.claims) && listed(context.originator_claims) {
+    let listed = || context.claims.iter().any(|claim| claim.kind == ClaimKind::Registered);
+    if orig != resp && context.originator_listed && listed() {
         facts.push(Fact::BothPortsListed);
     }
     let serves = context.originator_listener.is_some_and(|listener| listener.answers > 0)
         || context.originator_status == PortStatus::Active;
     let is_known = context.status == PortStatus::Active || answers_to_others(flow, context) > 0;
     let is_expected = facts.iter().any(|fact| matches!(fact, Fact::ClaimExpects(_)));
-    if is_guess(flow) && orig != resp && serves && !is_known && !is_expected {
+    if flow.direction.is_guess() && orig != resp && serves && !is_known && !is_expected {
         facts.push(Fact::OriginatorServes);
     }
-}
-
-/// True when neither the packets of the opening, nor an announcement, nor a known listener decided the
-/// direction.
-fn is_guess(flow: &Flow) -> bool {
-    matches!(flow.direction.basis, Basis::PortRange | Basis::FirstPacket)
 }
 
 fn add_capture(facts: &mut Vec<Fact>, flow: &Flow, context: &Context<'_>) {
@@ -469,11 +467,8 @@ mod tests {
         assert!(told("responder_port_ephemeral", &lies).unwrap().contains("windows-old"));
         assert_eq!(told("responder_port_ephemeral", &bare(Outcome::Established)), None);
         let claims = [claim(ClaimKind::Registered, "iana", &[])];
-        let context = Context {
-            claims: &claims.clone().into(),
-            originator_claims: &claims.into(),
-            ..bare(Outcome::Opened)
-        };
+        let context =
+            Context { claims: &claims.clone().into(), originator_listed: true, ..bare(Outcome::Opened) };
         assert!(said("both_ports_listed", tcp(3007, "S"), NOTHING, &context).is_some());
         let context = Context::bare(Outcome::Opened, PortStatus::Reserved);
         assert_eq!(said("unassigned_port", tcp(1, "S"), NOTHING, &context).unwrap(), "reserved");
@@ -483,7 +478,7 @@ mod tests {
     fn a_guessed_direction_says_what_speaks_against_it() {
         let https = [claim(ClaimKind::Registered, "https", &["http"])];
         let context = Context {
-            originator_claims: &https.into(),
+            originator_claims: &https,
             originator_status: PortStatus::Active,
             ..bare(Outcome::Midstream)
         };

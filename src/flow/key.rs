@@ -93,9 +93,12 @@ pub(super) struct Hasher([u64; 4]);
 
 impl Hasher {
     /// The hash function of this seed.
-    pub(super) fn new(seed: u64) -> Self {
+    pub(super) const fn new(seed: u64) -> Self {
         let mut state = seed;
-        Self([(); 4].map(|()| split_mix(&mut state)))
+        let first = split_mix(&mut state);
+        let second = split_mix(&mut state);
+        let third = split_mix(&mut state);
+        Self([first, second, third, split_mix(&mut state)])
     }
 
     /// 64 bits: the top ones choose the shard, the low 32 are the tag.
@@ -117,9 +120,9 @@ impl Hasher {
 /// A 53-bit number for a flow: the same in every run, whatever the configuration.
 pub(super) fn flow_id(key: &Key, start: i64, frame: u64, layer: u8) -> u64 {
     const FIXED: u64 = 0x243f_6a88_85a3_08d3; // fractional digits of pi
-    let hasher = Hasher::new(FIXED);
-    let born = fold(start.cast_unsigned() ^ hasher.0[1], frame ^ u64::from(layer) << 56 ^ hasher.0[2]);
-    fold(hasher.hash(key) ^ born, hasher.0[3]) >> 11
+    const HASHER: Hasher = Hasher::new(FIXED);
+    let born = fold(start.cast_unsigned() ^ HASHER.0[1], frame ^ u64::from(layer) << 56 ^ HASHER.0[2]);
+    fold(HASHER.hash(key) ^ born, HASHER.0[3]) >> 11
 }
 
 fn fold(a: u64, b: u64) -> u64 {
@@ -128,7 +131,7 @@ fn fold(a: u64, b: u64) -> u64 {
 }
 
 /// Steele, Lea and Flood's generator: turns one seed into several unrelated words.
-fn split_mix(state: &mut u64) -> u64 {
+const fn split_mix(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut word = *state;
     word = (word ^ word >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -532,13 +532,13 @@ impl<N: Copy + Default> Shard<N> {
     }
 
     fn close_embryo(&mut self, at: u32, reason: EndReason, order: Order, out: &mut Out<N>) {
-        let flow = self.grown(at, Some(reason));
         let embryo = *self.embryos.get(at);
+        let flow = Box::new(embryo.flow(self.profiles.get(embryo.profile()), Some(reason)));
         self.young.unlink(&mut self.embryos, at);
         self.embryos.remove(at);
         self.profiles.release(embryo.profile());
         self.index.remove(low32(self.hasher.hash(&embryo.key())), at | EMBRYO);
-        out.push((order, Event::Closed(Box::new(flow), N::default())));
+        out.push((order, Event::Closed(flow, N::default())));
     }
 
     fn snapshot(&self, at: u32, ended: Option<EndReason>) -> Flow {
@@ -552,13 +552,6 @@ impl<N: Copy + Default> Shard<N> {
 
     fn icmp_of(&self, track: &Track<N>) -> Option<IcmpNote> {
         (track.icmp != NIL).then(|| *self.icmp.get(track.icmp))
-    }
-
-    /// The flow that an embryo stands for.
-    fn grown(&self, at: u32, ended: Option<EndReason>) -> Flow {
-        let embryo = self.embryos.get(at);
-        let profile = self.profiles.get(embryo.profile());
-        Track::<N>::grown(embryo, profile).flow(profile, Default::default(), None, ended)
     }
 
     fn release_heads(&mut self, at: u32) {

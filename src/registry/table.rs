@@ -159,6 +159,12 @@ impl Registry {
         self.signs(transport, port).registrant_lives()
     }
 
+    /// True when one of the claims about a port is a registration.
+    #[must_use]
+    pub fn is_listed(&self, transport: Transport, port: u16) -> bool {
+        self.signs(transport, port).is_listed()
+    }
+
     /// What else is remembered about a port.
     #[must_use]
     pub fn tags(&self, transport: Transport, port: u16) -> Tags {
