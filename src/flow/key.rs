@@ -30,17 +30,22 @@ pub(super) type End = usize;
 impl Key {
     /// The key of a packet, and which end its sender is.
     pub(super) fn of(transport: Transport, src: Endpoint, dst: Endpoint) -> (Self, End) {
-        let v6 = src.addr.is_ipv6() || dst.addr.is_ipv6();
-        let (from, to) = (words(src.addr, v6), words(dst.addr, v6));
-        let sender = usize::from((from, src.port) > (to, dst.port));
-        let (low, high, low_port, high_port) =
-            if sender == 0 { (from, to, src.port, dst.port) } else { (to, from, dst.port, src.port) };
-        let key = Self {
-            addrs: [low[0], low[1], high[0], high[1]],
-            ports: u32::from(low_port) << 16 | u32::from(high_port),
-            kind: u32::from(transport as u8) | if v6 { KIND_V6 } else { 0 },
+        let kind = u32::from(transport as u8);
+        let (IpAddr::V4(from), IpAddr::V4(to)) = (src.addr, dst.addr) else {
+            return Self::of_v6(kind | KIND_V6, src, dst);
         };
-        (key, sender)
+        let from = u64::from(from.to_bits()) << 16 | u64::from(src.port);
+        let to = u64::from(to.to_bits()) << 16 | u64::from(dst.port);
+        let (low, high) = (from.min(to), from.max(to));
+        let ports = low32(low) << 16 | low32(high) & 0xffff;
+        (Self { addrs: [0, low >> 16, 0, high >> 16], ports, kind }, usize::from(from > to))
+    }
+
+    fn of_v6(kind: u32, src: Endpoint, dst: Endpoint) -> (Self, End) {
+        let (from, to) = ((words(src.addr), src.port), (words(dst.addr), dst.port));
+        let ((low, low_port), (high, high_port)) = (from.min(to), from.max(to));
+        let ports = u32::from(low_port) << 16 | u32::from(high_port);
+        (Self { addrs: [low[0], low[1], high[0], high[1]], ports, kind }, usize::from(from > to))
     }
 
     /// A TCP key from its parts.
@@ -76,10 +81,9 @@ impl Key {
 }
 
 /// The address as two words; an IPv4 address among IPv6 ones takes its mapped form.
-fn words(addr: IpAddr, v6: bool) -> [u64; 2] {
+fn words(addr: IpAddr) -> [u64; 2] {
     match addr {
-        IpAddr::V4(v4) if v6 => [0, 0xffff_0000_0000 | u64::from(v4.to_bits())],
-        IpAddr::V4(v4) => [0, u64::from(v4.to_bits())],
+        IpAddr::V4(v4) => [0, 0xffff_0000_0000 | u64::from(v4.to_bits())],
         IpAddr::V6(v6) => {
             let bits = v6.to_bits();
             [low64(bits >> 64), low64(bits)]
