@@ -190,7 +190,7 @@ fn add_course(facts: &mut Vec<Fact>, flow: &Flow, context: &Context<'_>) {
 }
 
 /// What both ends did in other flows.
-pub(super) fn behaviour(flow: &Flow, context: &Context<'_>) -> impl Iterator<Item = Fact> {
+pub(super) fn behaviour(flow: &Flow, context: &Context<'_>) -> impl Iterator<Item = Fact> + use<> {
     let knocks = (context.knocks.attempts > 1).then_some(Fact::Knocks(context.knocks));
     // Connections from before the capture stray by the dozen: only a sweep of strays is worth saying.
     let may_reach = !flow.is_stray() || is_sweep_of_strays(&context.reach);

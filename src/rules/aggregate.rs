@@ -297,22 +297,22 @@ impl Aggregates {
         Self { gathering, now: Timestamp::MIN, next: Timestamp::MAX, ..Self::default() }
     }
 
-    pub(super) fn is_open(&self, key: &Key) -> bool {
-        self.places.contains_key(key)
+    /// Where the aggregate of this key stands, if it is open.
+    pub(super) fn find(&self, key: &Key) -> Option<u64> {
+        self.places.get(key).copied()
     }
 
-    /// Counts a flow, and those that a threshold held back before it. `within`: the threshold's window, so
-    /// that an aggregate lasts at least as long.
+    /// Counts a flow, and those that a threshold held back before it. `known`: what [`Self::find`] says of
+    /// the key. `within`: the threshold's window, so that an aggregate lasts at least as long.
     pub(super) fn join(
         &mut self,
-        key: Key,
+        (key, known): (Key, Option<u64>),
         rule: &Arc<Rule>,
         within: Duration,
         subject: &Subject<'_>,
         held: Option<&Tally>,
     ) -> Joined {
         let (now, interval) = (self.now, self.gathering.interval);
-        let known = self.places.get(&key).copied();
         let place = known.unwrap_or_else(|| self.place(key));
         let open = self.open.entry(place).or_insert_with(|| Open {
             key,

@@ -287,11 +287,11 @@ impl Rules {
             return None;
         }
         let key = Key::aggregate(rule.sid, policy.threshold.map(|threshold| threshold.by), subject);
+        let known = state.aggregates.find(&key);
         let mut held = None;
         // The first of one is enough, and once per window is what the aggregate sees to.
         if let Some(threshold) = policy.threshold.filter(|threshold| threshold.count > 1) {
-            let is_open = state.aggregates.is_open(&key);
-            match state.reached(rule.sid, threshold, subject, is_open) {
+            match state.reached(rule.sid, threshold, subject, known.is_some()) {
                 Reached::No => return None,
                 Reached::Yes(before) => held = before,
             }
@@ -300,7 +300,7 @@ impl Rules {
             last.alerted = Some((group.clone(), bad));
         }
         let within = policy.threshold.map_or(Duration::ZERO, |threshold| threshold.within);
-        Some(state.aggregates.join(key, rule, within, subject, held.as_deref()))
+        Some(state.aggregates.join((key, known), rule, within, subject, held.as_deref()))
     }
 
     /// True when an entry silences the rule for this verdict; counts it.
