@@ -35,6 +35,8 @@ pub(super) struct Arrival<'p, 'a> {
     pub(super) key: Key,
     pub(super) sender: End,
     pub(super) tag: u32,
+    /// Where its flow most likely lies, or `NIL`.
+    pub(super) guess: u32,
 }
 
 #[derive(Debug)]
@@ -104,12 +106,12 @@ impl<N: Copy + Default> Shard<N> {
         low32(self.hasher.hash(&key))
     }
 
-    /// Brings in the record a tag most likely leads to.
+    /// Brings in the record a tag most likely leads to, and says where it lies; `NIL` when there is none.
     #[inline]
-    pub(super) fn prefetch(&self, tag: u32) {
-        if let Some(place) = self.index.guess(tag) {
-            self.prefetch_record(place);
-        }
+    pub(super) fn guess(&self, tag: u32) -> u32 {
+        let Some(place) = self.index.guess(tag) else { return NIL };
+        self.prefetch_record(place);
+        place
     }
 
     /// Brings in a record.
@@ -130,7 +132,7 @@ impl<N: Copy + Default> Shard<N> {
         if self.clock > self.next_due {
             self.expire(self.clock, out);
         }
-        let Some(at) = self.locate(arrival) else {
+        let Some(at) = self.guessed(arrival).or_else(|| self.locate(arrival)) else {
             return self.open(arrival, ears, out);
         };
         if tcp::begins_anew(self.tracks.get(at), arrival.sender, arrival.packet, self.clock) {
@@ -220,6 +222,17 @@ impl<N: Copy + Default> Shard<N> {
             let order = order(track.frame, self.profiles.get(track.profile).layer);
             self.close(place, EndReason::Shutdown, order, out);
         }
+    }
+
+    /// The full record of this packet's flow, when it lies where it was guessed to be: no second search. What
+    /// happened since the guess does not matter: no two living flows have one key.
+    #[inline]
+    fn guessed(&self, arrival: &Arrival<'_, '_>) -> Option<u32> {
+        if arrival.guess & EMBRYO != 0 {
+            return None; // `NIL`, too
+        }
+        let track = self.tracks.get(arrival.guess);
+        (track.key == arrival.key && track.class != Class::Gone).then_some(arrival.guess)
     }
 
     /// The full record of this packet's flow. An embryo grows into one.

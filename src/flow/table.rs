@@ -8,6 +8,7 @@ use super::config::{Config, Counters};
 use super::key::{Hasher, Key, low32};
 use super::prefetch::prefetch;
 use super::shard::{Arrival, Out, Shard};
+use super::slab::NIL;
 use super::{Ears, Manner, Outcome, SHARDS};
 use crate::time::Timestamp;
 use crate::wire::Packet;
@@ -64,10 +65,10 @@ impl<N: Copy + Default> Table<N> {
                 let Some(shard) = self.own(hash) else { continue };
                 let tag = low32(hash);
                 prefetch(self.shards[shard].index_address(tag));
-                arrivals.push((shard, Arrival { packet, key, sender, tag }));
+                arrivals.push((shard, Arrival { packet, key, sender, tag, guess: NIL }));
             }
-            for (shard, arrival) in &arrivals {
-                self.shards[*shard].prefetch(arrival.tag);
+            for (shard, arrival) in &mut arrivals {
+                arrival.guess = self.shards[*shard].guess(arrival.tag);
             }
             for (shard, arrival) in &arrivals {
                 self.shards[*shard].fold(arrival, ears, out);
