@@ -37,6 +37,8 @@ pub struct Table<N> {
     places: [Option<u8>; SHARDS],
     /// Shard `s` of the run is here when `s % workers == worker`, in order.
     shards: Vec<Shard<N>>,
+    /// The input has.
+    has_ended: bool,
 }
 
 impl<N: Copy + Default> Table<N> {
@@ -51,12 +53,13 @@ impl<N: Copy + Default> Table<N> {
             places[shard] = Some(place);
             shards.push(Shard::new(config));
         }
-        Self { hasher: Hasher::new(config.seed), places, shards }
+        Self { hasher: Hasher::new(config.seed), places, shards, has_ended: false }
     }
 
     /// Folds packets in and pushes what happens. Packets of shards it does not own are passed over. Flows
     /// that are due are shown to `ears` at once.
     pub fn update(&mut self, packets: &[Packet<'_>], ears: &mut impl Ears<N>, out: &mut Out<N>) {
+        debug_assert!(!self.has_ended || packets.is_empty());
         for stride in packets.chunks(STRIDE) {
             let mut arrivals = ArrayVec::<(usize, Arrival<'_, '_>), STRIDE>::new();
             for packet in stride {
@@ -80,6 +83,9 @@ impl<N: Copy + Default> Table<N> {
     /// packet still to come. May be called as often or as seldom as one likes: the events and their places
     /// are the same.
     pub fn expire(&mut self, clock: Timestamp, out: &mut Out<N>) {
+        if self.has_ended {
+            return;
+        }
         for shard in &mut self.shards {
             shard.expire(clock, out);
         }
@@ -93,8 +99,11 @@ impl<N: Copy + Default> Table<N> {
         self.end(&living, clock, out);
     }
 
-    /// The flows that live, by their first frame.
+    /// The flows that live, by their first frame; none once they have been ended.
     pub fn living(&mut self) -> Vec<Living> {
+        if self.has_ended {
+            return Vec::new();
+        }
         let open = usize::try_from(self.counters().open).unwrap_or(0);
         let mut living = Vec::with_capacity(open);
         for (shard, number) in self.shards.iter_mut().zip(0..) {
@@ -124,15 +133,11 @@ impl<N: Copy + Default> Table<N> {
         }
     }
 
-    /// Ends flows because the input ended. They must still live.
+    /// Ends flows because the input ended. They must still live, and no packets may come after that.
     pub fn end(&mut self, living: &[Living], clock: Timestamp, out: &mut Out<N>) {
+        self.has_ended = true;
         for (at, one) in living.iter().enumerate() {
             self.prefetch(living.get(at + STRIDE));
-            // Forgetting a flow's place in the index was 12 % of a scan, all of it waiting for that line.
-            if let Some(soon) = living.get(at + STRIDE / 2) {
-                let shard = &self.shards[usize::from(soon.shard)];
-                prefetch(shard.index_address(shard.tag(soon.place)));
-            }
             self.shards[usize::from(one.shard)].end(one.place, clock, out);
         }
     }

@@ -59,7 +59,7 @@ fn alpn_ends(value: &[u8]) -> String {
     }
 }
 
-/// Four hexadecimal digits each. By hand: a formatter for each word was a tenth of what a flow with TLS costs.
+/// Four hexadecimal digits each. A formatter for each word was a tenth of what a flow with TLS costs.
 fn listed(words: &[u16]) -> String {
     let mut text = String::with_capacity(words.len() * 5);
     for word in words {

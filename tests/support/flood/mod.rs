@@ -77,7 +77,7 @@ impl Flood {
             let port = |low: u16, span: u16, a: u8, b: u8| low + u16::from_le_bytes([a, b]) % span;
             let client = End::v4([10, high, middle, low], port(32_768, 28_000, salt[0], salt[1]));
             let server = End::v4([192, 168, salt[2] % 16, salt[3]], port(1, 10_000, salt[4], salt[5]));
-            // Each side says where it is and where it knows the other to be, as a conversation does that waits.
+            // Each side says where it is and where it knows the other to be, as one does that waits.
             let answers = open && dice & 0x100 != 0;
             let begins = [5, 6].map(|place| low_u32(mix(self.seed.wrapping_add(flow) ^ place)));
             let [from, to] = if answers { [begins[1], begins[0]] } else { begins };
