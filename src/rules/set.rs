@@ -156,10 +156,13 @@ impl Rules {
 
     /// Moves the packet clock, and what is to be said because of that: how aggregates went on, and which of
     /// them are over.
+    #[inline]
     pub fn until(&self, state: &mut State, clock: Timestamp, registry: &Registry) -> Vec<Alert> {
-        if !state.aggregates.advance(clock) {
-            return Vec::new();
-        }
+        if state.aggregates.advance(clock) { self.due(state, registry) } else { Vec::new() }
+    }
+
+    #[cold]
+    fn due(&self, state: &mut State, registry: &Registry) -> Vec<Alert> {
         let due = state.aggregates.due();
         state.counters.alerts += due.len() as u64;
         alerts(due, registry).collect()

@@ -106,7 +106,7 @@ fn listed_is_what_a_claim_registers() {
         for port in 0..=u16::MAX {
             let registered = |claim: &Arc<Claim>| claim.kind == ClaimKind::Registered;
             let told = registry.on(transport, port).iter().any(registered);
-            assert_eq!(registry.is_listed(transport, port), told, "{port}/{transport:?}");
+            assert_eq!(registry.at(transport, port).is_listed, told, "{port}/{transport:?}");
         }
     }
 }
