@@ -16,11 +16,12 @@ use super::heads::{Goes, Grown, Heads, payload_seq};
 use super::key::{End, Hasher, Key, low32};
 use super::slab::{List, NIL, Slab};
 use super::track::{Class, Hearing, Track, icmp_note, refuses_or_none};
-use super::{Ears, EndReason, Event, Flow, Head, IcmpNote, Keep, Manner, Opened, Order, Outcome, Said, tcp};
+use super::{Ears, EndReason, Event, Flow, Head, IcmpNote, Keep, Opened, Order, Said, tcp};
 use super::{HEARINGS_MAX, SAID_MAX, SHARDS};
 use crate::time::Timestamp;
 use crate::wire::{Packet, Role, Transport};
-use std::net::IpAddr;
+
+mod ending;
 
 const EMBRYO: u32 = 1 << 31;
 /// Payload packets after which a flow is heard (again).
@@ -114,13 +115,13 @@ impl<N: Copy + Default> Shard<N> {
         place
     }
 
-    /// Brings in a record.
+    /// Brings in what a packet needs of a record.
     #[inline]
-    pub(super) fn prefetch_record(&self, place: u32) {
+    fn prefetch_record(&self, place: u32) {
         if place & EMBRYO != 0 {
             return super::prefetch::prefetch(self.embryos.address(place & !EMBRYO));
         }
-        // The third line is for what happens once in a flow; asking for it as well made everything slower.
+        // The third line is for what happens once in a flow; asking for it, too, made everything slower.
         let address = self.tracks.address(place).cast::<u8>();
         super::prefetch::prefetch(address);
         super::prefetch::prefetch(address.wrapping_add(64));
@@ -177,57 +178,6 @@ impl<N: Copy + Default> Shard<N> {
         let young = self.young.front().map(|at| self.embryos.get(at).time.after(opening));
         let others = self.classes.iter().filter_map(|class| class.earliest(&self.tracks));
         self.next_due = others.chain(young).min().unwrap_or(Timestamp::MAX);
-    }
-
-    /// Names every flow that lives: its first frame and its place.
-    pub(super) fn living(&mut self, mut each: impl FnMut(u64, u32)) {
-        let mut next = self.young.front();
-        while let Some(at) = next {
-            each(self.embryos.get(at).frame(), at | EMBRYO);
-            next = List::behind(&mut self.embryos, at);
-        }
-        for class in &self.classes {
-            let mut next = class.oldest();
-            while let Some(at) = next {
-                each(self.tracks.get(at).frame, at);
-                next = List::behind(&mut self.tracks, at);
-            }
-        }
-    }
-
-    /// What a living flow's attempt would come to if it ended now: its originator, its manner, its outcome.
-    pub(super) fn attempt(&self, place: u32) -> Option<(IpAddr, Manner, Outcome)> {
-        if place & EMBRYO != 0 {
-            // A SYN and nothing else.
-            let embryo = self.embryos.get(place & !EMBRYO);
-            let originator = embryo.key().end(embryo.sender());
-            return Some((originator.addr, Manner::Asks, Outcome::Unanswered));
-        }
-        let track = self.tracks.get(place);
-        let profile = self.profiles.get(track.profile);
-        let flow = track.flow(profile, Default::default(), self.icmp_of(track), Some(EndReason::Shutdown));
-        let (manner, outcome) = flow.attempt()?;
-        Some((flow.originator.addr, manner, outcome))
-    }
-
-    /// Ends a living flow because the input ended. As all others end, too, it stays in its list and in the
-    /// index: taking a million flows out of both was an eighth of a run. No packet may come after that.
-    pub(super) fn end(&mut self, place: u32, clock: Timestamp, out: &mut Out<N>) {
-        let order = |frame, layer| Order { clock, rank: Order::END, frame, layer };
-        let reason = Some(EndReason::Shutdown);
-        if place & EMBRYO != 0 {
-            let embryo = self.embryos.get(place & !EMBRYO);
-            let profile = self.profiles.get(embryo.profile());
-            let flow = Box::new(embryo.flow(profile, reason));
-            out.push((order(embryo.frame(), profile.layer), Event::Closed(flow, N::default())));
-            self.embryos.remove(place & !EMBRYO);
-        } else {
-            let track = self.tracks.get(place);
-            let (note, order) = (track.note, order(track.frame, self.profiles.get(track.profile).layer));
-            out.push((order, Event::Closed(Box::new(self.snapshot(place, reason)), note)));
-            self.release_heads(place);
-            self.tracks.remove(place);
-        }
     }
 
     /// The full record of this packet's flow, when it lies where it was guessed to be: no second search. What

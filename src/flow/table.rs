@@ -129,7 +129,7 @@ impl<N: Copy + Default> Table<N> {
     /// Brings in the record of a flow that is wanted soon.
     fn prefetch(&self, soon: Option<&Living>) {
         if let Some(soon) = soon {
-            self.shards[usize::from(soon.shard)].prefetch_record(soon.place);
+            self.shards[usize::from(soon.shard)].prefetch_whole(soon.place);
         }
     }
 
