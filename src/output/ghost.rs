@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::fmt;
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
@@ -9,11 +10,11 @@ use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 use serde::ser::{Error, SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
-use serde_json::value::{RawValue, to_raw_value};
 
 use super::FILE_BYTES_MAX;
 use super::clean::Text;
 use super::event::Stamp;
+use super::json::{Json, Written};
 use crate::bucket::PortBucket;
 use crate::evidence::{Evidence, Fact, FactValue};
 use crate::payload::{App, Details};
@@ -359,7 +360,7 @@ thread_local! {
     /// Rows as they are written, by where they lie. A line holds some thirty weights out of a table of a few
     /// hundred that never changes; they are a quarter of its bytes. As many entries as the program has rows,
     /// at most.
-    static WRITTEN: RefCell<HashMap<(usize, usize), Box<RawValue>, FixedState>> = RefCell::default();
+    static WRITTEN: RefCell<HashMap<(usize, usize), Vec<u8>, FixedState>> = RefCell::default();
 }
 
 impl Weights {
@@ -367,8 +368,10 @@ impl Weights {
         self.0.is_empty()
     }
 
-    fn written(&self) -> serde_json::Result<Box<RawValue>> {
-        to_raw_value(&Row(self.0))
+    fn written(&self) -> Result<Vec<u8>, fmt::Error> {
+        let mut row = Vec::new();
+        Row(self.0).serialize(Json(&mut row))?;
+        Ok(row)
     }
 }
 
@@ -379,7 +382,7 @@ impl Serialize for Weights {
                 Entry::Occupied(known) => known.into_mut(),
                 Entry::Vacant(new) => new.insert(self.written().map_err(S::Error::custom)?),
             };
-            row.serialize(serializer)
+            Written(row).serialize(serializer)
         })
     }
 }

@@ -4,6 +4,7 @@ use serde::{Serialize, Serializer};
 
 use super::LINE_BYTES_MAX;
 use super::ghost::Room;
+use super::json::Json;
 use crate::time::Timestamp;
 
 /// Writes a line with as much as fits: see [`Room::STEPS`].
@@ -20,9 +21,9 @@ pub(super) fn write_within(line: &mut Vec<u8>, write: impl Fn(&mut Vec<u8>, Room
 }
 
 /// Appends an event and the end of its line.
-#[expect(clippy::expect_used, reason = "memory takes any bytes, and every key of ours is a string")]
+#[expect(clippy::expect_used, reason = "memory takes any bytes, and no event has a shape that JSON lacks")]
 pub(super) fn write_json<E: Serialize>(line: &mut Vec<u8>, event: &E) {
-    serde_json::to_writer(&mut *line, event).expect("an event is JSON");
+    event.serialize(Json(line)).expect("an event is JSON");
     line.push(b'\n');
 }
 

@@ -24,6 +24,7 @@ mod findings;
 mod flat;
 mod ghost;
 pub mod hec;
+mod json;
 mod line;
 mod lists;
 pub mod ocsf;
