@@ -2,7 +2,7 @@
 //!
 //! A line of 2 KB is some four hundred pieces, half of them keys and marks of one or two bytes. `serde_json`
 //! hands each to an `io::Write` by a call of its own and looks at every byte of every key; here keys are
-//! constants that the compiler copies in place, and texts are looked at eight bytes at a time. Numbers have
+//! constants that the compiler copies in place, and texts are looked at eight bytes at a time ([`super::eight`]). Numbers have
 //! three decimals at most, so they are written as whole thousandths.
 //!
 //! Invariants: text is escaped whoever it comes from; only keys of structs and [`Written`] are taken as they
@@ -13,6 +13,8 @@ use std::fmt::{self, Display, Write as _};
 use serde::ser::{
     Impossible, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeTuple, Serializer,
 };
+
+use super::eight::is_json;
 
 /// Writes one value at the end of a line.
 pub(super) struct Json<'a>(pub(super) &'a mut Vec<u8>);
@@ -25,6 +27,14 @@ impl Serialize for Written<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_bytes(self.0)
     }
+}
+
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
+/// A value in memory of its own.
+pub(super) fn written(value: &impl Serialize) -> Result<Vec<u8>, fmt::Error> {
+    let mut json = Vec::new();
+    value.serialize(Json(&mut json)).map(|()| json)
 }
 
 type Nothing = Result<(), fmt::Error>;
@@ -312,17 +322,15 @@ impl fmt::Write for Escaped<'_> {
 /// Appends text as it stands within quotation marks.
 #[inline]
 fn escape(line: &mut Vec<u8>, text: &str) {
-    let bytes = text.as_bytes();
-    if is_plain(bytes) {
-        line.extend_from_slice(bytes);
+    if is_json(text) {
+        line.extend_from_slice(text.as_bytes());
     } else {
-        escape_each(line, bytes);
+        escape_each(line, text.as_bytes());
     }
 }
 
 #[cold]
 fn escape_each(line: &mut Vec<u8>, bytes: &[u8]) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     for &byte in bytes {
         let short = match byte {
             b'"' | b'\\' => byte,
@@ -346,48 +354,29 @@ fn escape_each(line: &mut Vec<u8>, bytes: &[u8]) {
     }
 }
 
-/// True when nothing needs to be escaped. Eight bytes at a time; the last eight may be looked at twice.
-#[inline]
-fn is_plain(bytes: &[u8]) -> bool {
-    let Some(last) = bytes.last_chunk::<8>() else {
-        return bytes.iter().all(|byte| !matches!(byte, 0..0x20 | b'"' | b'\\'));
-    };
-    let chunks = bytes.as_chunks::<8>().0.iter();
-    chunks.chain([last]).all(|chunk| marked(u64::from_le_bytes(*chunk)) == 0)
-}
-
-/// Not zero when one of eight bytes is a control, a quotation mark or a backslash: "haszero" and "hasless" of
-/// Sean Anderson's Bit Twiddling Hacks (graphics.stanford.edu/~seander/bithacks.html). Exact as a whole, not
-/// for each byte.
-const fn marked(eight: u64) -> u64 {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const TOPS: u64 = 0x8080_8080_8080_8080;
-    let quotation = eight ^ (ONES * b'"' as u64);
-    let backslash = eight ^ (ONES * b'\\' as u64);
-    let below = eight.wrapping_sub(ONES * 0x20) & !eight;
-    let equal = (quotation.wrapping_sub(ONES) & !quotation) | (backslash.wrapping_sub(ONES) & !backslash);
-    (below | equal) & TOPS
-}
-
 /// Numbers of at most three decimals, which nearly all are, by hand: such a number is nearest to one count of
 /// thousandths, and no shorter decimal is nearest to it, because two decimals of up to 15 digits are never
 /// the same number.
 fn number(line: &mut Vec<u8>, value: f64) -> Nothing {
-    let thousandths = (value * 1000.0).round();
-    let is_whole = thousandths / 1000.0 == value && thousandths.abs() < 1e12;
-    if !is_whole || (value == 0.0 && value.is_sign_negative()) {
+    #[expect(clippy::cast_possible_truncation, reason = "what does not fit is no such number")]
+    let thousandths = (value.abs() * 1000.0 + 0.5) as u32;
+    let is_short = f64::from(thousandths) / 1000.0 == value.abs() && thousandths < u32::MAX;
+    if !is_short || (thousandths == 0 && value.is_sign_negative()) {
         return serde_json::to_writer(line, &value).map_err(|_| fmt::Error);
     }
     if value < 0.0 {
         line.push(b'-');
     }
-    #[expect(clippy::cast_possible_truncation, reason = "below 1e12")]
-    let count = thousandths.abs() as u64;
-    Json(line).serialize_u64(count / 1000)?;
-    let [hundreds, tens, ones] = [count / 100 % 10, count / 10 % 10, count % 10].map(|n| b'0' + n as u8);
-    let decimals = [b'.', hundreds, tens, ones];
-    let places = if ones != b'0' { 4 } else if tens != b'0' { 3 } else { 2 };
-    line.extend_from_slice(&decimals[..places]);
+    Json(line).serialize_u32(thousandths / 1000)?;
+    let [tenths, hundredths, rest] = [100, 10, 1].map(|unit| DIGITS[(thousandths / unit % 10) as usize]);
+    let places = if rest != b'0' {
+        4
+    } else if hundredths != b'0' {
+        3
+    } else {
+        2
+    };
+    line.extend_from_slice(&[b'.', tenths, hundredths, rest][..places]);
     Ok(())
 }
 
@@ -396,26 +385,24 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn written(value: &impl Serialize) -> String {
-        let mut line = Vec::new();
-        value.serialize(Json(&mut line)).unwrap();
-        String::from_utf8(line).unwrap()
+    fn text(value: &impl Serialize) -> String {
+        String::from_utf8(written(value).unwrap()).unwrap()
     }
 
     proptest! {
         #[test]
-        fn text_is_written_as_serde_json_writes_it(text in any::<String>(), at in 0_usize..40, odd in 0_u8..128) {
-            prop_assert_eq!(written(&text), serde_json::to_string(&text).unwrap());
+        fn words_are_written_as_serde_json_writes_them(word in any::<String>(), at in 0_usize..40, odd in 0_u8..128) {
+            prop_assert_eq!(text(&word), serde_json::to_string(&word).unwrap());
             let mut plain = "x".repeat(40);
             plain.insert(at, char::from(odd));
-            prop_assert_eq!(written(&plain), serde_json::to_string(&plain).unwrap());
+            prop_assert_eq!(text(&plain), serde_json::to_string(&plain).unwrap());
         }
 
         #[test]
         fn numbers_are_written_as_serde_json_writes_them(any in any::<f64>(), count in -2_000_000_i64..2_000_000) {
             let short = count as f64 / 1000.0;
             for number in [any, short, short * 1e9, any.fract()] {
-                prop_assert_eq!(written(&number), serde_json::to_string(&number).unwrap());
+                prop_assert_eq!(text(&number), serde_json::to_string(&number).unwrap());
             }
         }
     }

@@ -18,6 +18,7 @@ mod clean;
 mod compact;
 mod dossier;
 pub mod ecs;
+mod eight;
 pub mod eve;
 pub mod event;
 mod findings;
