@@ -20,13 +20,16 @@ pub(super) fn is_seen(text: &str) -> bool {
     none(text, |eight| controls(eight) | eight | eight.wrapping_add(ONES))
 }
 
-/// True when no byte is marked. The last eight bytes may be looked at twice; a text of fewer is filled up.
+/// True when no byte is marked. The last eight bytes may be looked at twice, and of fewer than eight the first
+/// and the last four.
 #[inline]
 fn none(text: &str, marks: impl Fn(u64) -> u64) -> bool {
     let bytes = text.as_bytes();
     let found = if let Some(last) = bytes.last_chunk() {
         let all = bytes.as_chunks().0.iter();
         all.fold(marks(u64::from_le_bytes(*last)), |found, eight| found | marks(u64::from_le_bytes(*eight)))
+    } else if let (Some([a, b, c, d]), Some([e, f, g, h])) = (bytes.first_chunk(), bytes.last_chunk()) {
+        marks(u64::from_le_bytes([*a, *b, *c, *d, *e, *f, *g, *h]))
     } else {
         marks(bytes.iter().fold(u64::from(b' ') * ONES, |eight, byte| eight << 8 | u64::from(*byte)))
     };

@@ -331,12 +331,11 @@ impl Serialize for Facts<'_> {
             if let Cow::Borrowed(said) = said
                 && said.len() <= text_max
             {
-                let places = [place(fact.as_bytes()), place(said.as_bytes()), place(weights)];
+                let place = place(fact.as_bytes(), said.as_bytes(), weights);
                 let value = FactRow { fact, value: Text::cut(said, text_max), weight };
-                rows.serialize_element(&Constant { places, value })?;
+                rows.serialize_element(&Constant { place, value })?;
             } else {
-                let weight =
-                    weight.map(|value| Constant { places: [place(b""), place(b""), place(weights)], value });
+                let weight = weight.map(|value| Constant { place: place(b"", b"", weights), value });
                 rows.serialize_element(&FactRow { fact, value: Text::cut(&said, text_max), weight })?;
             }
         }
@@ -374,30 +373,34 @@ impl Serialize for Weights {
 /// Something that consists of the program's own words and numbers, and where these lie: whatever lies there
 /// never changes.
 struct Constant<T> {
-    places: [(usize, usize); 3],
+    place: Place,
     value: T,
+}
+
+/// Where three constants begin, and how long they are; all are shorter than 1,024.
+type Place = [usize; 4];
+
+fn place<A, B, C>(a: &'static [A], b: &'static [B], c: &'static [C]) -> Place {
+    let lengths = a.len() | b.len() << 10 | c.len() << 20;
+    [a.as_ptr().addr(), b.as_ptr().addr(), c.as_ptr().addr(), lengths]
 }
 
 thread_local! {
     /// Constants as they are written. Half of a line's bytes are rows of facts, and nearly all of these are one
     /// of a few hundred. As many entries as the program has constants, at most.
-    static WRITTEN: RefCell<HashMap<[(usize, usize); 3], Vec<u8>, FixedState>> = RefCell::default();
+    static WRITTEN: RefCell<HashMap<Place, Vec<u8>, FixedState>> = RefCell::default();
 }
 
 impl<T: Serialize> Serialize for Constant<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         WRITTEN.with_borrow_mut(|known| {
-            if let Some(json) = known.get(&self.places) {
+            if let Some(json) = known.get(&self.place) {
                 return Written(json).serialize(serializer);
             }
             let json = written(&self.value).map_err(S::Error::custom)?;
-            Written(known.entry(self.places).insert(json).get()).serialize(serializer)
+            Written(known.entry(self.place).insert(json).get()).serialize(serializer)
         })
     }
-}
-
-fn place<T>(of: &'static [T]) -> (usize, usize) {
-    (of.as_ptr().addr(), of.len())
 }
 
 /// Identifiers of claims.

@@ -368,15 +368,14 @@ fn number(line: &mut Vec<u8>, value: f64) -> Nothing {
         line.push(b'-');
     }
     Json(line).serialize_u32(thousandths / 1000)?;
-    let [tenths, hundredths, rest] = [100, 10, 1].map(|unit| DIGITS[(thousandths / unit % 10) as usize]);
-    let places = if rest != b'0' {
-        4
-    } else if hundredths != b'0' {
-        3
-    } else {
-        2
-    };
-    line.extend_from_slice(&[b'.', tenths, hundredths, rest][..places]);
+    let [tenths, hundredths, rest] = [thousandths / 100 % 10, thousandths / 10 % 10, thousandths % 10];
+    let digit = |number: u32| DIGITS[number as usize];
+    let decimals = [b'.', digit(tenths), digit(hundredths), digit(rest)];
+    line.extend_from_slice(match (hundredths, rest) {
+        (0, 0) => &decimals[..2],
+        (_, 0) => &decimals[..3],
+        _ => &decimals,
+    });
     Ok(())
 }
 
