@@ -97,7 +97,8 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// Writes a number, not negative, over the zeros at a place, right-aligned; digits beyond `WIDTH` are left out.
+/// Writes a number, not negative, over the zeros at a place, right-aligned; digits beyond `WIDTH` are left
+/// out.
 fn put<const AT: usize, const WIDTH: usize>(text: &mut [u8; 31], number: i64) {
     let mut number = u32::try_from(number).unwrap_or(0);
     for digit in text[AT..AT + WIDTH].iter_mut().rev() {

@@ -15,8 +15,8 @@ use crate::wire::Endpoint;
 const BASE64_BYTES: usize = 28;
 
 impl Flow {
-    /// The Community ID with seed 0: `1:` and the base64 of a SHA-1 over both ends, lower one first. In place:
-    /// every line has one, and with memory asked for it took three times as long.
+    /// The Community ID with seed 0: `1:` and the base64 of a SHA-1 over both ends, lower one first. In
+    /// place: every line has one, and with memory asked for it took twice as long.
     #[must_use]
     pub fn community_id(&self) -> ArrayString<{ 2 + BASE64_BYTES }> {
         let (a, b) = (place(self.originator), place(self.responder));

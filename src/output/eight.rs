@@ -20,8 +20,8 @@ pub(super) fn is_seen(text: &str) -> bool {
     none(text, |eight| controls(eight) | eight | eight.wrapping_add(ONES))
 }
 
-/// True when no byte is marked. The last eight bytes may be looked at twice, and of fewer than eight the first
-/// and the last four.
+/// True when no byte is marked. The last eight bytes may be looked at twice, and of fewer than eight the
+/// first and the last four.
 #[inline]
 fn none(text: &str, marks: impl Fn(u64) -> u64) -> bool {
     let bytes = text.as_bytes();

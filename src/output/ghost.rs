@@ -386,8 +386,8 @@ fn place<A, B, C>(a: &'static [A], b: &'static [B], c: &'static [C]) -> Place {
 }
 
 thread_local! {
-    /// Constants as they are written. Half of a line's bytes are rows of facts, and nearly all of these are one
-    /// of a few hundred. As many entries as the program has constants, at most.
+    /// Constants as they are written. Half of a line's bytes are rows of facts, and nearly all of these are
+    /// one of a few hundred. As many entries as the program has constants, at most.
     static WRITTEN: RefCell<HashMap<Place, Vec<u8>, FixedState>> = RefCell::default();
 }
 

@@ -106,7 +106,8 @@ mod tests {
             let v6 = [v6, v6 & mask, v6 & sparse, mask & 0x000f_000f << 32 & sparse, mapped, sparse, 0, 1];
             for addr in v6.map(|bits| IpAddr::from(Ipv6Addr::from_bits(bits))) {
                 prop_assert_eq!(&*address(addr), addr.to_string());
-                prop_assert_eq!(&*endpoint(Endpoint::new(addr, port)), SocketAddr::new(addr, port).to_string());
+                let end = Endpoint::new(addr, port);
+                prop_assert_eq!(&*endpoint(end), SocketAddr::new(addr, port).to_string());
             }
             let addr = IpAddr::from(Ipv4Addr::from_bits(v4));
             prop_assert_eq!(&*address(addr), addr.to_string());
