@@ -1,7 +1,7 @@
 //! Addresses and numbers as text, without the formatting machinery of `std`.
 //!
 //! Every line of output has some ten of them, and `std` writes each part of each by a call that could also
-//! pad, align and sign: five times as long. What comes out is the same.
+//! pad, align and sign. What comes out is the same.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -30,8 +30,7 @@ pub fn address(addr: IpAddr) -> ArrayString<ADDRESS_BYTES_MAX> {
 }
 
 /// An endpoint as `std` writes a socket's address: `10.0.0.1:80`, `[fd00::1]:80`.
-#[must_use]
-pub fn endpoint(end: Endpoint) -> ArrayString<{ ADDRESS_BYTES_MAX + 8 }> {
+pub(super) fn endpoint(end: Endpoint) -> ArrayString<{ ADDRESS_BYTES_MAX + 8 }> {
     let mut text = ArrayString::new();
     let (open, close) = if end.addr.is_ipv4() { ("", ":") } else { ("[", "]:") };
     for part in [open, &*address(end.addr), close, &*decimal(end.port.into())] {
