@@ -2,8 +2,8 @@
 //! knows no protocol.
 //!
 //! Invariants: what is said depends on the packets and the configuration only, never on threads or on the
-//! time of day; full queues make the reader wait, or what they cannot take is counted; a reload that fails leaves
-//! everything as it was.
+//! time of day; full queues make the reader wait, or what they cannot take is counted; a reload that fails
+//! leaves everything as it was.
 
 mod control;
 mod crew;
