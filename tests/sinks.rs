@@ -241,7 +241,7 @@ fn outputs_may_stand_in_the_configuration_and_in_the_environment() {
     command.current_dir(folder.path()).env("GHOSTPORT_OUTPUT", "eve[alert,stats]:a.json,eve[stats]:b.json");
     binary::finish(command, &scan(50), Duration::from_secs(60))
         .expect_code(0)
-        .expect_said(&["has lines of a former run for an output that this run does not have"]);
+        .expect_said(&["lines of a former run for eve:unix:///no/such/socket, which this run does not have"]);
     assert!(lines_of(&folder.path().join("a.json")).len() > lines_of(&folder.path().join("b.json")).len());
 }
 

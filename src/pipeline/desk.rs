@@ -54,10 +54,14 @@ impl Desk {
         let keep = Keep { pace, spool: config.spool.clone() };
         let open = |target| Lines::open(target, keep.clone(), Arc::new(|what: &str| say(what)));
         let outputs = config.targets.iter().map(open).collect::<Result<Vec<_>, _>>()?;
-        for folder in config.spool.iter().flat_map(|spool| sink::left_behind(spool, &config.targets)) {
+        for (folder, output) in
+            config.spool.iter().flat_map(|spool| sink::left_behind(spool, &config.targets))
+        {
+            let output = output
+                .map_or_else(|| "an output".to_owned(), |output| output::clean(&output, 200).into_owned());
             say(&format!(
-                "the spool {} has lines of a former run for an output that this run does not have; it keeps them",
-                folder.display()
+                "the spool {} has lines of a former run for {output}, which this run does not have; it keeps them",
+                folder.display(),
             ));
         }
         Ok(Self {

@@ -15,6 +15,7 @@ use super::courier::Courier;
 use super::deliver::{self, Deliver, Refused};
 use super::dispatch::Dispatch;
 use super::health::Health;
+use super::left;
 use super::out::{Out, Written};
 use super::spool::{Appender, Spool};
 use super::{Error, Place, Target};
@@ -300,6 +301,7 @@ fn open_spool(
     let folder = spooling.folder.join(target.spool_name());
     let open = || {
         let (spool, found) = Spool::open(&folder, spooling.limit)?;
+        left::sign(&folder, target);
         let appender = Appender::new(Arc::clone(&spool));
         Ok((appender, Dispatch::start(spool, found, receiver, health)?))
     };

@@ -73,7 +73,7 @@ impl Deliver for Unix {
             return Delivered::retry(0, sent.why());
         }
         self.begun = sent.begun;
-        // Of a broken connection the system says the same as of one that was read: so not before it took more.
+        // Of a broken connection the system says the same as of a read one: so not before it took more.
         if was_read {
             self.tail.forget_older(READ_TIME);
         }
