@@ -106,14 +106,16 @@ impl Desk {
         self.scribe.write(Note::Alert(Box::new(alert)));
     }
 
-    /// A finished flow.
-    pub(super) fn flow(&mut self, verdict: &Arc<Verdict>, alerted: bool) {
+    /// A finished flow. Gives a verdict that is not needed here any more: this one, or an older one.
+    pub(super) fn flow(&mut self, verdict: Arc<Verdict>, alerted: bool) -> Option<Arc<Verdict>> {
         if let Some(wanted) = self.wanted.as_mut().filter(|_| alerted) {
             wanted.add(&verdict.evidence.flow);
         }
-        if self.flows {
-            self.scribe.write(Note::Flow { verdict: Arc::clone(verdict), alerted });
+        if !self.flows {
+            return Some(verdict);
         }
+        self.scribe.write(Note::Flow { verdict, alerted });
+        self.scribe.spent()
     }
 
     /// What comes now may be the last of the capture, which nothing holds up any more.

@@ -214,8 +214,9 @@ impl Judge {
         if !self.raised.is_empty() {
             self.raised.remove(&id);
         }
-        desk.flow(&verdict, alerted);
-        self.bench.hand_back(verdict);
+        if let Some(spent) = desk.flow(verdict, alerted) {
+            self.bench.hand_back(spent);
+        }
     }
 
     /// Settles who opened, gathers the facts and weighs them.

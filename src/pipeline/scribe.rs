@@ -59,6 +59,10 @@ pub(super) struct Scribe {
     outputs: Arc<Vec<Lines>>,
     batch: Vec<Note>,
     queue: Sender<Vec<Note>>,
+    /// Verdicts that were written, for their memory: taking a new one and letting another thread free the old
+    /// one was half of what a line costs the judge.
+    written: Receiver<Vec<Arc<Verdict>>>,
+    spent: Vec<Arc<Verdict>>,
     thread: JoinHandle<()>,
     /// How long may be waited; `None` for as long as it takes.
     leave: Option<Leave>,
@@ -85,12 +89,14 @@ impl Scribe {
             line: Vec::new(),
         };
         let (queue, notes) = bounded(QUEUE_BATCHES_MAX);
+        let (back, written) = bounded(QUEUE_BATCHES_MAX);
         let theirs = Arc::clone(&outputs);
         let thread = thread::Builder::new()
             .name("scribe".to_owned())
-            .spawn(move || pen.write_all(&theirs, &notes))
+            .spawn(move || pen.write_all(&theirs, &notes, &back))
             .map_err(sink::Error::Stdout)?;
-        Ok(Self { outputs, batch: Vec::new(), queue, thread, leave: live.then(Leave::new) })
+        let (batch, spent) = (Vec::new(), Vec::new());
+        Ok(Self { outputs, batch, queue, written, spent, thread, leave: live.then(Leave::new) })
     }
 
     /// Takes a record for the outputs that want it.
@@ -101,6 +107,14 @@ impl Scribe {
                 self.hand_over();
             }
         }
+    }
+
+    /// A verdict that was written and is not needed any more.
+    pub(super) fn spent(&mut self) -> Option<Arc<Verdict>> {
+        if self.spent.is_empty() {
+            self.spent = self.written.try_recv().ok()?;
+        }
+        self.spent.pop()
     }
 
     /// Hands over what was gathered, unless the scribe is busy anyway: then more may be gathered.
@@ -221,14 +235,17 @@ struct Batch {
 }
 
 impl Pen {
-    fn write_all(mut self, outputs: &[Lines], queue: &Receiver<Vec<Note>>) {
+    fn write_all(mut self, outputs: &[Lines], queue: &Receiver<Vec<Note>>, back: &Sender<Vec<Arc<Verdict>>>) {
         for notes in queue {
-            for note in notes {
+            for note in &notes {
                 note.show(|| lost(outputs), |record| self.write(outputs, record));
             }
             for (lines, batch) in outputs.iter().zip(&mut self.batches) {
                 batch.hand_to(lines);
             }
+            let verdict = |note| if let Note::Flow { verdict, .. } = note { Some(verdict) } else { None };
+            // Where nobody takes them, their memory is let go.
+            let _ = back.try_send(notes.into_iter().filter_map(verdict).collect());
         }
     }
 
@@ -293,6 +310,7 @@ mod tests {
     fn scribe(outputs: Vec<Lines>, leave: Option<Leave>) -> (Scribe, Sender<()>) {
         let outputs = Arc::new(outputs);
         let (theirs, (queue, notes), (go, may_go)) = (Arc::clone(&outputs), bounded(1), bounded::<()>(1));
+        let (back, written) = bounded(1);
         let pen = Pen {
             batches: outputs.iter().map(|_| Batch::default()).collect(),
             inputs: Vec::new(),
@@ -303,9 +321,9 @@ mod tests {
         };
         let thread = thread::spawn(move || {
             may_go.recv().unwrap();
-            pen.write_all(&theirs, &notes);
+            pen.write_all(&theirs, &notes, &back);
         });
-        (Scribe { outputs, batch: Vec::new(), queue, thread, leave }, go)
+        (Scribe { outputs, batch: Vec::new(), queue, written, spent: Vec::new(), thread, leave }, go)
     }
 
     #[test]
