@@ -1,6 +1,7 @@
 //! Lines are written by a thread of their own: who judges hands records over, the scribe makes lines of them.
 //!
-//! Making a line takes as long as judging several flows (some 4 µs for a flow in EVE, more for some formats).
+//! Making a line takes as long as judging several flows (some 4 µs for a flow in EVE, more for some formats);
+//! handing it over takes 0.3 µs.
 //! Between the two is one bounded queue of batches. There is one scribe and the queue keeps its order, so the
 //! bytes are the same as if the judge wrote them itself.
 //!
