@@ -112,7 +112,7 @@ impl Judge {
     pub(super) fn until(&mut self, clock: Timestamp, desk: &mut Desk) {
         let Knowledge { rules, registry } = &self.knowledge;
         for alert in rules.until(&mut self.state, clock, registry) {
-            desk.alert(&alert);
+            desk.alert(alert);
         }
     }
 
@@ -120,7 +120,7 @@ impl Judge {
     pub(super) fn finish(&mut self, desk: &mut Desk) {
         let Knowledge { rules, registry } = &self.knowledge;
         for alert in rules.finish(&mut self.state, registry) {
-            desk.alert(&alert);
+            desk.alert(alert);
         }
     }
 
@@ -215,8 +215,9 @@ impl Judge {
         if !self.raised.is_empty() {
             self.raised.remove(&id);
         }
-        desk.flow(&verdict, alerted);
-        self.bench.hand_back(verdict);
+        if let Some(spent) = desk.flow(verdict, alerted) {
+            self.bench.hand_back(spent);
+        }
     }
 
     /// Settles who opened, gathers the facts and weighs them.
@@ -333,9 +334,9 @@ impl Judge {
             sought.verdicts.push(Arc::clone(verdict));
             sought.alerts.extend(alerts.iter().filter(|alert| is_own(alert)).cloned());
         }
-        for alert in &alerts {
-            if is_own(alert) {
-                self.raised.insert(id, Raised::by(alert));
+        for alert in alerts {
+            if is_own(&alert) {
+                self.raised.insert(id, Raised::by(&alert));
             }
             desk.alert(alert);
         }
