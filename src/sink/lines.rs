@@ -358,8 +358,11 @@ const fn enough(pace: Pace) -> usize {
     }
 }
 
+/// In pieces that a byte can count, so that sixteen bytes are looked at in one go: a quarter of a run with
+/// `--flows` went here.
 fn count(lines: &[u8]) -> u64 {
-    lines.iter().map(|&byte| u64::from(byte == b'\n')).sum()
+    let pieces = lines.chunks(usize::from(u8::MAX));
+    pieces.map(|piece| u64::from(piece.iter().map(|&byte| u8::from(byte == b'\n')).sum::<u8>())).sum()
 }
 
 /// The thread's half.
