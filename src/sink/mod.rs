@@ -20,9 +20,11 @@
 //! line; a reader that went away is not trouble but the end. Nothing here knows what a line means. Other
 //! receivers join at `deliver::receiver`.
 
+mod ahead;
 mod courier;
 mod deliver;
 mod dispatch;
+mod document;
 mod filter;
 mod health;
 mod http;
