@@ -21,6 +21,7 @@
 //! receivers join at `deliver::receiver`.
 
 mod ahead;
+mod broker;
 mod courier;
 mod deliver;
 mod dispatch;
@@ -28,9 +29,13 @@ mod document;
 mod filter;
 mod health;
 mod http;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod left;
 mod lines;
 mod log;
+#[cfg(feature = "nats")]
+mod nats;
 mod out;
 mod rotate;
 mod secret;
