@@ -18,8 +18,12 @@ mod cli;
 mod formats;
 mod hostile;
 mod identity;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod licences;
 mod live;
+#[cfg(feature = "nats")]
+mod nats;
 mod options;
 mod readme;
 mod receivers;

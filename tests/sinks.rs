@@ -17,7 +17,7 @@ use crate::support::flood::{Flood, Traffic};
 use crate::support::{binary, json, skip_aloud};
 
 /// A scan, slow enough that its flows end, and are told, all along: so many flows, so many lines.
-fn scan(flows: u64) -> Vec<u8> {
+pub(crate) fn scan(flows: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
     let flood = Flood { gap: 5_000_000_000, ..Flood::new(Traffic::SynScan, flows, flows, 3) };
     flood.write(&mut bytes).expect("writes to memory");
@@ -25,10 +25,10 @@ fn scan(flows: u64) -> Vec<u8> {
 }
 
 /// The binary, reading a pipe.
-struct Piped(Child);
+pub(crate) struct Piped(Child);
 
 impl Piped {
-    fn start(folder: &Path, args: &[&str]) -> Self {
+    pub(crate) fn start(folder: &Path, args: &[&str]) -> Self {
         let mut command =
             binary::ghostport(&[&["-q", "-r", "-", "--flows", "--timeout-opening", "1"], args].concat());
         command.current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
@@ -54,7 +54,7 @@ impl Piped {
     }
 
     /// Feeds a capture in pieces, with a pause after each, as a slow source would.
-    fn feed(&mut self, capture: &[u8], pieces: usize, mut between: impl FnMut(usize)) {
+    pub(crate) fn feed(&mut self, capture: &[u8], pieces: usize, mut between: impl FnMut(usize)) {
         let mut pipe = self.0.stdin.take().expect("piped");
         for (number, piece) in capture.chunks(capture.len().div_ceil(pieces)).enumerate() {
             if pipe.write_all(piece).is_err() {
@@ -69,7 +69,7 @@ impl Piped {
         assert!(Command::new("kill").args(["-s", name, &pid]).status().expect("kill runs").success());
     }
 
-    fn end(mut self) -> binary::Run {
+    pub(crate) fn end(mut self) -> binary::Run {
         drop(self.0.stdin.take());
         let (code, hung) = binary::wait(&mut self.0, Duration::from_secs(60));
         let output = self.0.wait_with_output().expect("ended");
