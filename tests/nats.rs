@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use async_nats::ConnectOptions;
 use async_nats::jetstream::{self, stream};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
 use crate::sinks::{Piped, scan};
 use crate::support::binary::run_in;
+use crate::support::papers::certificates;
 use crate::support::{skip_aloud, tree};
 
 const SUBJECT: &str = "ghostport.eve";
@@ -258,20 +258,6 @@ fn who_we_are_is_shown_and_never_said() {
         assert!(!said.stderr.contains(secret) && !server.stored(ours()).is_empty(), "{}", said.stderr);
         assert!(!server.read("log").contains(secret));
     }
-}
-
-/// An authority, and files with a certificate of 127.0.0.1 by it.
-fn certificates(dir: &Path) {
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let key = KeyPair::generate().unwrap();
-    fs::write(dir.join("ca.pem"), params.self_signed(&key).unwrap().pem()).unwrap();
-    let issuer = Issuer::new(params, key);
-    let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
-    params.use_authority_key_identifier_extension = true;
-    let key = KeyPair::generate().unwrap();
-    fs::write(dir.join("crt.pem"), params.signed_by(&key, &issuer).unwrap().pem()).unwrap();
-    fs::write(dir.join("key.pem"), key.serialize_pem()).unwrap();
 }
 
 #[test]
