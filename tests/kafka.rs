@@ -1,6 +1,6 @@
-//! The whole program against brokers of Kafka: a mock cluster, which librdkafka brings along and which fails on
-//! command, and Tansu, a broker that shares no code with librdkafka and wants a password when told. Both listen
-//! on loopback; what they hold is read back with a consumer.
+//! The whole program against brokers of Kafka: a mock cluster, which librdkafka brings along and which
+//! fails on command, and Tansu, a broker that shares no code with librdkafka and wants a password when
+//! told. Both listen on loopback; what they hold is read back with a consumer.
 //!
 //! Tansu is found at `GHOSTPORT_TEST_TANSU`, or in target/brokers, where `make test-brokers` puts it.
 

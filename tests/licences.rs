@@ -89,6 +89,7 @@ fn packages() -> Option<Vec<Value>> {
             "1",
             "--locked",
             "--offline",
+            "--all-features",
             "--filter-platform",
             "x86_64-unknown-linux-gnu",
         ])

@@ -1,5 +1,5 @@
-//! The whole program against a real `nats-server` with `JetStream`: every line is stored once, also when the
-//! server is killed in between, and what is wrong is said without a secret.
+//! The whole program against a real `nats-server` with `JetStream`: every line is stored once, also when
+//! the server is killed in between, and what is wrong is said without a secret.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,8 +1,8 @@
 //! Records that are through while one before them is not.
 //!
-//! A receiver that answers about each record may take the third and turn the second away for now. Records are
-//! settled in order, so both are offered again, and what became of the third is remembered here until it is
-//! settled: it is neither sent twice nor counted twice. At most a batch is remembered.
+//! A receiver that answers about each record may take the third and turn the second away for now. Records
+//! are settled in order, so both are offered again, and what became of the third is remembered here until
+//! it is settled: it is neither sent twice nor counted twice. At most a batch is remembered.
 
 use std::collections::BTreeMap;
 

@@ -1,9 +1,9 @@
-//! `nats://host/SUBJECT`, `kafka+tls://host,host2:9093/TOPIC?user=...`: which message broker, and who we are to
-//! it.
+//! `nats://host/SUBJECT`, `kafka+tls://host,host2:9093/TOPIC?user=...`: which message broker, and who we
+//! are to it.
 //!
-//! An address is read the same in every build, so that what is misspelt is said as such; whether this build can
-//! speak to such a broker (cargo features `nats` and `kafka`) is asked last. As in all addresses nothing here is
-//! secret: passwords, tokens and keys are references.
+//! An address is read the same in every build, so that what is misspelt is said as such; whether this build
+//! can speak to such a broker (cargo features `nats` and `kafka`) is asked last. As in all addresses
+//! nothing here is secret: passwords, tokens and keys are references.
 
 use std::fmt;
 
@@ -51,8 +51,7 @@ pub(super) enum Login {
     Creds(String),
 }
 
-/// Ways to show a password to Kafka that need nothing but the password. The first unless told: the only one of
-/// them that does not hand it over.
+/// Ways to show a password to Kafka, ours and its words. The first unless told; `plain` hands the password over.
 const MECHANISMS: [(&str, &str); 3] =
     [("scram-sha-512", "SCRAM-SHA-512"), ("scram-sha-256", "SCRAM-SHA-256"), ("plain", "PLAIN")];
 const COMPRESSIONS: [(&str, &str); 4] =

@@ -1,5 +1,5 @@
-//! What a receiver that knows documents wants to know about a line: its id, so that it can drop the second of
-//! two, and its type.
+//! What a receiver that knows documents wants to know about a line: its id, so that it can drop the second
+//! of two, and its type.
 //!
 //! Lines are not made for this room, so they are read again here; one that is no JSON is a document all the
 //! same, by a hash of its bytes.

@@ -1,13 +1,13 @@
 //! Lines as messages to a topic of Kafka, or of what speaks its protocol.
 //!
-//! The producer is idempotent (`enable.idempotence`, so `acks=all`): what librdkafka sends again by itself is
-//! stored once and in order. A line is settled by its delivery report. A message may be stored twice when its
-//! report is lost together with the producer: a broker that is silent for [`MESSAGE_TIME`], or the end of the
-//! process. Kafka drops no second one by id; whoever reads can, by the event id in the line.
+//! The producer is idempotent (`enable.idempotence`, so `acks=all`): what librdkafka sends again by itself
+//! is stored once and in order. A line is settled by its delivery report. A message may be stored twice
+//! when its report is lost together with the producer: a broker that is silent for [`MESSAGE_TIME`], or the
+//! end of the process. Kafka drops no second one by id; whoever reads can, by the event id in the line.
 //!
-//! Lines of one flow have one key, its community id, so they lie in one partition, in order; and lines of the
-//! same flow from other sensors, and in other formats, lie there as well. Which partition that is, is reckoned
-//! as Kafka's own clients do (murmur2). Lines about no flow have no key and are spread.
+//! Lines of one flow have one key, its community id, so they lie in one partition, in order; and lines of
+//! the same flow from other sensors, and in other formats, lie there as well. Which partition that is, is
+//! reckoned as Kafka's own clients do (murmur2). Lines about no flow have no key and are spread.
 //!
 //! librdkafka has threads of its own; all of them end with the producer, in this file.
 //!

@@ -1,14 +1,14 @@
 //! Lines as messages to a stream of NATS (`JetStream`).
 //!
-//! A line is settled when the stream has acknowledged it; a batch is under way at once. Each message carries the
-//! line's event id as `Nats-Msg-Id`, so a stream drops the second of two by itself within its duplicate window
-//! (two minutes unless told otherwise).
+//! A line is settled when the stream has acknowledged it; a batch is under way at once. Each message
+//! carries the line's event id as `Nats-Msg-Id`, so a stream drops the second of two by itself within its
+//! duplicate window (two minutes unless told otherwise).
 //!
-//! The crate behind this is asynchronous. It lives on a runtime of one thread, the sink's own, which runs only
-//! inside [`Deliver::deliver`]; nothing of it is seen outside this file. Its own reconnecting is not used: a
-//! connection that breaks is given up with everything in it, because what is not acknowledged is offered again
-//! anyway, and would else be sent twice. While nobody delivers, nobody answers the server's pings, so an idle
-//! connection ends after some minutes and a new one is made when it is needed.
+//! The crate behind this is asynchronous. It lives on a runtime of one thread, the sink's own, which runs
+//! only inside [`Deliver::deliver`]; nothing of it is seen outside this file. Its own reconnecting is not
+//! used: a connection that breaks is given up with everything in it, because what is not acknowledged is
+//! offered again anyway, and would else be sent twice. While nobody delivers, nobody answers the server's
+//! pings, so an idle connection ends after some minutes and a new one is made when it is needed.
 //!
 //! | the answer | what becomes of the line |
 //! | --- | --- |
