@@ -224,6 +224,26 @@ fn what_a_stream_never_takes_is_counted_and_the_rest_arrives() {
     assert!(short.iter().all(|line| got.contains(line)), "{}", said.stderr);
 }
 
+#[test]
+fn without_permission_it_is_said_and_nothing_is_lost() {
+    let users =
+        "{ user: u, password: p, permissions: { publish: [\"$JS.API.>\"] } }, { user: a, password: p }";
+    let more = format!("authorization {{ users: [{users}] }}");
+    let Some(server) = Server::start("a subject that may not be published to", &more) else { return };
+    let admin = || ConnectOptions::with_user_and_password("a".to_owned(), "p".to_owned());
+    server.make_stream(admin());
+    let (folder, secret) = (tempfile::tempdir().unwrap(), server.secret("p"));
+    let run = |user: &str| {
+        let url = server.url(&format!("user={user}&password={secret}"));
+        let args = ["-q", "-r", &capture(), "--spool", "spool", "--drain-timeout", "2", "-o", &url];
+        run_in(folder.path(), &args)
+    };
+    run("u").expect_said(&["cannot deliver to nats://", "permissions violation", "stay in the spool"]);
+    assert!(server.stored(admin()).is_empty());
+    run("a").expect_code(0);
+    assert!(!server.stored(admin()).is_empty());
+}
+
 /// A user's key pair of NATS, made for this test.
 const NKEY: (&str, &str) = (
     "SUANB6JKUZMV7NXS3X2X74YFMOBPCHA3WVWV43ADKGOPKN4DT6MJCMF5QU",

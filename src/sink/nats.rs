@@ -115,8 +115,24 @@ impl Nats {
             let client = client.map_err(|_| "it does not answer".to_owned())?;
             let client = client.map_err(|error| error.to_string())?;
             Ok::<_, String>(ContextBuilder::new().timeout(PATIENCE).build(client))
-        })?;
-        Ok(Session { runtime, context, ends })
+        });
+        match context {
+            Ok(context) => Ok(Session { runtime, context, ends }),
+            Err(why) => {
+                runtime.shutdown_background();
+                Err(why)
+            }
+        }
+    }
+
+    /// The one of the last call, where the server has not ended it since.
+    fn session(&mut self) -> Option<Session> {
+        let session = self.session.take()?;
+        if session.is_over() {
+            session.leave();
+            return None;
+        }
+        Some(session)
     }
 
     /// What became of each record, in order.
@@ -148,15 +164,14 @@ impl Nats {
 impl Deliver for Nats {
     fn deliver(&mut self, records: &[&[u8]]) -> Delivered {
         let documents: Vec<_> = records.iter().map(|record| Document::read(record)).collect();
-        let mut session = match self.session.take().filter(|session| !session.is_over()) {
-            Some(session) => session,
-            None => match self.connect() {
-                Ok(session) => session,
-                Err(why) => return Delivered::retry(0, why),
-            },
+        let mut session = match self.session().map_or_else(|| self.connect(), Ok) {
+            Ok(session) => session,
+            Err(why) => return Delivered::retry(0, why),
         };
         let items = self.offer(&mut session, &documents);
-        if !items.iter().any(|item| matches!(item, Item::Later(_))) {
+        if items.iter().any(|item| matches!(item, Item::Later(_))) {
+            session.leave();
+        } else {
             self.session = Some(session);
         }
         let results = documents.into_iter().map(|document| document.id).zip(items).collect();
@@ -164,7 +179,7 @@ impl Deliver for Nats {
     }
 
     fn reopen(&mut self) {
-        self.session = None;
+        self.session.take().into_iter().for_each(Session::leave);
         if let Some(secret) = &mut self.secret {
             let _stays = secret.reread();
         }
@@ -184,6 +199,11 @@ impl Session {
             }
         });
         !self.ends.is_empty()
+    }
+
+    /// Does not wait for what is under way: looking up a name may take longer than a call may.
+    fn leave(self) {
+        self.runtime.shutdown_background();
     }
 }
 
