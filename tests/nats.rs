@@ -281,6 +281,25 @@ fn who_we_are_is_shown_and_never_said() {
 }
 
 #[test]
+fn a_credentials_file_is_understood_and_another_file_refused_at_once() {
+    let operator = include_str!("support/nats/operator.conf");
+    let creds = include_str!("support/nats/user.creds");
+    let Some(server) = Server::start("a credentials file of NATS", operator) else { return };
+    let ours = || ConnectOptions::with_credentials(creds).unwrap();
+    server.make_stream(ours());
+    let folder = tempfile::tempdir().unwrap();
+    let run = |text: &str| {
+        let url = server.url(&format!("creds={}", server.secret(text)));
+        run_in(folder.path(), &["-q", "-r", &capture(), "-o", &url])
+    };
+    let said = run(SECRET);
+    said.expect_said(&["creds= is no credentials file"]);
+    assert!(said.code != Some(0) && !said.stderr.contains(SECRET), "{}", said.stderr);
+    run(creds).expect_code(0);
+    assert!(!server.stored(ours()).is_empty());
+}
+
+#[test]
 fn a_server_with_a_certificate_is_trusted_only_by_its_authority() {
     let papers = tempfile::tempdir().unwrap();
     certificates(papers.path());

@@ -51,7 +51,7 @@ pub(super) enum Login {
     Creds(String),
 }
 
-/// Ways to show a password to Kafka, ours and its words. The first unless told; `plain` hands the password over.
+/// Ways to show a password to Kafka, in our words and in its. The first unless told; `plain` hands it over.
 const MECHANISMS: [(&str, &str); 3] =
     [("scram-sha-512", "SCRAM-SHA-512"), ("scram-sha-256", "SCRAM-SHA-256"), ("plain", "PLAIN")];
 const COMPRESSIONS: [(&str, &str); 4] =

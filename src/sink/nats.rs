@@ -72,7 +72,7 @@ impl Nats {
             }
             Login::Creds(text) => Some(Secret::read_text(text)),
         };
-        Ok(Self {
+        let nats = Self {
             members,
             subject: broker.topic.clone(),
             tls: broker.is_tls.then(|| Tls::read(&remote.papers)).transpose()?,
@@ -81,7 +81,9 @@ impl Nats {
             secret: secret.transpose().map_err(|error| error.to_string())?,
             session: None,
             ahead: Ahead::default(),
-        })
+        };
+        // What is wrong with what was read is said now.
+        nats.options().map(|_| nats)
     }
 
     fn options(&self) -> Result<ConnectOptions, String> {
@@ -92,8 +94,11 @@ impl Nats {
             Login::Password { user, .. } => options.user_and_password(user.clone(), secret),
             Login::Token(_) => options.token(secret),
             Login::Nkey(_) => options.nkey(secret),
-            // What it says about a text that it does not understand may hold a part of it.
-            Login::Creds(_) => options.credentials(&secret).map_err(|_| "creds= is no credentials file")?,
+            // What it says about a text that it does not understand may hold a part of it. The last newline
+            // is part of the form, and was taken for white space.
+            Login::Creds(_) => {
+                options.credentials(&format!("{secret}\n")).map_err(|_| "creds= is no credentials file")?
+            }
         };
         Ok(match &self.tls {
             Some(tls) => options.require_tls(true).tls_client_config((*tls.rustls()?).clone()),
