@@ -188,12 +188,29 @@ fn errors_of_a_broker_delay_lines_and_store_none_twice() {
 }
 
 #[test]
-fn a_line_that_a_broker_never_takes_is_counted() {
+fn lines_that_a_broker_never_takes_are_counted() {
     let (cluster, folder) = (cluster(), tempfile::tempdir().unwrap());
-    cluster.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_RECORD]);
+    cluster.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_RECORD; 100]);
     let args = ["-q", "-r", &capture("scan/traffic.pcap"), "-o", &url_of(&cluster, "")];
-    run_in(folder.path(), &args)
-        .expect_said(&["refuses lines, which are lost and counted", "lines were not written"]);
+    let said = run_in(folder.path(), &args);
+    said.expect_said(&["refuses lines, which are lost and counted", "lines were not written"]);
+}
+
+/// A request that is too large as a whole says nothing about its lines.
+#[test]
+fn a_request_that_is_not_liked_costs_no_line() {
+    let (cluster, folder) = (cluster(), tempfile::tempdir().unwrap());
+    cluster
+        .request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE; 6]);
+    let args = ["-q", "--flows", "-r", &capture(""), "-o", &url_of(&cluster, ""), "-o", "eve:all.json"];
+    let said = run_in(folder.path(), &args);
+    said.expect_code(0).expect_said(&["message size too large"]);
+    assert!(!said.stderr.contains("refuses"), "{}", said.stderr);
+    let mut got: Vec<_> = stored_in(&cluster).into_iter().map(|message| message.line).collect();
+    let mut all = lines_of(&folder.path().join("all.json"));
+    got.sort_unstable();
+    all.sort_unstable();
+    assert!(got == all, "{} messages of {} lines", got.len(), all.len());
 }
 
 #[test]

@@ -14,7 +14,7 @@
 //! | the report | what becomes of the line |
 //! | --- | --- |
 //! | stored | taken |
-//! | too large, or not liked by the broker (`INVALID_RECORD`) | refused |
+//! | too large, or `INVALID_RECORD` | offered again in halves: it is said of whole requests; alone, refused |
 //! | anything else: no topic, no permission, nobody there, none in time | offered again |
 
 use std::borrow::Cow;
@@ -30,7 +30,7 @@ use serde::Deserialize;
 
 use super::ahead::{Ahead, Item};
 use super::broker::{Broker, Login, Product};
-use super::deliver::{Deliver, Delivered};
+use super::deliver::{Deliver, Delivered, Then};
 use super::document::Document;
 use super::secret::Secret;
 use super::tls::Tls;
@@ -41,6 +41,8 @@ const MESSAGE_TIME: Duration = Duration::from_secs(7);
 /// For the reports. One call returns within this and the end of a producer, which takes half a second and
 /// whatever its threads need: less than [`super::deliver::WAIT_MAX`].
 const PATIENCE: Duration = Duration::from_millis(8500);
+/// Records under way at a time; not fewer than the courier brings.
+const BATCH_MAX: usize = 1024;
 
 /// A topic of Kafka.
 pub(super) struct Kafka {
@@ -49,6 +51,8 @@ pub(super) struct Kafka {
     password: Option<Secret>,
     producer: Option<BaseProducer<Reports>>,
     ahead: Ahead,
+    /// Records under way at a time, for now.
+    batch: usize,
 }
 
 /// What librdkafka tells us, on our own thread.
@@ -108,7 +112,7 @@ impl Kafka {
             name_files(&mut config, &remote.papers);
         }
         let topic = broker.topic.clone();
-        Ok(Self { config, topic, password, producer: None, ahead: Ahead::default() })
+        Ok(Self { config, topic, password, producer: None, ahead: Ahead::default(), batch: BATCH_MAX })
     }
 
     fn start(&self) -> Result<BaseProducer<Reports>, String> {
@@ -134,7 +138,9 @@ impl Kafka {
                 let mut record = BaseRecord::with_opaque_to(&self.topic, at).payload(document.line);
                 record.key = key.as_deref();
                 let (error, _) = producer.send(record).err()?;
-                Some(self.judge(error.rdkafka_error_code(), &error, None))
+                let is_bad = error.rdkafka_error_code().is_some_and(is_disliked);
+                let why = error.to_string();
+                Some(if is_bad { Item::Refused(why) } else { Item::Later(why) })
             }));
         }
         // That not all reports came is seen by their absence.
@@ -143,35 +149,53 @@ impl Kafka {
         let result = |(item, result): (Option<Item>, &Option<_>)| match (item, result) {
             (Some(item), _) => item,
             (None, Some(Ok(()))) => Item::Taken,
-            (None, Some(Err(code))) => self.judge(Some(*code), code, told.trouble.as_deref()),
+            (None, Some(Err(code))) if is_disliked(*code) && documents.len() == 1 => {
+                Item::Refused(code.to_string())
+            }
+            (None, Some(Err(code))) => Item::Later(self.say(*code, told.trouble.as_deref())),
             (None, None) => Item::Later(told.trouble.as_deref().unwrap_or("it does not answer").to_owned()),
         };
         items.into_iter().zip(&told.results).map(result).collect()
     }
 
-    fn judge(
-        &self,
-        code: Option<RDKafkaErrorCode>,
-        said: &dyn std::fmt::Display,
-        trouble: Option<&str>,
-    ) -> Item {
+    /// Offers the first of them, as many as go at a time.
+    fn attempt(&mut self, producer: &BaseProducer<Reports>, documents: &[Document<'_>]) -> Delivered {
+        let batch = self.batch.min(documents.len());
+        let mut items = self.offer(producer, &documents[..batch]);
+        let was_disliked = batch > 1 && producer.client().context().was_disliked();
+        let why = items.iter().rev().find_map(|item| match item {
+            Item::Later(why) => Some(why.clone()),
+            Item::Taken | Item::Refused(_) => None,
+        });
+        // Those whose turn has not come.
+        let rest = documents[batch..].iter().map(|document| self.ahead.became(&document.id));
+        items.extend(rest.map(|item| item.unwrap_or_else(|| Item::Later(why.clone().unwrap_or_default()))));
+        let results = documents.iter().map(|document| document.id.clone()).zip(items).collect();
+        let mut delivered = self.ahead.settle(results, |_, _, why| why.to_owned());
+        self.batch = if was_disliked { batch / 2 } else { (self.batch * 2).min(BATCH_MAX) };
+        match &mut delivered.then {
+            then if delivered.settled >= batch => *then = Then::GoOn,
+            // There is nothing to wait for: fewer are offered the next time.
+            Then::Retry { after, .. } if was_disliked => *after = Some(Duration::ZERO),
+            _ => {}
+        }
+        delivered
+    }
+
+    /// Why a message has to be offered again.
+    fn say(&self, code: RDKafkaErrorCode, trouble: Option<&str>) -> String {
         use RDKafkaErrorCode as Code;
-        match code {
-            Some(Code::MessageSizeTooLarge | Code::InvalidMessageSize | Code::InvalidRecord) => {
-                Item::Refused(said.to_string())
-            }
-            Some(Code::UnknownTopic | Code::UnknownTopicOrPartition | Code::UnknownPartition) => {
+        match (code, trouble) {
+            (Code::UnknownTopic | Code::UnknownTopicOrPartition | Code::UnknownPartition, _) => {
                 let topic = &self.topic;
-                Item::Later(format!(
+                format!(
                     "there is no topic {topic}; make one: kafka-topics.sh --bootstrap-server HOST:PORT --create \
                      --topic {topic}"
-                ))
+                )
             }
             // Why time was up is known better.
-            Some(Code::MessageTimedOut) => {
-                Item::Later(trouble.map_or_else(|| said.to_string(), str::to_owned))
-            }
-            _ => Item::Later(said.to_string()),
+            (Code::MessageTimedOut, Some(trouble)) => trouble.to_owned(),
+            _ => code.to_string(),
         }
     }
 }
@@ -183,13 +207,12 @@ impl Deliver for Kafka {
             Ok(producer) => producer,
             Err(why) => return Delivered::retry(0, why),
         };
-        let items = self.offer(&producer, &documents);
+        let delivered = self.attempt(&producer, &documents);
         // A report that is late would be taken for one about another batch.
         if producer.in_flight_count() == 0 && producer.client().fatal_error().is_none() {
             self.producer = Some(producer);
         }
-        let results = documents.into_iter().map(|document| document.id).zip(items).collect();
-        self.ahead.settle(results, |_, _, why| why.to_owned())
+        delivered
     }
 
     fn reopen(&mut self) {
@@ -203,6 +226,10 @@ impl Deliver for Kafka {
 impl Reports {
     fn told(&self) -> MutexGuard<'_, Told> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn was_disliked(&self) -> bool {
+        self.told().results.iter().flatten().any(|result| result.is_err_and(is_disliked))
     }
 }
 
@@ -236,6 +263,13 @@ impl ProducerContext for Reports {
             *place = Some(result);
         }
     }
+}
+
+/// True for what a broker will not like better the next time. It says so of a whole request, in which one
+/// message may be at fault, or all of them together.
+const fn is_disliked(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode as Code;
+    matches!(code, Code::MessageSizeTooLarge | Code::InvalidMessageSize | Code::InvalidRecord)
 }
 
 fn name_files(config: &mut ClientConfig, papers: &Papers) {
