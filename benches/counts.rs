@@ -1,6 +1,6 @@
-//! How many instructions a packet costs: decoding it, updating its flow, recognising what a flow says, and
-//! the whole replay. Counted by valgrind (cachegrind without its caches), because time is too noisy where CI
-//! runs.
+//! How many instructions a packet costs: decoding it, updating its flow, recognising what a flow says,
+//! writing a line about a flow, and the whole replay. Counted by valgrind (cachegrind without its caches),
+//! because time is too noisy where CI runs.
 //!
 //! Each case runs twice over seeded input, a part once with one round and once with two, the whole over a
 //! smaller and a larger capture: the difference is free of what starting and preparing cost.
@@ -24,6 +24,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 use ghostport::capture::{Frame, LinkType};
 use ghostport::flow::{Config, Ears, Flow, Keep, Table};
+use ghostport::output::{Context, ExtraPlacement, Record, eve};
 use ghostport::payload::{Carrier, recognise};
 use ghostport::time::Timestamp;
 use ghostport::wire::{Decoder, Limits, Packet, Scratch, Transport};
@@ -33,6 +34,7 @@ mod flood;
 #[allow(dead_code, reason = "the tests use the rest of it")]
 #[path = "../tests/support/quic.rs"]
 mod quic;
+mod said;
 #[allow(dead_code, reason = "the tests use the rest of it")]
 #[path = "../tests/support/speech.rs"]
 mod speech;
@@ -49,24 +51,28 @@ const SIZES: [u64; 2] = [20_000, 60_000];
 const BURST: usize = 256;
 
 /// Name, what is counted, and over which traffic.
-const CASES: [(&str, Work, Traffic); 9] = [
+const CASES: [(&str, Work, Traffic); 11] = [
     ("decode/small64", Work::Decode, Traffic::Small),
     ("decode/mixed", Work::Decode, Traffic::Mixed),
     ("update/small64", Work::Update, Traffic::Small),
     ("update/mixed", Work::Update, Traffic::Mixed),
     ("update/syn", Work::Update, Traffic::SynScan),
     ("recognise/mixed", Work::Recognise, Traffic::Mixed),
+    ("line/flow", Work::FlowLine, Traffic::Small),
+    ("line/alert", Work::AlertLine, Traffic::Small),
     ("replay/small64", Work::Replay, Traffic::Small),
     ("replay/mixed", Work::Replay, Traffic::Mixed),
     ("replay/syn", Work::Replay, Traffic::SynScan),
 ];
 
-/// What a packet (with [`Work::Recognise`]: a flow) is put through.
+/// What a packet (with [`Work::Recognise`]: a flow; for lines: a verdict of ours) is put through.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Work {
     Decode,
     Update,
     Recognise,
+    FlowLine,
+    AlertLine,
     Replay,
 }
 
@@ -157,8 +163,9 @@ fn report(counts: &[(&str, f64)]) -> String {
     let mut text = String::from(
         "# Instruction counts\n\
          Written by `make counts BLESS=1`; do not edit. `make counts` compares, within five per cent.\n\
-         What is counted, and how: see `benches/counts.rs`. `recognise` is per flow of about ten packets;\n\
-         the others are per packet, `replay` for the whole program with its alerts written.\n\n\
+         What is counted, and how: see `benches/counts.rs`. `recognise` is per flow of about ten packets,\n\
+         `line` per EVE line; the others are per packet, `replay` for the whole program with its alerts\n\
+         written.\n\n\
          | case | instructions |\n|---|---|\n",
     );
     for (name, count) in counts {
@@ -169,6 +176,9 @@ fn report(counts: &[(&str, f64)]) -> String {
 
 /// Does one part so many times, and says how many packets or flows each round had.
 fn rehearse(work: Work, capture: &Path, rounds: u32) -> usize {
+    if matches!(work, Work::FlowLine | Work::AlertLine) {
+        return write_lines(work, rounds);
+    }
     let file = fs::read(capture).expect("a capture");
     let frames = frames(&file);
     let clock = frames.last().expect("a frame").time;
@@ -187,11 +197,32 @@ fn rehearse(work: Work, capture: &Path, rounds: u32) -> usize {
         match work {
             Work::Decode => decode(&mut packets),
             Work::Update => update(&packets, clock, &mut released),
-            Work::Recognise | Work::Replay => talks.recognise(),
+            _ => talks.recognise(),
         }
     }
     black_box(&packets);
     if work == Work::Recognise { talks.0.len() } else { frames.len() }
+}
+
+/// EVE lines about the verdicts or alerts of [`said`], many times each, after one that makes everything
+/// ready.
+fn write_lines(work: Work, rounds: u32) -> usize {
+    const TIMES: usize = 1000;
+    let (verdicts, alerts) = said::said();
+    let records: Vec<Record<'_>> = if work == Work::AlertLine {
+        alerts.iter().map(Record::Alert).collect()
+    } else {
+        verdicts.iter().map(|verdict| Record::Flow { verdict, alerted: true }).collect()
+    };
+    let inputs = ["traffic.pcap".to_owned()];
+    let context = Context { inputs: &inputs, live: false, host: None, extra: ExtraPlacement::default() };
+    let mut batch = Vec::new();
+    for _ in 0..1 + TIMES * rounds as usize {
+        batch.clear();
+        records.iter().for_each(|record| eve::write(&mut batch, &context, black_box(record)));
+    }
+    black_box(&batch);
+    TIMES * records.len()
 }
 
 /// A worker's flow table, from the first packet to the end of the input.

@@ -11,15 +11,14 @@
     reason = "a benchmark that cannot go on stops and says what it measured; its macros write no docs"
 )]
 
-use std::fs;
 use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use ghostport::output::{Context, ExtraPlacement, Record, Write, cef, ecs, eve, hec, ocsf, syslog};
-use ghostport::pipeline::{Config, seek};
-use ghostport::rules::Alert;
 use ghostport::verdict::Verdict;
+
+mod said;
 
 /// Bytes of lines that a run gathers before it hands them over.
 const BATCH_BYTES: usize = 64 * 1024;
@@ -33,26 +32,10 @@ const ALERTS: [(&str, Write); 6] = [
     ("alert/cef", cef::write),
 ];
 
-const STORIES: [&str; 6] =
-    ["backscatter", "misdirected", "nonstandard_port", "registered_service", "scan", "undetermined"];
-
-/// The last verdict about the first flow of a capture's expected lines, and an alert about it if there is
-/// one.
-fn said(story: &str) -> (Arc<Verdict>, Vec<Alert>) {
-    let folder = format!("{}/captures/{story}", env!("CARGO_MANIFEST_DIR"));
-    let lines = fs::read_to_string(format!("{folder}/expect.jsonl")).expect("expected lines");
-    let line = lines.lines().find(|line| line.contains("\"event_type\":\"flow\"")).expect("a flow");
-    let line: serde_json::Value = serde_json::from_str(line).expect("JSON");
-    let config = Config::silent(&[format!("{folder}/traffic.pcap")], &[]);
-    let found = seek(&config, line["flow_id"].as_u64().expect("an id")).expect("a capture");
-    (Arc::clone(found.verdicts.last().expect("a verdict")), found.alerts)
-}
-
 fn lines(criterion: &mut Criterion) {
     let inputs = ["traffic.pcap".to_owned()];
     let context = Context { inputs: &inputs, live: false, host: None, extra: ExtraPlacement::default() };
-    let (verdicts, alerts): (Vec<_>, Vec<_>) = STORIES.into_iter().map(said).unzip();
-    let alerts = alerts.concat();
+    let (verdicts, alerts) = said::said();
     let flow = |batch: &mut Vec<u8>, verdict: &Arc<Verdict>| {
         eve::write(batch, &context, &Record::Flow { verdict, alerted: true });
     };

@@ -57,7 +57,7 @@ fn measure(what: &str, spec: &str, spool: Option<Spooling>) {
     let batch = line.repeat(BATCH as usize);
     let begun = Instant::now();
     for _ in 0..LINES / BATCH {
-        if lines.send(&batch).is_err() {
+        if lines.send(&batch, u64::from(BATCH)).is_err() {
             return println!("{what}: gone");
         }
     }

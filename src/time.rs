@@ -70,13 +70,13 @@ impl Timestamp {
         let (year, month, day) = civil_from_days(seconds.div_euclid(86_400));
         let of_day = seconds.rem_euclid(86_400);
         let mut text = *b"0000-00-00T00:00:00.000000+0000";
-        put(&mut text, 0, 4, year);
-        put(&mut text, 5, 2, month);
-        put(&mut text, 8, 2, day);
-        put(&mut text, 11, 2, of_day / 3600);
-        put(&mut text, 14, 2, of_day / 60 % 60);
-        put(&mut text, 17, 2, of_day % 60);
-        put(&mut text, 20, 6, self.0.rem_euclid(NANOS_PER_SECOND) / 1000);
+        put::<0, 4>(&mut text, year);
+        put::<5, 2>(&mut text, month);
+        put::<8, 2>(&mut text, day);
+        put::<11, 2>(&mut text, of_day / 3600);
+        put::<14, 2>(&mut text, of_day / 60 % 60);
+        put::<17, 2>(&mut text, of_day % 60);
+        put::<20, 6>(&mut text, self.0.rem_euclid(NANOS_PER_SECOND) / 1000);
         ArrayString::from_byte_string(&text).unwrap_or_default()
     }
 
@@ -97,10 +97,12 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// Writes a number over the zeros at a place, right-aligned; digits beyond `width` are left out.
-fn put(text: &mut [u8], at: usize, width: usize, mut number: i64) {
-    for digit in text.iter_mut().skip(at).take(width).rev() {
-        *digit = b'0' + u8::try_from(number % 10).unwrap_or(0);
+/// Writes a number, not negative, over the zeros at a place, right-aligned; digits beyond `WIDTH` are left
+/// out.
+fn put<const AT: usize, const WIDTH: usize>(text: &mut [u8; 31], number: i64) {
+    let mut number = u32::try_from(number).unwrap_or(0);
+    for digit in text[AT..AT + WIDTH].iter_mut().rev() {
+        *digit = b"0123456789"[(number % 10) as usize];
         number /= 10;
     }
 }

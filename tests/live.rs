@@ -17,7 +17,7 @@ use crate::support::{binary, json, skip_aloud};
 const ALERT_WITHIN: Duration = Duration::from_secs(2);
 
 const SERVER: &str = "10.199.7.1";
-const CLIENT: &str = "10.199.7.2";
+pub(super) const CLIENT: &str = "10.199.7.2";
 
 #[test]
 fn an_alert_for_a_service_on_3007_comes_within_two_seconds() {
@@ -176,7 +176,7 @@ fn flows(events: &[Value]) -> Vec<Value> {
 }
 
 /// Namespaces for a test that needs nothing else but python3, or `None` after saying why not.
-fn link_for(test: &str, tag: &str) -> Option<Link> {
+pub(super) fn link_for(test: &str, tag: &str) -> Option<Link> {
     if Command::new("python3").arg("-V").output().is_err() {
         skip_aloud(test, "needs python3");
         return None;
@@ -215,9 +215,9 @@ fn expect_closing_stats((run, rest): (binary::Run, Vec<Value>)) {
 }
 
 /// Two namespaces and the wire between them.
-struct Link {
-    server: String,
-    client: String,
+pub(super) struct Link {
+    pub(super) server: String,
+    pub(super) client: String,
 }
 
 impl Link {
@@ -237,7 +237,7 @@ impl Link {
     }
 
     /// A command inside a namespace.
-    fn inside(space: &str, program: &str, args: &[&str]) -> Command {
+    pub(super) fn inside(space: &str, program: &str, args: &[&str]) -> Command {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", space, program]).args(args).stdin(Stdio::null());
         binary::clean_environment(&mut command);
@@ -325,7 +325,7 @@ impl Drop for Link {
     }
 }
 
-fn ip(args: &[&str]) -> Result<(), String> {
+pub(super) fn ip(args: &[&str]) -> Result<(), String> {
     let output = Command::new("ip").args(args).output().map_err(|error| error.to_string())?;
     if output.status.success() {
         Ok(())
@@ -335,10 +335,16 @@ fn ip(args: &[&str]) -> Result<(), String> {
 }
 
 /// A child that is killed when the test lets go of it.
-struct Ended(
+pub(super) struct Ended(
     Child,
     #[allow(dead_code, reason = "its folder lives as long as the server")] Option<tempfile::TempDir>,
 );
+
+impl From<Child> for Ended {
+    fn from(child: Child) -> Self {
+        Self(child, None)
+    }
+}
 
 impl Drop for Ended {
     fn drop(&mut self) {

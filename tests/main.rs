@@ -16,6 +16,7 @@ mod badinput;
 mod captures;
 mod cli;
 mod formats;
+mod halfopen;
 mod hostile;
 mod identity;
 #[cfg(feature = "kafka")]

@@ -119,6 +119,20 @@ fn lines_for_a_receiver_that_is_away_wait_in_the_spool() {
 }
 
 #[test]
+fn outputs_that_differ_in_the_index_only_have_spools_of_their_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = |index: &str| format!("ecs:es+http://127.0.0.1:{port}?index={index}");
+    let (one, two, spool) = (url("one"), url("two"), dir.path().display().to_string());
+    let few = ["-q", "-r", "captures/scan/traffic.pcap", "--spool", &spool, "--drain-timeout", "1", "-o"];
+    let both = run(&[&few[..], &[&one, "-o", &two]].concat());
+    both.expect_code(0);
+    assert_eq!(both.stderr.matches("stay in the spool").count(), 2, "{}", both.stderr);
+    let left = format!("for ecs:es+http://127.0.0.1:{port}/_bulk?index=two, which this run does not have");
+    run(&[&few[..], &[&one]].concat()).expect_code(0).expect_said(&["lines of a former run wait", &left]);
+}
+
+#[test]
 fn a_stream_of_lines_arrives_whole() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("eve.json");

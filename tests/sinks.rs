@@ -17,7 +17,7 @@ use crate::support::flood::{Flood, Traffic};
 use crate::support::{binary, json, skip_aloud};
 
 /// A scan, slow enough that its flows end, and are told, all along: so many flows, so many lines.
-pub(crate) fn scan(flows: u64) -> Vec<u8> {
+pub(super) fn scan(flows: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
     let flood = Flood { gap: 5_000_000_000, ..Flood::new(Traffic::SynScan, flows, flows, 3) };
     flood.write(&mut bytes).expect("writes to memory");
@@ -25,10 +25,10 @@ pub(crate) fn scan(flows: u64) -> Vec<u8> {
 }
 
 /// The binary, reading a pipe.
-pub(crate) struct Piped(Child);
+pub(super) struct Piped(Child);
 
 impl Piped {
-    pub(crate) fn start(folder: &Path, args: &[&str]) -> Self {
+    pub(super) fn start(folder: &Path, args: &[&str]) -> Self {
         let mut command =
             binary::ghostport(&[&["-q", "-r", "-", "--flows", "--timeout-opening", "1"], args].concat());
         command.current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
@@ -54,7 +54,7 @@ impl Piped {
     }
 
     /// Feeds a capture in pieces, with a pause after each, as a slow source would.
-    pub(crate) fn feed(&mut self, capture: &[u8], pieces: usize, mut between: impl FnMut(usize)) {
+    pub(super) fn feed(&mut self, capture: &[u8], pieces: usize, mut between: impl FnMut(usize)) {
         let mut pipe = self.0.stdin.take().expect("piped");
         for (number, piece) in capture.chunks(capture.len().div_ceil(pieces)).enumerate() {
             if pipe.write_all(piece).is_err() {
@@ -69,12 +69,18 @@ impl Piped {
         assert!(Command::new("kill").args(["-s", name, &pid]).status().expect("kill runs").success());
     }
 
-    pub(crate) fn end(mut self) -> binary::Run {
+    pub(super) fn end(mut self) -> binary::Run {
         drop(self.0.stdin.take());
         let (code, hung) = binary::wait(&mut self.0, Duration::from_secs(60));
         let output = self.0.wait_with_output().expect("ended");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         binary::Run { code, hung, stdout: String::new(), stderr: text(&output.stderr) }
+    }
+}
+
+impl From<Child> for Piped {
+    fn from(child: Child) -> Self {
+        Self(child)
     }
 }
 
@@ -134,7 +140,7 @@ fn hear(stream: &UnixStream, is_over: &AtomicBool, lines_max: usize, lines: &mut
     }
 }
 
-fn lines_of(path: &Path) -> Vec<String> {
+pub(super) fn lines_of(path: &Path) -> Vec<String> {
     fs::read_to_string(path).expect("a file of lines").lines().map(str::to_owned).collect()
 }
 
@@ -235,7 +241,7 @@ fn outputs_may_stand_in_the_configuration_and_in_the_environment() {
     command.current_dir(folder.path()).env("GHOSTPORT_OUTPUT", "eve[alert,stats]:a.json,eve[stats]:b.json");
     binary::finish(command, &scan(50), Duration::from_secs(60))
         .expect_code(0)
-        .expect_said(&["has lines of a former run for an output that this run does not have"]);
+        .expect_said(&["lines of a former run for eve:unix:///no/such/socket, which this run does not have"]);
     assert!(lines_of(&folder.path().join("a.json")).len() > lines_of(&folder.path().join("b.json")).len());
 }
 

@@ -213,6 +213,7 @@ pub(crate) mod tests {
             tags: Tags { remembered: true, suspicious: false },
             claims: Claims::default(),
             facts: Vec::new(),
+            ground: None,
         };
         let stories = vec![Ranked { story, probability: 0.98 }];
         Verdict { evidence, story, probability: 0.98, stories, weights: Vec::new() }

@@ -127,11 +127,11 @@ impl World {
     pub(crate) fn shown<T>(&self, to: impl FnOnce(&Context<'_>) -> T) -> T {
         let listener =
             (self.answers > 0).then_some(Listener { first: Timestamp::from_nanos(0), answers: self.answers });
-        let [claims, originator_claims] =
-            [&self.claims, &self.originator_claims].map(|claims| claims.as_slice().into());
+        let is_registered = |claim: &Arc<Claim>| claim.kind == ClaimKind::Registered;
         let context = Context {
-            claims: &claims,
-            originator_claims: &originator_claims,
+            claims: &self.claims.as_slice().into(),
+            originator_claims: &self.originator_claims,
+            originator_listed: self.originator_claims.iter().any(is_registered),
             originator_status: self.originator_status,
             reach: self.reach,
             long_reach: self.long_reach,

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use super::repeat::Ground;
 use crate::flow::{Flow, Knocks, Outcome};
 use crate::host::Process;
 use crate::payload::{Announcement, App, AppProto, Details};
@@ -34,6 +35,8 @@ pub struct Evidence {
     pub claims: Claims,
     /// The facts, in catalogue order.
     pub facts: Vec<Fact>,
+    /// What the facts rest on, of a lone SYN.
+    pub(crate) ground: Option<Ground>,
 }
 
 impl Evidence {

@@ -4,12 +4,14 @@
 //! answers one question about the flow and pushes at most a few facts; none of them knows what a fact is
 //! worth.
 
+use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
 
 use super::course::{Opening, is_cut, is_two_way, odd_flags, opening, refusal, unasked};
 use super::fact::{Evidence, Fact, LocalProcess};
 use super::os_hint::os_hint;
 use super::reach::{fan_out, is_sweep_of_strays};
+use super::repeat::Ground;
 use super::speech::add_spoken;
 use super::tenant::{bears_the_name, best, expecting, is_silent, tenant};
 use crate::flow::{Basis, Flow, Knocks, Listener, Outcome, Reach, Sought};
@@ -40,8 +42,10 @@ pub struct Context<'a> {
     pub originator_clients: Option<&'static str>,
     /// Tags of the responder's port.
     pub tags: Tags,
-    /// Claims about the originator's port.
-    pub originator_claims: &'a Claims,
+    /// Claims about the originator's port; needed only where the direction is a guess.
+    pub originator_claims: &'a [Arc<Claim>],
+    /// True when one of the claims about the originator's port is a registration.
+    pub originator_listed: bool,
     /// Status of the originator's port.
     pub originator_status: PortStatus,
     /// How far the originator reached lately, in the manner of this flow.
@@ -77,7 +81,8 @@ impl Context<'_> {
             clients: None,
             originator_clients: None,
             tags: Tags::default(),
-            originator_claims: &NONE,
+            originator_claims: &[],
+            originator_listed: false,
             originator_status: PortStatus::Unassigned,
             reach: Reach::default(),
             long_reach: Reach::default(),
@@ -105,12 +110,13 @@ pub fn gather_into(mut facts: Vec<Fact>, flow: Box<Flow>, app: AppProto, context
     add_speech(&mut facts, &flow, app, context);
     add_claims(&mut facts, &flow, app, context);
     add_course(&mut facts, &flow, context);
-    add_behaviour(&mut facts, &flow, context);
+    facts.extend(behaviour(&flow, context));
     add_ports(&mut facts, &flow, context);
     add_capture(&mut facts, &flow, context);
     add_payload(&mut facts, &flow, app, context);
     add_oddities(&mut facts, &flow, context);
     Evidence {
+        ground: Ground::of(&flow, app, context),
         outcome: context.outcome,
         app,
         details: context.details.clone(),
@@ -124,7 +130,8 @@ pub fn gather_into(mut facts: Vec<Fact>, flow: Box<Flow>, app: AppProto, context
 }
 
 fn add_speech(facts: &mut Vec<Fact>, flow: &Flow, app: AppProto, context: &Context<'_>) {
-    let other_side = || is_guess(flow).then(|| expecting(context.originator_claims, app.app)).flatten();
+    let other_side =
+        || flow.direction.is_guess().then(|| expecting(context.originator_claims, app.app)).flatten();
     add_spoken(facts, app, context.claims, context.registrant_lives, other_side);
 }
 
@@ -182,21 +189,17 @@ fn add_course(facts: &mut Vec<Fact>, flow: &Flow, context: &Context<'_>) {
     }
 }
 
-fn add_behaviour(facts: &mut Vec<Fact>, flow: &Flow, context: &Context<'_>) {
-    if context.knocks.attempts > 1 {
-        facts.push(Fact::Knocks(context.knocks));
-    }
+/// What both ends did in other flows.
+pub(super) fn behaviour(flow: &Flow, context: &Context<'_>) -> impl Iterator<Item = Fact> + use<> {
+    let knocks = (context.knocks.attempts > 1).then_some(Fact::Knocks(context.knocks));
     // Connections from before the capture stray by the dozen: only a sweep of strays is worth saying.
-    if !flow.is_stray() || is_sweep_of_strays(&context.reach) {
-        facts.extend(fan_out(&context.reach, &context.long_reach));
-    }
-    if context.sought.originators >= FAN_IN_MIN {
-        facts.push(Fact::FanIn(context.sought.originators));
-    }
+    let may_reach = !flow.is_stray() || is_sweep_of_strays(&context.reach);
+    let fan_out = may_reach.then(|| fan_out(&context.reach, &context.long_reach)).flatten();
+    let originators = context.sought.originators;
+    let fan_in = (originators >= FAN_IN_MIN).then_some(Fact::FanIn(originators));
     let answers = answers_to_others(flow, context);
-    if answers > 0 {
-        facts.push(Fact::ListenerKnown(answers));
-    }
+    let known = (answers > 0).then_some(Fact::ListenerKnown(answers));
+    [knocks, fan_out, fan_in, known].into_iter().flatten()
 }
 
 /// Answers of the responder that were not given to this very flow.
@@ -216,25 +219,19 @@ fn add_ports(facts: &mut Vec<Fact>, flow: &Flow, context: &Context<'_>) {
     if context.status != PortStatus::Active
         && let Some(systems) = context.clients
     {
-        facts.push(Fact::ResponderPortEphemeral { systems, modern: resp >= MODERN_EPHEMERAL_MIN });
+        facts.push(Fact::ResponderPortEphemeral { systems, modern: is_modern(resp) });
     }
-    let listed = |claims: &[Arc<Claim>]| claims.iter().any(|claim| claim.kind == ClaimKind::Registered);
-    if orig != resp && listed(context.claims) && listed(context.originator_claims) {
+    let listed = || context.claims.iter().any(|claim| claim.kind == ClaimKind::Registered);
+    if orig != resp && context.originator_listed && listed() {
         facts.push(Fact::BothPortsListed);
     }
     let serves = context.originator_listener.is_some_and(|listener| listener.answers > 0)
         || context.originator_status == PortStatus::Active;
     let is_known = context.status == PortStatus::Active || answers_to_others(flow, context) > 0;
     let is_expected = facts.iter().any(|fact| matches!(fact, Fact::ClaimExpects(_)));
-    if is_guess(flow) && orig != resp && serves && !is_known && !is_expected {
+    if flow.direction.is_guess() && orig != resp && serves && !is_known && !is_expected {
         facts.push(Fact::OriginatorServes);
     }
-}
-
-/// True when neither the packets of the opening, nor an announcement, nor a known listener decided the
-/// direction.
-fn is_guess(flow: &Flow) -> bool {
-    matches!(flow.direction.basis, Basis::PortRange | Basis::FirstPacket)
 }
 
 fn add_capture(facts: &mut Vec<Fact>, flow: &Flow, context: &Context<'_>) {
@@ -278,13 +275,22 @@ fn add_oddities(facts: &mut Vec<Fact>, flow: &Flow, context: &Context<'_>) {
     if flow.carrier {
         facts.push(Fact::TunnelCarrier);
     }
-    let group = match flow.responder.addr {
-        std::net::IpAddr::V4(addr) => addr.is_multicast() || addr.is_broadcast(),
-        std::net::IpAddr::V6(addr) => addr.is_multicast(),
-    };
-    if group {
+    if is_group(flow.responder.addr) {
         facts.push(Fact::GroupResponder);
     }
+}
+
+/// True when the address stands for many.
+pub(super) const fn is_group(addr: IpAddr) -> bool {
+    match addr {
+        IpAddr::V4(addr) => addr.is_multicast() || addr.is_broadcast(),
+        IpAddr::V6(addr) => addr.is_multicast(),
+    }
+}
+
+/// True where systems of today draw client ports.
+pub(super) const fn is_modern(port: u16) -> bool {
+    port >= MODERN_EPHEMERAL_MIN
 }
 
 #[cfg(test)]
@@ -469,11 +475,8 @@ mod tests {
         assert!(told("responder_port_ephemeral", &lies).unwrap().contains("windows-old"));
         assert_eq!(told("responder_port_ephemeral", &bare(Outcome::Established)), None);
         let claims = [claim(ClaimKind::Registered, "iana", &[])];
-        let context = Context {
-            claims: &claims.clone().into(),
-            originator_claims: &claims.into(),
-            ..bare(Outcome::Opened)
-        };
+        let context =
+            Context { claims: &claims.clone().into(), originator_listed: true, ..bare(Outcome::Opened) };
         assert!(said("both_ports_listed", tcp(3007, "S"), NOTHING, &context).is_some());
         let context = Context::bare(Outcome::Opened, PortStatus::Reserved);
         assert_eq!(said("unassigned_port", tcp(1, "S"), NOTHING, &context).unwrap(), "reserved");
@@ -483,7 +486,7 @@ mod tests {
     fn a_guessed_direction_says_what_speaks_against_it() {
         let https = [claim(ClaimKind::Registered, "https", &["http"])];
         let context = Context {
-            originator_claims: &https.into(),
+            originator_claims: &https,
             originator_status: PortStatus::Active,
             ..bare(Outcome::Midstream)
         };

@@ -17,6 +17,7 @@ mod fact;
 mod gather;
 mod os_hint;
 mod reach;
+mod repeat;
 mod speech;
 mod tenant;
 

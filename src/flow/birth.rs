@@ -12,9 +12,9 @@ use arrayvec::ArrayVec;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
-use super::SynHint;
-use super::key::{End, Key};
+use super::key::{End, Key, flow_id};
 use super::slab::{Linked, Links};
+use super::{Basis, ConnState, Direction, EndReason, Flow, Head, History, Side, SynHint};
 use crate::time::Timestamp;
 use crate::wire::{Packet, TcpFlags, Transport, Vlan};
 
@@ -68,8 +68,8 @@ impl Profile {
     }
 
     pub(super) fn hint(&self) -> Option<SynHint> {
-        let options = self.options[..usize::from(self.options_len)].iter().copied().collect();
-        self.syn.then_some(SynHint { ttl: self.ttl, window: self.window, options })
+        let options = || self.options[..usize::from(self.options_len)].try_into().unwrap_or_default();
+        self.syn.then(|| SynHint { ttl: self.ttl, window: self.window, options: options() })
     }
 }
 
@@ -210,6 +210,42 @@ impl Embryo {
     pub(super) fn profile(&self) -> u32 {
         super::key::low32(self.packed >> FRAME_BITS & 0xffff)
     }
+
+    /// The flow it stands for, told at once: by way of the full record it was a twelfth of a scan.
+    pub(super) fn flow(&self, profile: &Profile, ended: Option<EndReason>) -> Flow {
+        let (key, orig, frame) = (self.key(), self.sender(), self.frame());
+        let mut history = History::default();
+        history.push(b'S');
+        Flow {
+            id: flow_id(&key, self.time.as_nanos(), frame, profile.layer),
+            transport: Transport::Tcp,
+            originator: key.end(orig),
+            responder: key.end(1 - orig),
+            direction: Direction { basis: Basis::Syn, confidence: 100 },
+            vlan: profile.vlan,
+            input: profile.input,
+            first_frame: frame,
+            start: self.time,
+            end: self.time,
+            conn_state: ConnState::S0,
+            history,
+            orig: Side {
+                packets: 1,
+                bytes: u64::from(profile.wire_len),
+                payload_bytes: 0,
+                tcp_flags: profile.flags,
+            },
+            resp: Side::default(),
+            head_orig: Head::default(),
+            head_resp: Head::default(),
+            icmp: None,
+            syn: profile.hint(),
+            attempts: 1,
+            one_sided: false,
+            carrier: false,
+            ended,
+        }
+    }
 }
 
 impl Linked for Embryo {
@@ -225,6 +261,25 @@ mod tests {
     #[test]
     fn an_embryo_is_one_cache_line() {
         assert_eq!(size_of::<Embryo>(), 64);
+    }
+
+    #[test]
+    fn an_embryo_tells_the_flow_that_a_full_record_of_it_would_tell() {
+        for (src, dst) in [
+            ("10.0.0.1:1000", "10.0.0.2:80"),
+            ("10.0.0.2:80", "10.0.0.1:1000"),
+            ("[2001:db8::1]:9", "[2001:db8::2]:7"),
+            ("[2001:db8::2]:7", "[2001:db8::1]:9"),
+        ] {
+            let packet = super::super::script::syn(7, src, dst);
+            let (key, sender) = Key::of(packet.transport, packet.src, packet.dst);
+            let profile = Profile::of_embryo(&packet);
+            let embryo = Embryo::new(&key, sender, &packet, 3);
+            let ended = Some(EndReason::Timeout);
+            let full = super::super::track::Track::<u32>::grown(&embryo, &profile);
+            let full = full.flow(&profile, Default::default(), None, ended);
+            assert_eq!(format!("{:?}", embryo.flow(&profile, ended)), format!("{full:?}"));
+        }
     }
 
     #[test]

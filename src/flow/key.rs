@@ -30,17 +30,22 @@ pub(super) type End = usize;
 impl Key {
     /// The key of a packet, and which end its sender is.
     pub(super) fn of(transport: Transport, src: Endpoint, dst: Endpoint) -> (Self, End) {
-        let v6 = src.addr.is_ipv6() || dst.addr.is_ipv6();
-        let (from, to) = (words(src.addr, v6), words(dst.addr, v6));
-        let sender = usize::from((from, src.port) > (to, dst.port));
-        let (low, high, low_port, high_port) =
-            if sender == 0 { (from, to, src.port, dst.port) } else { (to, from, dst.port, src.port) };
-        let key = Self {
-            addrs: [low[0], low[1], high[0], high[1]],
-            ports: u32::from(low_port) << 16 | u32::from(high_port),
-            kind: u32::from(transport as u8) | if v6 { KIND_V6 } else { 0 },
+        let kind = u32::from(transport as u8);
+        let (IpAddr::V4(from), IpAddr::V4(to)) = (src.addr, dst.addr) else {
+            return Self::of_v6(kind | KIND_V6, src, dst);
         };
-        (key, sender)
+        let from = u64::from(from.to_bits()) << 16 | u64::from(src.port);
+        let to = u64::from(to.to_bits()) << 16 | u64::from(dst.port);
+        let (low, high) = (from.min(to), from.max(to));
+        let ports = low32(low) << 16 | low32(high) & 0xffff;
+        (Self { addrs: [0, low >> 16, 0, high >> 16], ports, kind }, usize::from(from > to))
+    }
+
+    fn of_v6(kind: u32, src: Endpoint, dst: Endpoint) -> (Self, End) {
+        let (from, to) = ((words(src.addr), src.port), (words(dst.addr), dst.port));
+        let ((low, low_port), (high, high_port)) = (from.min(to), from.max(to));
+        let ports = u32::from(low_port) << 16 | u32::from(high_port);
+        (Self { addrs: [low[0], low[1], high[0], high[1]], ports, kind }, usize::from(from > to))
     }
 
     /// A TCP key from its parts.
@@ -76,10 +81,9 @@ impl Key {
 }
 
 /// The address as two words; an IPv4 address among IPv6 ones takes its mapped form.
-fn words(addr: IpAddr, v6: bool) -> [u64; 2] {
+fn words(addr: IpAddr) -> [u64; 2] {
     match addr {
-        IpAddr::V4(v4) if v6 => [0, 0xffff_0000_0000 | u64::from(v4.to_bits())],
-        IpAddr::V4(v4) => [0, u64::from(v4.to_bits())],
+        IpAddr::V4(v4) => [0, 0xffff_0000_0000 | u64::from(v4.to_bits())],
         IpAddr::V6(v6) => {
             let bits = v6.to_bits();
             [low64(bits >> 64), low64(bits)]
@@ -93,9 +97,12 @@ pub(super) struct Hasher([u64; 4]);
 
 impl Hasher {
     /// The hash function of this seed.
-    pub(super) fn new(seed: u64) -> Self {
+    pub(super) const fn new(seed: u64) -> Self {
         let mut state = seed;
-        Self([(); 4].map(|()| split_mix(&mut state)))
+        let first = split_mix(&mut state);
+        let second = split_mix(&mut state);
+        let third = split_mix(&mut state);
+        Self([first, second, third, split_mix(&mut state)])
     }
 
     /// 64 bits: the top ones choose the shard, the low 32 are the tag.
@@ -117,9 +124,9 @@ impl Hasher {
 /// A 53-bit number for a flow: the same in every run, whatever the configuration.
 pub(super) fn flow_id(key: &Key, start: i64, frame: u64, layer: u8) -> u64 {
     const FIXED: u64 = 0x243f_6a88_85a3_08d3; // fractional digits of pi
-    let hasher = Hasher::new(FIXED);
-    let born = fold(start.cast_unsigned() ^ hasher.0[1], frame ^ u64::from(layer) << 56 ^ hasher.0[2]);
-    fold(hasher.hash(key) ^ born, hasher.0[3]) >> 11
+    const HASHER: Hasher = Hasher::new(FIXED);
+    let born = fold(start.cast_unsigned() ^ HASHER.0[1], frame ^ u64::from(layer) << 56 ^ HASHER.0[2]);
+    fold(HASHER.hash(key) ^ born, HASHER.0[3]) >> 11
 }
 
 fn fold(a: u64, b: u64) -> u64 {
@@ -128,7 +135,7 @@ fn fold(a: u64, b: u64) -> u64 {
 }
 
 /// Steele, Lea and Flood's generator: turns one seed into several unrelated words.
-fn split_mix(state: &mut u64) -> u64 {
+const fn split_mix(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut word = *state;
     word = (word ^ word >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -16,11 +16,12 @@ use super::heads::{Goes, Grown, Heads, payload_seq};
 use super::key::{End, Hasher, Key, low32};
 use super::slab::{List, NIL, Slab};
 use super::track::{Class, Hearing, Track, icmp_note, refuses_or_none};
-use super::{Ears, EndReason, Event, Flow, Head, IcmpNote, Keep, Manner, Opened, Order, Outcome, Said, tcp};
+use super::{Ears, EndReason, Event, Flow, Head, IcmpNote, Keep, Opened, Order, Said, tcp};
 use super::{HEARINGS_MAX, SAID_MAX, SHARDS};
 use crate::time::Timestamp;
 use crate::wire::{Packet, Role, Transport};
-use std::net::IpAddr;
+
+mod ending;
 
 const EMBRYO: u32 = 1 << 31;
 /// Payload packets after which a flow is heard (again).
@@ -35,6 +36,8 @@ pub(super) struct Arrival<'p, 'a> {
     pub(super) key: Key,
     pub(super) sender: End,
     pub(super) tag: u32,
+    /// Where its flow most likely lies, or `NIL`.
+    pub(super) guess: u32,
 }
 
 #[derive(Debug)]
@@ -104,21 +107,21 @@ impl<N: Copy + Default> Shard<N> {
         low32(self.hasher.hash(&key))
     }
 
-    /// Brings in the record a tag most likely leads to.
+    /// Brings in the record a tag most likely leads to, and says where it lies; `NIL` when there is none.
     #[inline]
-    pub(super) fn prefetch(&self, tag: u32) {
-        if let Some(place) = self.index.guess(tag) {
-            self.prefetch_record(place);
-        }
+    pub(super) fn guess(&self, tag: u32) -> u32 {
+        let Some(place) = self.index.guess(tag) else { return NIL };
+        self.prefetch_record(place);
+        place
     }
 
-    /// Brings in a record.
+    /// Brings in what a packet needs of a record.
     #[inline]
-    pub(super) fn prefetch_record(&self, place: u32) {
+    fn prefetch_record(&self, place: u32) {
         if place & EMBRYO != 0 {
             return super::prefetch::prefetch(self.embryos.address(place & !EMBRYO));
         }
-        // The third line is for what happens once in a flow; asking for it as well made everything slower.
+        // The third line is for what happens once in a flow; asking for it, too, made everything slower.
         let address = self.tracks.address(place).cast::<u8>();
         super::prefetch::prefetch(address);
         super::prefetch::prefetch(address.wrapping_add(64));
@@ -130,7 +133,7 @@ impl<N: Copy + Default> Shard<N> {
         if self.clock > self.next_due {
             self.expire(self.clock, out);
         }
-        let Some(at) = self.locate(arrival) else {
+        let Some(at) = self.guessed(arrival).or_else(|| self.locate(arrival)) else {
             return self.open(arrival, ears, out);
         };
         if tcp::begins_anew(self.tracks.get(at), arrival.sender, arrival.packet, self.clock) {
@@ -177,49 +180,15 @@ impl<N: Copy + Default> Shard<N> {
         self.next_due = others.chain(young).min().unwrap_or(Timestamp::MAX);
     }
 
-    /// Names every flow that lives: its first frame and its place.
-    pub(super) fn living(&mut self, mut each: impl FnMut(u64, u32)) {
-        let mut next = self.young.front();
-        while let Some(at) = next {
-            each(self.embryos.get(at).frame(), at | EMBRYO);
-            next = List::behind(&mut self.embryos, at);
+    /// The full record of this packet's flow, when it lies where it was guessed to be: no second search. What
+    /// happened since the guess does not matter: no two living flows have one key.
+    #[inline]
+    fn guessed(&self, arrival: &Arrival<'_, '_>) -> Option<u32> {
+        if arrival.guess & EMBRYO != 0 {
+            return None; // `NIL`, too
         }
-        for class in &self.classes {
-            let mut next = class.oldest();
-            while let Some(at) = next {
-                each(self.tracks.get(at).frame, at);
-                next = List::behind(&mut self.tracks, at);
-            }
-        }
-    }
-
-    /// What a living flow's attempt would come to if it ended now: its originator, its manner, its outcome.
-    pub(super) fn attempt(&self, place: u32) -> Option<(IpAddr, Manner, Outcome)> {
-        if place & EMBRYO != 0 {
-            // A SYN and nothing else.
-            let embryo = self.embryos.get(place & !EMBRYO);
-            let originator = embryo.key().end(embryo.sender());
-            return Some((originator.addr, Manner::Asks, Outcome::Unanswered));
-        }
-        let track = self.tracks.get(place);
-        let profile = self.profiles.get(track.profile);
-        let flow = track.flow(profile, Default::default(), self.icmp_of(track), Some(EndReason::Shutdown));
-        let (manner, outcome) = flow.attempt()?;
-        Some((flow.originator.addr, manner, outcome))
-    }
-
-    /// Ends a living flow because the input ended.
-    pub(super) fn end(&mut self, place: u32, clock: Timestamp, out: &mut Out<N>) {
-        let order = |frame, layer| Order { clock, rank: Order::END, frame, layer };
-        if place & EMBRYO != 0 {
-            let embryo = self.embryos.get(place & !EMBRYO);
-            let order = order(embryo.frame(), self.profiles.get(embryo.profile()).layer);
-            self.close_embryo(place & !EMBRYO, EndReason::Shutdown, order, out);
-        } else {
-            let track = self.tracks.get(place);
-            let order = order(track.frame, self.profiles.get(track.profile).layer);
-            self.close(place, EndReason::Shutdown, order, out);
-        }
+        let track = self.tracks.get(arrival.guess);
+        (track.key == arrival.key && track.class != Class::Gone).then_some(arrival.guess)
     }
 
     /// The full record of this packet's flow. An embryo grows into one.
@@ -532,13 +501,13 @@ impl<N: Copy + Default> Shard<N> {
     }
 
     fn close_embryo(&mut self, at: u32, reason: EndReason, order: Order, out: &mut Out<N>) {
-        let flow = self.grown(at, Some(reason));
         let embryo = *self.embryos.get(at);
+        let flow = Box::new(embryo.flow(self.profiles.get(embryo.profile()), Some(reason)));
         self.young.unlink(&mut self.embryos, at);
         self.embryos.remove(at);
         self.profiles.release(embryo.profile());
         self.index.remove(low32(self.hasher.hash(&embryo.key())), at | EMBRYO);
-        out.push((order, Event::Closed(Box::new(flow), N::default())));
+        out.push((order, Event::Closed(flow, N::default())));
     }
 
     fn snapshot(&self, at: u32, ended: Option<EndReason>) -> Flow {
@@ -552,13 +521,6 @@ impl<N: Copy + Default> Shard<N> {
 
     fn icmp_of(&self, track: &Track<N>) -> Option<IcmpNote> {
         (track.icmp != NIL).then(|| *self.icmp.get(track.icmp))
-    }
-
-    /// The flow that an embryo stands for.
-    fn grown(&self, at: u32, ended: Option<EndReason>) -> Flow {
-        let embryo = self.embryos.get(at);
-        let profile = self.profiles.get(embryo.profile());
-        Track::<N>::grown(embryo, profile).flow(profile, Default::default(), None, ended)
     }
 
     fn release_heads(&mut self, at: u32) {

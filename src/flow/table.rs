@@ -8,6 +8,7 @@ use super::config::{Config, Counters};
 use super::key::{Hasher, Key, low32};
 use super::prefetch::prefetch;
 use super::shard::{Arrival, Out, Shard};
+use super::slab::NIL;
 use super::{Ears, Manner, Outcome, SHARDS};
 use crate::time::Timestamp;
 use crate::wire::Packet;
@@ -36,6 +37,8 @@ pub struct Table<N> {
     places: [Option<u8>; SHARDS],
     /// Shard `s` of the run is here when `s % workers == worker`, in order.
     shards: Vec<Shard<N>>,
+    /// The input has.
+    has_ended: bool,
 }
 
 impl<N: Copy + Default> Table<N> {
@@ -50,12 +53,13 @@ impl<N: Copy + Default> Table<N> {
             places[shard] = Some(place);
             shards.push(Shard::new(config));
         }
-        Self { hasher: Hasher::new(config.seed), places, shards }
+        Self { hasher: Hasher::new(config.seed), places, shards, has_ended: false }
     }
 
     /// Folds packets in and pushes what happens. Packets of shards it does not own are passed over. Flows
     /// that are due are shown to `ears` at once.
     pub fn update(&mut self, packets: &[Packet<'_>], ears: &mut impl Ears<N>, out: &mut Out<N>) {
+        debug_assert!(!self.has_ended || packets.is_empty());
         for stride in packets.chunks(STRIDE) {
             let mut arrivals = ArrayVec::<(usize, Arrival<'_, '_>), STRIDE>::new();
             for packet in stride {
@@ -64,10 +68,10 @@ impl<N: Copy + Default> Table<N> {
                 let Some(shard) = self.own(hash) else { continue };
                 let tag = low32(hash);
                 prefetch(self.shards[shard].index_address(tag));
-                arrivals.push((shard, Arrival { packet, key, sender, tag }));
+                arrivals.push((shard, Arrival { packet, key, sender, tag, guess: NIL }));
             }
-            for (shard, arrival) in &arrivals {
-                self.shards[*shard].prefetch(arrival.tag);
+            for (shard, arrival) in &mut arrivals {
+                arrival.guess = self.shards[*shard].guess(arrival.tag);
             }
             for (shard, arrival) in &arrivals {
                 self.shards[*shard].fold(arrival, ears, out);
@@ -79,6 +83,9 @@ impl<N: Copy + Default> Table<N> {
     /// packet still to come. May be called as often or as seldom as one likes: the events and their places
     /// are the same.
     pub fn expire(&mut self, clock: Timestamp, out: &mut Out<N>) {
+        if self.has_ended {
+            return;
+        }
         for shard in &mut self.shards {
             shard.expire(clock, out);
         }
@@ -92,8 +99,11 @@ impl<N: Copy + Default> Table<N> {
         self.end(&living, clock, out);
     }
 
-    /// The flows that live, by their first frame.
+    /// The flows that live, by their first frame; none once they have been ended.
     pub fn living(&mut self) -> Vec<Living> {
+        if self.has_ended {
+            return Vec::new();
+        }
         let open = usize::try_from(self.counters().open).unwrap_or(0);
         let mut living = Vec::with_capacity(open);
         for (shard, number) in self.shards.iter_mut().zip(0..) {
@@ -119,19 +129,15 @@ impl<N: Copy + Default> Table<N> {
     /// Brings in the record of a flow that is wanted soon.
     fn prefetch(&self, soon: Option<&Living>) {
         if let Some(soon) = soon {
-            self.shards[usize::from(soon.shard)].prefetch_record(soon.place);
+            self.shards[usize::from(soon.shard)].prefetch_whole(soon.place);
         }
     }
 
-    /// Ends flows because the input ended. They must still live.
+    /// Ends flows because the input ended. They must still live, and no packets may come after that.
     pub fn end(&mut self, living: &[Living], clock: Timestamp, out: &mut Out<N>) {
+        self.has_ended = true;
         for (at, one) in living.iter().enumerate() {
             self.prefetch(living.get(at + STRIDE));
-            // Forgetting a flow's place in the index was 12 % of a scan, all of it waiting for that line.
-            if let Some(soon) = living.get(at + STRIDE / 2) {
-                let shard = &self.shards[usize::from(soon.shard)];
-                prefetch(shard.index_address(shard.tag(soon.place)));
-            }
             self.shards[usize::from(one.shard)].end(one.place, clock, out);
         }
     }

@@ -24,6 +24,10 @@ pub(super) fn follow<N: Copy + Default>(track: &mut Track<N>, sender: End, packe
     if let Role::LaterFragment { contiguous } = packet.role {
         return follow_fragment(track, sender, packet.payload_len, contiguous);
     }
+    if is_next(track, sender, packet) {
+        track.next[sender] = packet.tcp.seq.wrapping_add(packet.payload_len);
+        return;
+    }
     let flags = packet.tcp.flags;
     if flags.has(TcpFlags::SYN) {
         opening(track, sender, packet);
@@ -36,6 +40,22 @@ pub(super) fn follow<N: Copy + Default>(track: &mut Track<N>, sender: End, packe
     if !flags.has(TcpFlags::RST) && (!track.is_known(sender) || ahead > 0) {
         track.know(sender, end);
     }
+}
+
+/// True for what nearly every segment of a conversation is: it acknowledges what was seen, and its bytes, if
+/// any, are the ones that come next. Of all that is noted of segments, it adds nothing but where its sender
+/// is now; asking for each by itself was half of following a packet.
+#[inline]
+fn is_next<N: Copy + Default>(track: &Track<N>, sender: End, packet: &Packet<'_>) -> bool {
+    let (tcp, peer) = (packet.tcp, 1 - sender);
+    let says = if packet.payload_len > 0 { Letter::Data } else { Letter::Ack };
+    tcp.flags.0 & !TcpFlags::PSH == TcpFlags::ACK
+        && tcp.window != 0
+        && track.is_known(sender)
+        && track.is_known(peer)
+        && tcp.seq == track.next[sender]
+        && tcp.ack.wrapping_sub(track.next[peer]).cast_signed() <= 0
+        && track.letters.saw(sender, says)
 }
 
 /// True when this packet belongs to a new connection with the ports of an old one.

@@ -295,6 +295,10 @@ impl<N: Copy + Default> Track<N> {
 
     /// The timeout class by what is known now.
     pub(super) fn classify(&self) -> Class {
+        // Once both sides have spoken, only an end changes that.
+        if self.class == Class::Established && !tcp::is_closed(&self.letters) {
+            return Class::Established;
+        }
         let both = self.packets[0] > 0 && self.packets[1] > 0;
         match self.key.transport() {
             Transport::Sctp => Class::Sctp,

@@ -9,13 +9,14 @@ use std::borrow::Cow;
 
 use serde::{Serialize, Serializer};
 
+use super::eight::is_seen;
+
 /// Returns `text` without anything that changes a terminal's state or the direction of writing: such
 /// characters become `\u{…}` with their number, and what would go beyond `bytes_max` bytes becomes one `…`.
 /// The result is never longer than `bytes_max` (at least 3), and JSON at most doubles it.
 #[must_use]
 pub fn clean(text: &str, bytes_max: usize) -> Cow<'_, str> {
-    let is_plain = || text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
-    if text.len() <= bytes_max && (is_plain() || !text.chars().any(is_dangerous)) {
+    if text.len() <= bytes_max && (is_seen(text) || !text.chars().any(is_dangerous)) {
         return Cow::Borrowed(text);
     }
     let mut cleaned = String::new();

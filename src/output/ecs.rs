@@ -54,14 +54,14 @@
 //! | `tags` | `remembered` `suspicious` | alert flow port | none |
 //! | `ghostport` | object | all | never |
 
-use std::net::IpAddr;
 use std::time::Duration;
 
+use arrayvec::ArrayString;
 use serde::Serialize;
 
 use super::clean::Text;
 use super::ghost::{GhostFlow, GhostPort, Names, Room};
-use super::line::{Digits, Rfc3339, write_json, write_within};
+use super::line::{Digits, Ip, Rfc3339, write_json, write_within};
 use super::record::{self, reasons};
 use super::stats::GhostStats;
 use super::{Context, NAME_BYTES_MAX, Record, TECHNIQUE_BYTES_MAX, TECHNIQUES_MAX};
@@ -120,7 +120,7 @@ struct Said<'a> {
 
 struct Words {
     next_step: String,
-    community_id: String,
+    community_id: ArrayString<30>,
     reason: String,
 }
 
@@ -203,7 +203,7 @@ impl<'a> Said<'a> {
             observer: Observer { ingress: interface.map(Ingress::new), ..line.observer },
             log: file.map(|path| Log { file: LogFile { path } }),
             threat: None,
-            related: Some(Related { ip: [flow.originator.addr, flow.responder.addr] }),
+            related: Some(Related { ip: [Ip(flow.originator.addr), Ip(flow.responder.addr)] }),
             process: ghostport.process.as_ref().map(|process| Process {
                 pid: process.pid,
                 name: process.name,
@@ -382,9 +382,9 @@ struct RulePart<'a> {
 #[derive(Default, Serialize)]
 struct End {
     #[serde(skip_serializing_if = "Option::is_none")]
-    ip: Option<IpAddr>,
+    ip: Option<Ip>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    address: Option<IpAddr>,
+    address: Option<Ip>,
     #[serde(skip_serializing_if = "Option::is_none")]
     port: Option<u16>,
     bytes: u64,
@@ -394,8 +394,8 @@ struct End {
 impl End {
     const fn new(endpoint: Endpoint, side: Side) -> Self {
         Self {
-            ip: Some(endpoint.addr),
-            address: Some(endpoint.addr),
+            ip: Some(Ip(endpoint.addr)),
+            address: Some(Ip(endpoint.addr)),
             port: Some(endpoint.port),
             bytes: side.bytes,
             packets: side.packets,
@@ -540,7 +540,7 @@ impl<'a> Threat<'a> {
 
 #[derive(Serialize)]
 struct Related {
-    ip: [IpAddr; 2],
+    ip: [Ip; 2],
 }
 
 #[derive(Serialize)]

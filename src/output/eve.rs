@@ -7,7 +7,7 @@ use super::clean::Text;
 use super::event::{AlertMetadata, EveAlert, EveFlow, EveTcp, Event};
 use super::flat::Flat;
 use super::ghost::{GhostFlow, GhostPort, Room};
-use super::line::{write_json, write_within};
+use super::line::{Ip, write_json, write_within};
 use super::place::Extra;
 use super::stats::{EveStats, GhostStats, Stats};
 use super::{Context, ExtraPlacement, NAME_BYTES_MAX, Record, SIGNATURE_BYTES_MAX};
@@ -141,9 +141,9 @@ fn about<'a, G>(
         pcap_filename,
         pcap_cnt: (!context.live).then_some(flow.first_frame),
         vlan: flow.vlan.ids(),
-        src_ip: Some(flow.originator.addr),
+        src_ip: Some(Ip(flow.originator.addr)),
         src_port: Some(flow.originator.port),
-        dest_ip: Some(flow.responder.addr),
+        dest_ip: Some(Ip(flow.responder.addr)),
         dest_port: Some(flow.responder.port),
         proto: Some(flow.transport.eve_name()),
         community_id: Some(community_id),

@@ -97,14 +97,13 @@
 //! `metadata.flowbits` (`"ghostport_story:scan"`), and numbers of port and stats records in
 //! `metadata.flowints`. Weights are left out.
 
-use std::net::IpAddr;
-
 use arrayvec::ArrayString;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::clean::Text;
 use super::flat::Flat;
+use super::line::Ip;
 use super::place::Metadata;
 use super::stats::EveStats;
 use super::{Record, TECHNIQUE_BYTES_MAX, TECHNIQUES_MAX, record};
@@ -128,11 +127,11 @@ pub struct Event<'a, G> {
     #[serde(skip_serializing_if = "<[u16]>::is_empty")]
     pub(super) vlan: &'a [u16],
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) src_ip: Option<IpAddr>,
+    pub(super) src_ip: Option<Ip>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) src_port: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) dest_ip: Option<IpAddr>,
+    pub(super) dest_ip: Option<Ip>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) dest_port: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -259,11 +258,11 @@ pub struct EveFlow {
     #[serde(skip_serializing_if = "Option::is_none")]
     alerted: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    src_ip: Option<IpAddr>,
+    src_ip: Option<Ip>,
     #[serde(skip_serializing_if = "Option::is_none")]
     src_port: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    dest_ip: Option<IpAddr>,
+    dest_ip: Option<Ip>,
     #[serde(skip_serializing_if = "Option::is_none")]
     dest_port: Option<u16>,
 }
@@ -277,9 +276,9 @@ impl EveFlow {
     /// As it stands in an alert: with the 5-tuple.
     pub(super) fn in_alert(flow: &Flow) -> Self {
         Self {
-            src_ip: Some(flow.originator.addr),
+            src_ip: Some(Ip(flow.originator.addr)),
             src_port: Some(flow.originator.port),
-            dest_ip: Some(flow.responder.addr),
+            dest_ip: Some(Ip(flow.responder.addr)),
             dest_port: Some(flow.responder.port),
             ..Self::new(flow)
         }

@@ -6,14 +6,13 @@ use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use hashbrown::hash_map::Entry;
 use serde::ser::{Error, SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
-use serde_json::value::{RawValue, to_raw_value};
 
 use super::FILE_BYTES_MAX;
 use super::clean::Text;
 use super::event::Stamp;
+use super::json::{Written, written};
 use crate::bucket::PortBucket;
 use crate::evidence::{Evidence, Fact, FactValue};
 use crate::payload::{App, Details};
@@ -325,18 +324,20 @@ impl<'a> Facts<'a> {
 
 impl Serialize for Facts<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Row<'b> {
-            fact: &'static str,
-            value: &'b str,
-            #[serde(skip_serializing_if = "Weights::is_empty")]
-            weight: Weights,
-        }
         let mut rows = serializer.serialize_seq(None)?;
         for (fact, weights) in self.rows() {
-            let value = said(fact);
-            let value = super::clean(&value, self.room.text_max);
-            rows.serialize_element(&Row { fact: fact.name(), value: &value, weight: Weights(weights) })?;
+            let (fact, said, text_max) = (fact.name(), said(fact), self.room.text_max);
+            let weight = (!weights.is_empty()).then_some(Weights(weights));
+            if let Cow::Borrowed(said) = said
+                && said.len() <= text_max
+            {
+                let place = place(fact.as_bytes(), said.as_bytes(), weights);
+                let value = FactRow { fact, value: Text::cut(said, text_max), weight };
+                rows.serialize_element(&Constant { place, value })?;
+            } else {
+                let weight = weight.map(|value| Constant { place: place(b"", b"", weights), value });
+                rows.serialize_element(&FactRow { fact, value: Text::cut(&said, text_max), weight })?;
+            }
         }
         rows.end()
     }
@@ -351,45 +352,54 @@ pub(super) fn said(fact: &Fact) -> Cow<'static, str> {
     }
 }
 
+/// A fact, what it says, and what it added to each story.
+#[derive(Serialize)]
+struct FactRow<'a, W> {
+    fact: &'static str,
+    value: Text<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    weight: Option<W>,
+}
+
 /// What a fact added to each story, in log-odds: a row of the table of weights.
-#[derive(Debug)]
 struct Weights(&'static [(Story, f64)]);
-
-thread_local! {
-    /// Rows as they are written, by where they lie. A line holds some thirty weights out of a table of a few
-    /// hundred that never changes; they are a quarter of its bytes. As many entries as the program has rows,
-    /// at most.
-    static WRITTEN: RefCell<HashMap<(usize, usize), Box<RawValue>, FixedState>> = RefCell::default();
-}
-
-impl Weights {
-    const fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    fn written(&self) -> serde_json::Result<Box<RawValue>> {
-        to_raw_value(&Row(self.0))
-    }
-}
 
 impl Serialize for Weights {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        WRITTEN.with_borrow_mut(|written| {
-            let row = match written.entry((self.0.as_ptr().addr(), self.0.len())) {
-                Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(new) => new.insert(self.written().map_err(S::Error::custom)?),
-            };
-            row.serialize(serializer)
-        })
+        serializer.collect_map(self.0.iter().map(|(story, weight)| (story.name(), short(*weight))))
     }
 }
 
-/// A row, not written yet.
-struct Row(&'static [(Story, f64)]);
+/// Something that consists of the program's own words and numbers, and where these lie: whatever lies there
+/// never changes.
+struct Constant<T> {
+    place: Place,
+    value: T,
+}
 
-impl Serialize for Row {
+/// Where three constants begin, and how long they are; all are shorter than 1,024.
+type Place = [usize; 4];
+
+fn place<A, B, C>(a: &'static [A], b: &'static [B], c: &'static [C]) -> Place {
+    let lengths = a.len() | b.len() << 10 | c.len() << 20;
+    [a.as_ptr().addr(), b.as_ptr().addr(), c.as_ptr().addr(), lengths]
+}
+
+thread_local! {
+    /// Constants as they are written. Half of a line's bytes are rows of facts, and nearly all of these are
+    /// one of a few hundred. As many entries as the program has constants, at most.
+    static WRITTEN: RefCell<HashMap<Place, Vec<u8>, FixedState>> = RefCell::default();
+}
+
+impl<T: Serialize> Serialize for Constant<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(story, weight)| (story.name(), short(*weight))))
+        WRITTEN.with_borrow_mut(|known| {
+            if let Some(json) = known.get(&self.place) {
+                return Written(json).serialize(serializer);
+            }
+            let json = written(&self.value).map_err(S::Error::custom)?;
+            Written(known.entry(self.place).insert(json).get()).serialize(serializer)
+        })
     }
 }
 

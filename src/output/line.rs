@@ -1,10 +1,14 @@
 //! One whole line of a JSON format, with as much in it as its bound allows.
 
+use std::net::IpAddr;
+
 use serde::{Serialize, Serializer};
 
 use super::LINE_BYTES_MAX;
 use super::ghost::Room;
+use super::json::Json;
 use crate::time::Timestamp;
+use crate::wire::text::{address, decimal};
 
 /// Writes a line with as much as fits: see [`Room::STEPS`].
 pub(super) fn write_within(line: &mut Vec<u8>, write: impl Fn(&mut Vec<u8>, Room)) {
@@ -20,9 +24,9 @@ pub(super) fn write_within(line: &mut Vec<u8>, write: impl Fn(&mut Vec<u8>, Room
 }
 
 /// Appends an event and the end of its line.
-#[expect(clippy::expect_used, reason = "memory takes any bytes, and every key of ours is a string")]
+#[expect(clippy::expect_used, reason = "memory takes any bytes, and no event has a shape that JSON lacks")]
 pub(super) fn write_json<E: Serialize>(line: &mut Vec<u8>, event: &E) {
-    serde_json::to_writer(&mut *line, event).expect("an event is JSON");
+    event.serialize(Json(line)).expect("an event is JSON");
     line.push(b'\n');
 }
 
@@ -32,7 +36,17 @@ pub(super) struct Digits(pub(super) u64);
 
 impl Serialize for Digits {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
+        serializer.serialize_str(&decimal(self.0))
+    }
+}
+
+/// An address.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ip(pub(super) IpAddr);
+
+impl Serialize for Ip {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&address(self.0))
     }
 }
 

@@ -44,14 +44,12 @@
 //! `connection_info`; `traffic{bytes, bytes_out, bytes_in, packets, packets_out, packets_in}` (out:
 //! originator → responder); `app_name` (absent when nothing was recognised); `duration` (ms).
 
-use std::net::IpAddr;
-
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::clean::Text;
 use super::ghost::{GhostFlow, Room, aggregate_id, registered};
-use super::line::{Digits, Millis, Rfc3339, write_json, write_within};
+use super::line::{Digits, Ip, Millis, Rfc3339, write_json, write_within};
 use super::record::{self, reasons};
 use super::{Context, NAME_BYTES_MAX, Record, TECHNIQUE_BYTES_MAX, TECHNIQUES_MAX};
 use crate::evidence::Evidence;
@@ -123,8 +121,8 @@ fn finding<'a>(
             data: Data { ghostport: ghost },
         }],
         observables: [
-            observable("evidences[0].src_endpoint.ip", 2, "IP Address", Value::Ip(flow.originator.addr)),
-            observable("evidences[0].dst_endpoint.ip", 2, "IP Address", Value::Ip(flow.responder.addr)),
+            observable("evidences[0].src_endpoint.ip", 2, "IP Address", Value::Ip(Ip(flow.originator.addr))),
+            observable("evidences[0].dst_endpoint.ip", 2, "IP Address", Value::Ip(Ip(flow.responder.addr))),
             observable("evidences[0].dst_endpoint.port", 11, "Port", Value::Port(flow.responder.port)),
         ],
     };
@@ -243,7 +241,7 @@ const fn status(outcome: Outcome) -> Status {
 
 fn ends(evidence: &Evidence, room: Room) -> (End<'_>, End<'_>) {
     let vlan = evidence.flow.vlan.ids().first().map(|&id| Digits(id.into()));
-    let end = |end: Endpoint, svc_name| End { ip: end.addr, port: end.port, vlan_uid: vlan, svc_name };
+    let end = |end: Endpoint, svc_name| End { ip: Ip(end.addr), port: end.port, vlan_uid: vlan, svc_name };
     let name = registered(&evidence.claims).map(|name| Text::cut(name, room.text_max));
     (end(evidence.flow.originator, None), end(evidence.flow.responder, name))
 }
@@ -495,15 +493,15 @@ struct Observable {
 
 /// What was observed; always a string.
 enum Value {
-    Ip(IpAddr),
+    Ip(Ip),
     Port(u16),
 }
 
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Self::Ip(addr) => serializer.collect_str(addr),
-            Self::Port(port) => serializer.collect_str(port),
+            Self::Ip(addr) => addr.serialize(serializer),
+            Self::Port(port) => Digits(u64::from(*port)).serialize(serializer),
         }
     }
 }
@@ -511,7 +509,7 @@ impl Serialize for Value {
 /// One end of a flow.
 #[derive(Serialize)]
 struct End<'a> {
-    ip: IpAddr,
+    ip: Ip,
     port: u16,
     #[serde(skip_serializing_if = "Option::is_none")]
     vlan_uid: Option<Digits>,

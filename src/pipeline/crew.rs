@@ -43,11 +43,17 @@ pub(super) struct Moment {
     pub(super) progress: Progress,
     pub(super) loss: Loss,
     pub(super) totals: Totals,
+    /// The source has ended: what comes now is what was left.
+    pub(super) is_over: bool,
 }
 
 impl Moment {
     fn new(pulse: Pulse, totals: Totals) -> Self {
-        Self { progress: pulse.progress, loss: pulse.loss, totals }
+        Self { progress: pulse.progress, loss: pulse.loss, totals, is_over: false }
+    }
+
+    fn last(pulse: Pulse, totals: Totals) -> Self {
+        Self { is_over: true, ..Self::new(pulse, totals) }
     }
 }
 
@@ -96,7 +102,7 @@ fn alone(
     }
     burst.clear();
     while let Some((_, events)) = worker.finish() {
-        each(&burst, sorted(events), &Moment::new(Pulse::of(source), worker.totals()));
+        each(&burst, sorted(events), &Moment::last(Pulse::of(source), worker.totals()));
     }
     ended
 }
@@ -383,7 +389,7 @@ fn collect_ends(mut tellers: Vec<Teller<'_>>, pulse: Pulse, each: Each<'_>) {
         }
         let mut sum = Totals::default();
         totals.iter().for_each(|totals| sum.add(totals));
-        each(&nothing, sorted(events), &Moment::new(pulse, sum));
+        each(&nothing, sorted(events), &Moment::last(pulse, sum));
     }
 }
 

@@ -7,11 +7,13 @@ use std::time::{Duration, Instant};
 use super::crew::Moment;
 use super::judge::Judge;
 use super::recorder::Wanted;
+use super::scribe::{self, Note, Scribe};
+use super::standing::Standing;
 use super::{Config, Error, Input, Terminal};
 use crate::capture::{Burst, Damage};
-use crate::output::{self, Context, ExtraPlacement, Findings, FlowTotals, Look, Record, Stats};
+use crate::output::{self, Findings, Look};
 use crate::rules::{Alert, Severity};
-use crate::sink::{self, Format, Keep, Lines, Pace};
+use crate::sink::{self, Keep, Lines, Pace};
 use crate::time::Timestamp;
 use crate::verdict::Verdict;
 use crate::wire::Skip;
@@ -20,24 +22,17 @@ use crate::wire::Skip;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// What each output has at least, after one that used up the time of all.
 const PATIENCE_MIN: Duration = Duration::from_millis(250);
-/// Bytes of lines gathered before they are handed to the outputs.
-const BATCH_BYTES: usize = 64 * 1024;
 
 /// See the module.
 pub(super) struct Desk {
-    outputs: Vec<Lines>,
-    /// Lines not handed over yet, by output.
-    batches: Vec<Vec<u8>>,
+    scribe: Scribe,
     inputs: Vec<String>,
     live: bool,
     /// How long the outputs are waited for at the end.
     patience: Option<Duration>,
-    host: Option<String>,
-    extra: ExtraPlacement,
     flows: bool,
     ports: bool,
     terminal: Option<Terminal>,
-    line: Vec<u8>,
     alerts: u64,
     worst: Option<Severity>,
     findings: Findings,
@@ -59,25 +54,25 @@ impl Desk {
         let keep = Keep { pace, spool: config.spool.clone() };
         let open = |target| Lines::open(target, keep.clone(), Arc::new(|what: &str| say(what)));
         let outputs = config.targets.iter().map(open).collect::<Result<Vec<_>, _>>()?;
-        for folder in config.spool.iter().flat_map(|spool| sink::left_behind(spool, &config.targets)) {
+        for (folder, output) in
+            config.spool.iter().flat_map(|spool| sink::left_behind(spool, &config.targets))
+        {
+            let output = output
+                .map_or_else(|| "an output".to_owned(), |output| output::clean(&output, 200).into_owned());
             say(&format!(
-                "the spool {} has lines of a former run for an output that this run does not have; it keeps them",
-                folder.display()
+                "the spool {} has lines of a former run for {output}, which this run does not have; it keeps them",
+                folder.display(),
             ));
         }
         Ok(Self {
-            batches: outputs.iter().map(|_| Vec::new()).collect(),
-            outputs,
+            scribe: Scribe::start(config, inputs, outputs)?,
             inputs: inputs.to_vec(),
             live,
             // Live, a reader that is stuck must not keep us from ending; in replay everything is said.
             patience: config.drain.or(live.then_some(PATIENCE)),
-            host: config.host.clone(),
-            extra: config.extra,
             flows: config.flows,
             ports: config.ports,
             terminal: config.terminal,
-            line: Vec::new(),
             alerts: 0,
             worst: None,
             findings: Findings::new(),
@@ -96,28 +91,37 @@ impl Desk {
     }
 
     /// A line about one flow or many.
-    pub(super) fn alert(&mut self, alert: &Alert) {
+    pub(super) fn alert(&mut self, alert: Alert) {
         self.alerts += 1;
         self.worst = Some(self.worst.map_or(alert.rule.severity, |worst| worst.min(alert.rule.severity)));
         if let Some(terminal) = self.terminal {
-            self.findings.add(alert);
+            self.findings.add(&alert);
             // Whoever watches an interface wants to see it now, not when the run ends.
             if self.live
-                && let Err(error) = output::print(&output::finding(alert, look(terminal)))
+                && let Err(error) = output::print(&output::finding(&alert, look(terminal)))
             {
                 say(&error.to_string());
             }
         }
-        self.write(&Record::Alert(alert));
+        self.scribe.write(Note::Alert(Box::new(alert)));
     }
 
-    /// A finished flow.
-    pub(super) fn flow(&mut self, verdict: &Verdict, alerted: bool) {
+    /// A finished flow. Gives a verdict that is not needed here any more: this one, or an older one.
+    pub(super) fn flow(&mut self, verdict: Arc<Verdict>, alerted: bool) -> Option<Arc<Verdict>> {
         if let Some(wanted) = self.wanted.as_mut().filter(|_| alerted) {
             wanted.add(&verdict.evidence.flow);
         }
-        if self.flows {
-            self.write(&Record::Flow { verdict, alerted });
+        if !self.flows {
+            return Some(verdict);
+        }
+        self.scribe.write(Note::Flow { verdict, alerted });
+        self.scribe.spent()
+    }
+
+    /// What comes now may be the last of the capture, which nothing holds up any more.
+    pub(super) fn hear(&mut self, moment: &Moment) {
+        if moment.is_over {
+            self.scribe.take_all();
         }
     }
 
@@ -126,13 +130,13 @@ impl Desk {
     pub(super) fn burst(&mut self, burst: &Burst, judge: &Judge, moment: &Moment) -> bool {
         self.clock = self.clock.max(burst.clock());
         if self.live {
-            self.hand_over();
+            self.scribe.nudge();
             if self.stats_every.is_some_and(|every| self.stats_at.elapsed() >= every) {
                 self.stats_at = Instant::now();
                 self.state(judge, moment, &[]);
             }
         }
-        self.outputs.is_empty() || !self.outputs.iter().all(Lines::is_gone)
+        !self.scribe.is_gone()
     }
 
     /// Port lines, where wanted, and one stats line.
@@ -140,48 +144,24 @@ impl Desk {
         if let Some(buckets) = judge.buckets.as_ref().filter(|_| self.ports) {
             for bucket in buckets.ports() {
                 let client_flows = buckets.client_flows(bucket.transport, bucket.port);
-                self.write(&Record::Port { bucket, client_flows });
+                self.scribe.write(Note::Port { bucket: Box::new(bucket.clone()), client_flows });
             }
         }
-        let stats = self.stats(judge, moment, damage);
-        self.write(&Record::Stats(&stats));
-        self.hand_over();
+        self.scribe.write(Note::Stats(Box::new(self.standing(judge, moment, damage))));
     }
 
-    fn stats<'a>(&self, judge: &Judge, moment: &'a Moment, damage: &[Damage]) -> Stats<'a> {
-        let (totals, rules) = (&moment.totals, judge.state.counters());
-        Stats {
-            clock: self.clock,
-            read: totals.frames,
-            bytes: totals.bytes,
-            skips: &totals.skips,
-            flows: FlowTotals {
-                opened: totals.flows.opened,
-                open: totals.flows.open,
-                evicted_half_open: totals.flows.evicted_half_open,
-                evicted_other: totals.flows.evicted_other,
-            },
-            alerts: self.alerts,
-            alerted_flows: judge.alerted_flows,
-            suppressed: rules.suppressed,
-            expected: rules.expected,
-            held_back: rules.held_back,
-            closed_early: rules.closed_early,
-            loss: self.live.then_some(moment.loss),
-            damaged: damage.len() as u64,
-            lines_lost: self.outputs.iter().map(|lines| lines.counters().lost).sum(),
-        }
+    fn standing(&self, judge: &Judge, moment: &Moment, damage: &[Damage]) -> Standing {
+        Standing::new((self.clock, moment), judge, self.alerts, self.live, damage.len())
     }
 
     /// HUP: files are opened anew, so that they can be rotated.
-    pub(super) fn reopen(&mut self) {
-        self.hand_over();
-        self.outputs.iter().for_each(Lines::reopen);
+    pub(super) fn reopen(&self) {
+        self.scribe.reopen();
     }
 
     /// USR1: the counters, on standard error.
     pub(super) fn counters(&self, judge: &Judge, moment: &Moment) {
-        say(&output::counters(&self.stats(judge, moment, &[])));
+        say(&output::counters(&self.standing(judge, moment, &[]).stats(self.scribe.lost())));
     }
 
     /// The end of the run: the closing records, the table, and what was damaged.
@@ -191,8 +171,10 @@ impl Desk {
         }
         say_strange_links(&self.inputs, moment);
         self.state(judge, moment, damage);
+        let standing = self.standing(judge, moment, damage);
+        let outputs = self.scribe.end();
         if let (Some(terminal), Some(buckets)) = (self.terminal, &judge.buckets) {
-            let stats = self.stats(judge, moment, damage);
+            let stats = standing.stats(scribe::lost(&outputs));
             let picture = output::render(buckets, &self.findings, &stats, look(terminal));
             if let Err(error) = output::print(&picture) {
                 say(&error.to_string());
@@ -200,7 +182,7 @@ impl Desk {
         }
         let mut lost_lines = false;
         let ending = Instant::now();
-        for lines in self.outputs {
+        for lines in outputs {
             // One limit for all: while the first is waited for, the others go on.
             let left = |patience: Duration| patience.saturating_sub(ending.elapsed()).max(PATIENCE_MIN);
             let closed = match self.patience {
@@ -214,48 +196,6 @@ impl Desk {
         }
         Closing { worst: self.worst, wanted: self.wanted, lost_lines }
     }
-
-    /// One record to all who take it: written once for each format in use, however many outputs have it.
-    fn write(&mut self, record: &Record<'_>) {
-        let event_type = record.event_type();
-        let severity = record.severity().map(|severity| severity as u8);
-        let context =
-            Context { inputs: &self.inputs, live: self.live, host: self.host.as_deref(), extra: self.extra };
-        for format in Format::ALL {
-            let takes =
-                |lines: &Lines| lines.target().format == format && lines.target().takes(event_type, severity);
-            if !self.outputs.iter().any(takes) {
-                continue;
-            }
-            self.line.clear();
-            writer(format)(&mut self.line, &context, record);
-            for (lines, batch) in self.outputs.iter().zip(&mut self.batches).filter(|(lines, _)| takes(lines))
-            {
-                batch.extend_from_slice(&self.line);
-                if batch.len() >= BATCH_BYTES {
-                    hand(lines, batch);
-                }
-            }
-        }
-    }
-
-    fn hand_over(&mut self) {
-        for (lines, batch) in self.outputs.iter().zip(&mut self.batches) {
-            hand(lines, batch);
-        }
-    }
-}
-
-/// Who writes a format.
-const fn writer(format: Format) -> output::Write {
-    match format {
-        Format::Eve => output::eve::write,
-        Format::Ecs => output::ecs::write,
-        Format::Ocsf => output::ocsf::write,
-        Format::Hec => output::hec::write,
-        Format::Syslog => output::syslog::write,
-        Format::Cef => output::cef::write,
-    }
 }
 
 fn look(terminal: Terminal) -> Look {
@@ -268,14 +208,6 @@ pub(super) struct Closing {
     pub(super) worst: Option<Severity>,
     pub(super) wanted: Option<Wanted>,
     pub(super) lost_lines: bool,
-}
-
-fn hand(lines: &Lines, batch: &mut Vec<u8>) {
-    if !batch.is_empty() {
-        // A reader that went away is noticed at the end of the burst.
-        let _ = lines.send(batch);
-        batch.clear();
-    }
 }
 
 /// Frames of a link type that is not followed are no damage, but a whole capture of them shows nothing

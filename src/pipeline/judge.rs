@@ -108,10 +108,11 @@ impl Judge {
     }
 
     /// Moves the packet clock and says what is due by it.
+    #[inline]
     pub(super) fn until(&mut self, clock: Timestamp, desk: &mut Desk) {
         let Knowledge { rules, registry } = &self.knowledge;
         for alert in rules.until(&mut self.state, clock, registry) {
-            desk.alert(&alert);
+            desk.alert(alert);
         }
     }
 
@@ -119,7 +120,7 @@ impl Judge {
     pub(super) fn finish(&mut self, desk: &mut Desk) {
         let Knowledge { rules, registry } = &self.knowledge;
         for alert in rules.finish(&mut self.state, registry) {
-            desk.alert(&alert);
+            desk.alert(alert);
         }
     }
 
@@ -214,8 +215,9 @@ impl Judge {
         if !self.raised.is_empty() {
             self.raised.remove(&id);
         }
-        desk.flow(&verdict, alerted);
-        self.bench.hand_back(verdict);
+        if let Some(spent) = desk.flow(verdict, alerted) {
+            self.bench.hand_back(spent);
+        }
     }
 
     /// Settles who opened, gathers the facts and weighs them.
@@ -239,16 +241,24 @@ impl Judge {
         let manner = if flow.is_stray() { Manner::Strays } else { Manner::Asks };
         let known = self.endpoints.known(manner, transport, flow.originator, flow.responder);
         let Known { habits: Habits { reach, long_reach, knocks }, sought, .. } = known;
+        let [at, at_originator] = [port, flow.originator.port].map(|port| registry.at(transport, port));
         let context = Context {
             outcome,
             claims: registry.on(transport, port),
-            status: registry.status(transport, port),
-            registrant_lives: registry.registrant_lives(transport, port),
+            status: at.status,
+            registrant_lives: at.registrant_lives,
             clients: registry.clients(port),
             originator_clients: registry.clients(flow.originator.port),
-            tags: registry.tags(transport, port),
-            originator_claims: registry.on(transport, flow.originator.port),
-            originator_status: registry.status(transport, flow.originator.port),
+            tags: at.tags,
+            // Only a guess may be wrong about whose claims count. Most originators' ports are never asked
+            // about otherwise, and reading the claims of all of them was 6 % of a run with a million flows.
+            originator_claims: if flow.direction.is_guess() {
+                registry.on(transport, flow.originator.port)
+            } else {
+                &[]
+            },
+            originator_listed: at_originator.is_listed,
+            originator_status: at_originator.status,
             reach,
             long_reach,
             knocks,
@@ -324,9 +334,9 @@ impl Judge {
             sought.verdicts.push(Arc::clone(verdict));
             sought.alerts.extend(alerts.iter().filter(|alert| is_own(alert)).cloned());
         }
-        for alert in &alerts {
-            if is_own(alert) {
-                self.raised.insert(id, Raised::by(alert));
+        for alert in alerts {
+            if is_own(&alert) {
+                self.raised.insert(id, Raised::by(&alert));
             }
             desk.alert(alert);
         }

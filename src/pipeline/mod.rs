@@ -1,9 +1,9 @@
-//! The road on one screen: source → workers → judge → desk, with reload, shutdown and statistics. It knows no
-//! protocol.
+//! The road on one screen: source → workers → judge → desk → scribe, with reload, shutdown and statistics. It
+//! knows no protocol.
 //!
 //! Invariants: what is said depends on the packets and the configuration only, never on threads or on the
-//! time of day; full queues make the reader wait, nothing is dropped silently; a reload that fails leaves
-//! everything as it was.
+//! time of day; full queues make the reader wait, or what they cannot take is counted; a reload that fails
+//! leaves everything as it was.
 
 mod control;
 mod crew;
@@ -11,6 +11,8 @@ mod desk;
 mod judge;
 mod progress;
 mod recorder;
+mod scribe;
+mod standing;
 mod worker;
 
 use std::fmt;
@@ -251,6 +253,7 @@ fn follow(config: &Config, sought: Option<u64>) -> Result<(Report, Option<Sought
 
     let workers = workers(config, sources.len());
     let ended = crew::run(&mut sources, workers, &control.stop, &mut |burst, events, moment| {
+        desk.hear(moment);
         judge.hear_all(events, &mut desk);
         // In replay only what happens to flows moves the clock: where a burst ends is no part of the order.
         if live {
@@ -258,7 +261,7 @@ fn follow(config: &Config, sought: Option<u64>) -> Result<(Report, Option<Sought
         }
         for command in control.commands.try_iter() {
             match command {
-                Command::Reload => reload(config, &mut judge, &mut desk),
+                Command::Reload => reload(config, &mut judge, &desk),
                 Command::Counters => desk.counters(&judge, moment),
             }
         }
@@ -277,6 +280,8 @@ fn follow(config: &Config, sought: Option<u64>) -> Result<(Report, Option<Sought
     if let Err(error) = &ended {
         say(&error.to_string());
     }
+    last.is_over = true;
+    desk.hear(&last);
     judge.finish(&mut desk);
     let damage: Vec<Damage> = sources.iter().flat_map(|source| source.damage()).cloned().collect();
     let closing = desk.close(&judge, &last, &damage);
@@ -320,7 +325,7 @@ fn workers(config: &Config, sources: usize) -> Vec<Worker> {
 
 /// HUP: outputs are opened anew, rules and claims are loaded anew; a mistake in them leaves the old ones in
 /// force.
-fn reload(config: &Config, judge: &mut Judge, desk: &mut Desk) {
+fn reload(config: &Config, judge: &mut Judge, desk: &Desk) {
     desk.reopen();
     match load(config) {
         Ok(knowledge) => {

@@ -190,7 +190,11 @@ impl Worker {
                 }
                 Event::Said(said) => Happening::Said(said),
                 Event::Closed(flow, app) => {
-                    // Too little was said for it to be heard while it lived.
+                    // Too little was said for it to be heard while it lived, or nothing at all.
+                    if flow.head_orig.bytes.is_empty() && flow.head_resp.bytes.is_empty() {
+                        happenings.push((order, Happening::Closed(flow, app, None)));
+                        continue;
+                    }
                     let app = if app.app == App::Unknown { recognise(&flow) } else { app };
                     let details = details(&flow, app);
                     Happening::Closed(flow, app, details)

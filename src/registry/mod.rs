@@ -34,4 +34,4 @@ pub use iana::SNAPSHOT;
 pub use import::{Service, claims_file, differences, read_services};
 pub use seen::{Seen, Sighting, Witness};
 pub use spec::{OneOrMany, Ports, Text, parse, slug};
-pub use table::{Registry, read_text, text_of};
+pub use table::{At, Registry, read_text, text_of};

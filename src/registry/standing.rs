@@ -37,6 +37,8 @@ impl Signs {
     const SUSPICIOUS: Self = Self(128);
     /// A site says that the port is its own service's, and in use.
     const REGISTRANT: Self = Self(256);
+    /// A claim says that it is registered.
+    const LISTED: Self = Self(512);
 
     /// What a row says. `spoken`: what its service speaks is known.
     pub(super) fn of_row(row: &Row, spoken: bool) -> Self {
@@ -46,7 +48,7 @@ impl Signs {
             Kind::Assigned | Kind::Alias => {
                 let mut alive = spoken;
                 life(row, &mut |_| alive = true);
-                Self::CLAIMED.and(Self::ASSIGNED).and_if(alive, Self::ALIVE)
+                Self::CLAIMED.and(Self::LISTED).and(Self::ASSIGNED).and_if(alive, Self::ALIVE)
             }
         }
     }
@@ -64,6 +66,7 @@ impl Signs {
             .and_if(standing == Standing::Dead && kind == ClaimKind::Registered, Self::DEAD)
             .and_if(standing == Standing::Active && kind == ClaimKind::Registered, Self::REGISTRANT)
             .and_if(past, Self::REMEMBERED)
+            .and_if(kind == ClaimKind::Registered, Self::LISTED)
             .and_if(kind == ClaimKind::Suspicious, Self::SUSPICIOUS)
     }
 
@@ -90,6 +93,11 @@ impl Signs {
     /// True when the service that the port is registered for lives, by the registry or by a site's own word.
     pub(super) const fn registrant_lives(self) -> bool {
         self.has(Self::REGISTRANT) || self.registration_lives()
+    }
+
+    /// True when one of the claims is a registration.
+    pub(super) const fn is_listed(self) -> bool {
+        self.has(Self::LISTED)
     }
 
     /// The status of a port with these signs.

@@ -61,6 +61,19 @@ pub struct Registry {
     nothing: Claims,
 }
 
+/// What the claims about a port add up to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct At {
+    /// Whether it is in use.
+    pub status: PortStatus,
+    /// What else is remembered about it.
+    pub tags: Tags,
+    /// True when its registration itself shows signs of life, whoever else uses it.
+    pub registrant_lives: bool,
+    /// True when one of the claims is a registration.
+    pub is_listed: bool,
+}
+
 /// What is known of the ports of one transport.
 #[derive(Debug)]
 struct Cells {
@@ -157,6 +170,18 @@ impl Registry {
     #[must_use]
     pub fn registrant_lives(&self, transport: Transport, port: u16) -> bool {
         self.signs(transport, port).registrant_lives()
+    }
+
+    /// What the claims about a port add up to, all at once.
+    #[must_use]
+    pub fn at(&self, transport: Transport, port: u16) -> At {
+        let signs = self.signs(transport, port);
+        At {
+            status: signs.status(port),
+            tags: signs.tags(),
+            registrant_lives: signs.registrant_lives(),
+            is_listed: signs.is_listed(),
+        }
     }
 
     /// What else is remembered about a port.

@@ -285,6 +285,8 @@ pub(super) struct Aggregates {
     opened: u64,
     places: HashMap<Key, u64>,
     queue: BTreeSet<(Timestamp, u64)>,
+    /// Nothing in the queue is due before this.
+    next: Timestamp,
     /// Lines of aggregates that had to make room.
     evicted: Vec<Due>,
     pub(super) closed_early: u64,
@@ -292,25 +294,25 @@ pub(super) struct Aggregates {
 
 impl Aggregates {
     pub(super) fn new(gathering: Gathering) -> Self {
-        Self { gathering, now: Timestamp::MIN, ..Self::default() }
+        Self { gathering, now: Timestamp::MIN, next: Timestamp::MAX, ..Self::default() }
     }
 
-    pub(super) fn is_open(&self, key: &Key) -> bool {
-        self.places.contains_key(key)
+    /// Where the aggregate of this key stands, if it is open.
+    pub(super) fn find(&self, key: &Key) -> Option<u64> {
+        self.places.get(key).copied()
     }
 
-    /// Counts a flow, and those that a threshold held back before it. `within`: the threshold's window, so
-    /// that an aggregate lasts at least as long.
+    /// Counts a flow, and those that a threshold held back before it. `known`: what [`Self::find`] says of
+    /// the key. `within`: the threshold's window, so that an aggregate lasts at least as long.
     pub(super) fn join(
         &mut self,
-        key: Key,
+        (key, known): (Key, Option<u64>),
         rule: &Arc<Rule>,
         within: Duration,
         subject: &Subject<'_>,
         held: Option<&Tally>,
     ) -> Joined {
         let (now, interval) = (self.now, self.gathering.interval);
-        let known = self.places.get(&key).copied();
         let place = known.unwrap_or_else(|| self.place(key));
         let open = self.open.entry(place).or_insert_with(|| Open {
             key,
@@ -342,14 +344,17 @@ impl Aggregates {
         self.open.get_mut(&place)?.latest.replace(Arc::clone(verdict))
     }
 
-    /// Moves the packet clock and takes what is due by it, in the order in which it came due.
-    pub(super) fn until(&mut self, clock: Timestamp) -> Vec<Due> {
+    /// Moves the packet clock; true when something is due by it. Asked for every event, and hardly ever
+    /// something is.
+    #[inline]
+    pub(super) fn advance(&mut self, clock: Timestamp) -> bool {
         self.now = self.now.max(clock);
+        self.next <= self.now
+    }
+
+    /// Takes what is due, in the order in which it came due.
+    pub(super) fn due(&mut self) -> Vec<Due> {
         let now = self.now;
-        // Asked for every event, and hardly ever something is.
-        if self.queue.first().is_none_or(|(due, _)| *due > now) {
-            return Vec::new();
-        }
         let mut lines = Vec::new();
         // Taken out first: a clock at its end would never pass what is put back.
         let later = now.after(Duration::from_nanos(1));
@@ -368,6 +373,7 @@ impl Aggregates {
             open.due = open.next(now);
             self.queue.insert((open.due, place));
         }
+        self.next = self.queue.first().map_or(Timestamp::MAX, |(due, _)| *due);
         lines
     }
 
@@ -393,7 +399,9 @@ impl Aggregates {
         let place = self.opened;
         self.opened += 1;
         self.places.insert(key, place);
-        self.queue.insert((self.now.after(self.gathering.interval), place));
+        let due = self.now.after(self.gathering.interval);
+        self.queue.insert((due, place));
+        self.next = self.next.min(due);
         place
     }
 

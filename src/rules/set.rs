@@ -156,12 +156,14 @@ impl Rules {
 
     /// Moves the packet clock, and what is to be said because of that: how aggregates went on, and which of
     /// them are over.
+    #[inline]
     pub fn until(&self, state: &mut State, clock: Timestamp, registry: &Registry) -> Vec<Alert> {
-        let due = state.aggregates.until(clock);
-        // Asked for every event: even making an empty list of an empty list was 2 % of a scan.
-        if due.is_empty() {
-            return Vec::new();
-        }
+        if state.aggregates.advance(clock) { self.due(state, registry) } else { Vec::new() }
+    }
+
+    #[cold]
+    fn due(&self, state: &mut State, registry: &Registry) -> Vec<Alert> {
+        let due = state.aggregates.due();
         state.counters.alerts += due.len() as u64;
         alerts(due, registry).collect()
     }
@@ -288,11 +290,11 @@ impl Rules {
             return None;
         }
         let key = Key::aggregate(rule.sid, policy.threshold.map(|threshold| threshold.by), subject);
+        let known = state.aggregates.find(&key);
         let mut held = None;
         // The first of one is enough, and once per window is what the aggregate sees to.
         if let Some(threshold) = policy.threshold.filter(|threshold| threshold.count > 1) {
-            let is_open = state.aggregates.is_open(&key);
-            match state.reached(rule.sid, threshold, subject, is_open) {
+            match state.reached(rule.sid, threshold, subject, known.is_some()) {
                 Reached::No => return None,
                 Reached::Yes(before) => held = before,
             }
@@ -301,7 +303,7 @@ impl Rules {
             last.alerted = Some((group.clone(), bad));
         }
         let within = policy.threshold.map_or(Duration::ZERO, |threshold| threshold.within);
-        Some(state.aggregates.join(key, rule, within, subject, held.as_deref()))
+        Some(state.aggregates.join((key, known), rule, within, subject, held.as_deref()))
     }
 
     /// True when an entry silences the rule for this verdict; counts it.

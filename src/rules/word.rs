@@ -179,9 +179,26 @@ pub(super) struct Net(pub(super) IpNet);
 impl Net {
     /// True when the address is in it; an IPv4 address mapped into IPv6 counts as what it maps.
     pub(super) fn contains(&self, addr: IpAddr) -> bool {
-        let mapped = addr.to_canonical();
-        self.0.contains(&mapped) || (mapped != addr && self.0.contains(&addr))
+        match (self.0, addr) {
+            (IpNet::V4(net), IpAddr::V4(addr)) => {
+                same_v4(net.addr().to_bits(), addr.to_bits(), net.prefix_len())
+            }
+            (IpNet::V4(net), IpAddr::V6(addr)) => addr
+                .to_ipv4_mapped()
+                .is_some_and(|mapped| same_v4(net.addr().to_bits(), mapped.to_bits(), net.prefix_len())),
+            (IpNet::V6(net), IpAddr::V6(addr)) => {
+                let differ = net.addr().to_bits() ^ addr.to_bits();
+                differ.checked_shr(128 - u32::from(net.prefix_len())).unwrap_or(0) == 0
+            }
+            (IpNet::V6(_), IpAddr::V4(_)) => false,
+        }
     }
+}
+
+/// True when two addresses begin alike. Asked about a dozen networks for nearly every flow that a rule looks
+/// at: ipnet's way, by comparing with both ends of the network, was 3 % of a scan.
+fn same_v4(a: u32, b: u32, bits: u8) -> bool {
+    (a ^ b).checked_shr(32 - u32::from(bits)).unwrap_or(0) == 0
 }
 
 impl fmt::Display for Net {

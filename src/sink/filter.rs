@@ -1,10 +1,27 @@
 //! Which lines an output takes: `[alert:medium+,stats]`.
 
+use std::fmt;
+
 /// Event types, and a least severity for those that have one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Filter {
     /// In command line order; empty for everything.
     events: Vec<(&'static str, Option<u8>)>,
+}
+
+impl fmt::Display for Filter {
+    /// As it is written, in one order; nothing for everything.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut events = self.events.clone();
+        events.sort_unstable();
+        for (place, (event, least)) in events.iter().enumerate() {
+            write!(f, "{}{event}", if place == 0 { "[" } else { "," })?;
+            if let Some(name) = least.and_then(|least| SEVERITIES.get(usize::from(least) - 1)) {
+                write!(f, ":{name}+")?;
+            }
+        }
+        f.write_str(if events.is_empty() { "" } else { "]" })
+    }
 }
 
 /// Event types that can be chosen.
@@ -70,6 +87,9 @@ mod tests {
         ] {
             assert_eq!(filter.takes(event, severity), expected, "{event} {severity:?}");
         }
+        assert_eq!(filter.to_string(), "[alert:medium+,stats]");
+        assert_eq!(Filter::parse("stats,alert").unwrap().to_string(), "[alert,stats]");
+        assert_eq!(Filter::default().to_string(), "");
         assert!(Filter::parse("alert").unwrap().takes("alert", Some(4)));
         assert!(Filter::default().takes("port", None));
     }

@@ -15,6 +15,7 @@ use super::courier::Courier;
 use super::deliver::{self, Deliver, Refused};
 use super::dispatch::Dispatch;
 use super::health::Health;
+use super::left;
 use super::out::{Out, Written};
 use super::spool::{Appender, Spool};
 use super::{Error, Place, Target};
@@ -123,14 +124,15 @@ impl Lines {
         &self.target
     }
 
-    /// Hands over one or more whole lines, each with its newline.
+    /// Hands over so many whole lines, each with its newline. Who made them knows their number; counting
+    /// newlines again was an eighth of a run with a line for every flow.
     ///
     /// # Errors
     /// The reader went away.
-    pub fn send(&self, lines: &[u8]) -> Result<(), Gone> {
+    pub fn send(&self, lines: &[u8], count: u64) -> Result<(), Gone> {
         debug_assert!(lines.is_empty() || lines.ends_with(b"\n"));
+        debug_assert_eq!(self::count(lines), count);
         let mut state = self.shared.lock();
-        let count = count(lines);
         state.counters.sent += count;
         while !state.gone && !state.waiting.is_empty() && state.waiting.len() + lines.len() > QUEUE_BYTES_MAX
         {
@@ -146,11 +148,20 @@ impl Lines {
         }
         let before = state.waiting.len();
         state.waiting.extend_from_slice(lines);
+        state.waiting_lines += count;
         let enough = enough(self.pace);
         if before < enough && state.waiting.len() >= enough {
             self.shared.wake.notify_one();
         }
         Ok(())
+    }
+
+    /// Counts lines that were to be handed over and that nobody had the time to make.
+    pub fn lose(&self, count: u64, why: &str) {
+        let mut state = self.shared.lock();
+        state.counters.sent += count;
+        state.counters.lost += count;
+        state.trouble = Some(why.to_owned());
     }
 
     /// Waits until everything sent so far is written, is lost, or cannot be written for now, and until a
@@ -225,7 +236,7 @@ impl Lines {
         let mut counters = state.counters;
         let (done, gone) = (state.done, state.gone);
         if !done {
-            counters.lost += count(&state.waiting) + state.writing;
+            counters.lost += state.waiting_lines + state.writing;
             state.given_up = true;
             self.shared.wake.notify_one();
         }
@@ -290,6 +301,7 @@ fn open_spool(
     let folder = spooling.folder.join(target.spool_name());
     let open = || {
         let (spool, found) = Spool::open(&folder, spooling.limit)?;
+        left::sign(&folder, target);
         let appender = Appender::new(Arc::clone(&spool));
         Ok((appender, Dispatch::start(spool, found, receiver, health)?))
     };
@@ -308,6 +320,8 @@ struct Shared {
 #[derive(Default)]
 struct State {
     waiting: Vec<u8>,
+    /// Lines in `waiting`.
+    waiting_lines: u64,
     /// Lines in the block that is being written.
     writing: u64,
     counters: Counters,
@@ -377,7 +391,7 @@ impl Writer {
             }
             let gives_up = is_ill && !self.out.is_worth_waiting() || state.given_up;
             if gone || state.closing && (is_empty || gives_up) {
-                state.counters.lost += mem::take(&mut state.writing) + count(&state.waiting);
+                state.counters.lost += mem::take(&mut state.writing) + mem::take(&mut state.waiting_lines);
                 state.waiting.clear();
                 (state.done, state.hurry) = (true, false);
                 self.shared.changed.notify_all();
@@ -412,7 +426,7 @@ impl Writer {
         }
         if block.is_empty() {
             mem::swap(&mut state.waiting, block);
-            state.writing = count(block);
+            state.writing = mem::take(&mut state.waiting_lines);
             self.shared.changed.notify_all();
         }
         mem::take(&mut state.reopen)

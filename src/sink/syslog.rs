@@ -30,6 +30,8 @@ const CONNECT_TIME: Duration = Duration::from_secs(5);
 /// Of the records that were settled, so many bytes are kept for a connection that breaks: more than a
 /// receiver's socket holds unread unless it is very busy.
 const TAIL_BYTES: usize = 1 << 20;
+/// ...of those that went in the last minute: for so long a receiver may have been stuck before it broke.
+const TAIL_TIME: Duration = Duration::from_secs(60);
 /// While waiting for acknowledgements, the system is asked after so long, then after twice as long, and so
 /// on.
 const ASK_MIN: Duration = Duration::from_micros(50);
@@ -208,6 +210,7 @@ impl Streamed {
             count += usize::from(!first.is_again);
             self.tail.push(&[&first.record]);
         }
+        self.tail.forget_older(TAIL_TIME);
         count
     }
 

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 /// Bytes remembered. A Linux socket buffer holds 208 KiB, `net.core.wmem_default`, overhead included.
 const TAIL_BYTES_MAX: usize = 256 << 10;
-/// What went so long before the last line was read long ago, by whoever reads at all.
-const TAIL_TIME: Duration = Duration::from_secs(5);
+/// What went so long ago was read, by whoever reads at all.
+pub(super) const READ_TIME: Duration = Duration::from_secs(5);
 
 /// See the module.
 #[derive(Debug)]
@@ -50,7 +50,16 @@ impl Tail {
             self.bytes += record.len() + 1;
             self.lines.push_back((now, record.to_vec()));
         }
-        let is_over = |at: Instant, bytes| bytes > self.bytes_max || now.duration_since(at) > TAIL_TIME;
+        let bytes_max = self.bytes_max;
+        self.forget_first(|_, bytes| bytes > bytes_max);
+    }
+
+    /// What went so long ago need not go again.
+    pub(super) fn forget_older(&mut self, than: Duration) {
+        self.forget_first(|at, _| at.elapsed() > than);
+    }
+
+    fn forget_first(&mut self, is_over: impl Fn(Instant, usize) -> bool) {
         while let Some((_, oldest)) = self.lines.pop_front_if(|(at, _)| is_over(*at, self.bytes)) {
             self.bytes -= oldest.len() + 1;
         }
@@ -63,7 +72,7 @@ impl Tail {
 
     /// True when whoever reads had ample time for all of them.
     pub(super) fn is_old(&self) -> bool {
-        self.lines.back().is_none_or(|(at, _)| at.elapsed() > TAIL_TIME)
+        self.lines.back().is_none_or(|(at, _)| at.elapsed() > READ_TIME)
     }
 
     /// They have been read, or are on their way again.
@@ -87,5 +96,9 @@ mod tests {
         tail.push(&[b"last"]);
         assert!(tail.records() == [&long[..], &long, b"last"]);
         assert!(tail.bytes <= TAIL_BYTES_MAX);
+        tail.forget_older(Duration::from_secs(60));
+        assert_eq!(tail.records().len(), 3);
+        tail.forget_older(Duration::ZERO);
+        assert_eq!((tail.records().len(), tail.bytes), (0, 0));
     }
 }

@@ -158,11 +158,23 @@ impl Target {
 
     /// The name of the folder of its spool: the same in the next run, and another for another output.
     pub(super) fn spool_name(&self) -> String {
-        let whole = format!("{}:{}", self.format.name(), self.place);
-        let readable: String =
-            whole.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' }).collect();
-        let readable = readable.get(..40).unwrap_or(&readable);
-        format!("{readable}-{:08x}", crc32fast::hash(whole.as_bytes()))
+        let query = if let Place::Remote(remote) = &self.place { remote.query() } else { "" };
+        let readable = |letter: char| if letter.is_ascii_alphanumeric() { letter } else { '-' };
+        let readable: String = self.to_string().chars().map(readable).take(40).collect();
+        format!("{readable}-{:08x}", crc32fast::hash(format!("{self} {query}").as_bytes()))
+    }
+}
+
+impl fmt::Display for Target {
+    /// Which lines go where, without what is only about how.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}:{}", self.format.name(), self.filter, self.place)?;
+        match &self.place {
+            Place::Remote(remote) if !remote.distinction().is_empty() => {
+                write!(f, "?{}", remote.distinction())
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -254,10 +266,18 @@ mod tests {
 
     #[test]
     fn spools_have_names_of_their_own() {
-        let name = |spec| Target::parse(spec).unwrap().spool_name();
+        let name = |spec: &str| Target::parse(spec).unwrap().spool_name();
         assert!(name("eve:unix:///a/b").starts_with("eve-unix----a-b-"));
-        assert_eq!(name("eve:unix:///a/b"), name("eve[alert]:unix:///a/b"));
         assert_ne!(name("eve:unix:///a/b"), name("eve:unix:///a-b"));
+        assert_ne!(name("eve:unix:///a/b"), name("eve[alert]:unix:///a/b"));
+        assert_eq!(name("eve[stats,alert]:unix:///a/b"), name("eve[alert,stats]:unix:///a/b"));
+        let es = "ecs:es+http://h?index=one&token=env:T";
+        for other in ["index=two&token=env:T", "index=one&token=env:U", "index=one&token=env:T&q.a=b"] {
+            assert_ne!(name(es), name(&format!("ecs:es+http://h?{other}")));
+        }
+        assert_eq!(name(es), name("ecs:es+http://h:9200/?token=env:T&gzip=yes&batch=5&index=one"));
+        let shown = Target::parse(es).unwrap().to_string();
+        assert_eq!(shown, "ecs:es+http://h:9200/_bulk?index=one&token=env:T");
     }
 
     #[test]

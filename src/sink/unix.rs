@@ -1,7 +1,8 @@
 //! Lines to a Unix socket: a stream of lines (`unix:///path`) or a datagram for each (`unixgram:///path`).
 //!
 //! Nobody acknowledges anything here: a line is settled when the kernel has it, and the last ones are sent
-//! again when a connection breaks (see [`super::tail`]).
+//! again when a connection breaks (see [`super::tail`]): those of the last seconds and, where the system says
+//! that some are unread, however long they have been, all that may be.
 
 use std::io::{self, ErrorKind, Write};
 use std::net::Shutdown;
@@ -13,7 +14,8 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, connect, socket};
 
 use super::deliver::{Deliver, Delivered, Refused, Then, WAIT_MAX};
-use super::tail::Tail;
+use super::tail::{READ_TIME, Tail};
+use super::unsent::unsent;
 
 /// How long one write may wait; several together wait half of [`WAIT_MAX`].
 const WRITE_WAIT: Duration = Duration::from_secs(2);
@@ -62,6 +64,7 @@ impl Deliver for Unix {
             return Delivered::retry(0, why);
         }
         let Some(link) = &mut self.link else { return Delivered::retry(0, "not connected") };
+        let was_read = link.is_read();
         let sent = link.send(records, self.begun, until);
         // A receiver that is slow keeps its connection, as what was begun has to be ended there. Behind one
         // that broke, nothing of this attempt may have been read: all of it comes again.
@@ -70,6 +73,10 @@ impl Deliver for Unix {
             return Delivered::retry(0, sent.why());
         }
         self.begun = sent.begun;
+        // Of a broken connection the system says the same as of a read one: so not before it took more.
+        if was_read {
+            self.tail.forget_older(READ_TIME);
+        }
         self.tail.push(&records[..sent.count]);
         let refused = (sent.too_long > 0)
             .then(|| Refused { count: sent.too_long, why: "too long for a datagram".to_owned() });
@@ -116,6 +123,14 @@ impl Sent {
 }
 
 impl Link {
+    /// True when the receiver has read everything, as far as anybody can tell.
+    fn is_read(&self) -> bool {
+        match self {
+            Self::Stream(stream) => unsent(stream) == 0,
+            Self::Datagram(socket) => unsent(socket) == 0,
+        }
+    }
+
     /// Sends records, of the first one only what is missing.
     fn send(&mut self, records: &[&[u8]], begun: usize, until: Instant) -> Sent {
         match self {
@@ -238,6 +253,30 @@ mod tests {
         }
         drop(unix);
         assert_eq!(reader.join().unwrap(), [50_000; 20]);
+    }
+
+    #[test]
+    fn what_nobody_has_read_comes_again_however_old_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("socket");
+        let listener = UnixListener::bind(&path).unwrap();
+        let mut unix = Unix::new(&path, false);
+        let lines = |reader: UnixStream| BufReader::new(reader).lines().map(Result::unwrap);
+        assert_eq!(unix.deliver(&[b"one"]).settled, 1);
+        std::thread::sleep(READ_TIME + Duration::from_millis(200));
+        assert_eq!(unix.deliver(&[b"two"]).settled, 1);
+        drop(listener.accept().unwrap()); // it never read
+        assert_eq!(unix.deliver(&[b"three"]).settled, 0);
+        assert_eq!(unix.deliver(&[b"three"]).settled, 1);
+        let (reader, _) = listener.accept().unwrap();
+        let mut heard = lines(reader);
+        assert_eq!(heard.by_ref().take(3).collect::<Vec<_>>(), ["one", "two", "three"]);
+        std::thread::sleep(READ_TIME + Duration::from_millis(200));
+        assert_eq!(unix.deliver(&[b"four"]).settled, 1);
+        assert_eq!(heard.next().unwrap(), "four");
+        drop(heard);
+        let again = unix.tail.records();
+        assert_eq!(again, [b"four"], "what was read long ago need not");
     }
 
     #[test]

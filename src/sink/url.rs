@@ -176,6 +176,26 @@ impl Remote {
         })
     }
 
+    /// What tells it from other receivers at the same address, and may be shown: `index=NAME&token=env:NAME`.
+    /// Not how lines travel there (certificates, compression, batches): that may change with lines waiting.
+    pub(super) fn distinction(&self) -> String {
+        let Speech::Http(post) = &self.speech else { return String::new() };
+        let index = match &post.api {
+            Api::Bulk(Index::Named(name)) => Some(format!("index={name}")),
+            Api::Bulk(Index::Streams { namespace }) => Some(format!("namespace={namespace}")),
+            Api::Lines | Api::Splunk { .. } => None,
+        };
+        let token = post.token.as_ref().map(|token| format!("token={token}"));
+        let user = post.user.as_ref().map(|(user, _)| format!("user={user}"));
+        [index, token, user].into_iter().flatten().collect::<Vec<_>>().join("&")
+    }
+
+    /// What the receiver is to see in its query. That is not for showing: nobody knows what it means.
+    pub(super) fn query(&self) -> &str {
+        let Speech::Http(post) = &self.speech else { return "" };
+        post.path.split_once('?').map_or("", |(_, query)| query)
+    }
+
     /// `host:port` as it is dialled and shown.
     pub(super) fn endpoint(&self) -> String {
         Self::joined(&self.host, self.port)
@@ -472,6 +492,7 @@ mod tests {
         );
         let bulk = bulk.unwrap();
         assert_eq!(bulk.to_string(), "es+https://es:9200/p/_bulk");
+        assert_eq!((bulk.distinction().as_str(), bulk.query()), ("namespace=lab&user=u", "pipeline=geo"));
         let Speech::Http(post) = bulk.speech else { panic!("HTTP") };
         assert_eq!(post.path, "/p/_bulk?pipeline=geo");
         assert_eq!(post.user, Some(("u".into(), "file:/p".into())));

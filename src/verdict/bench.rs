@@ -10,9 +10,9 @@
 use std::mem::take;
 use std::sync::Arc;
 
-use super::Verdict;
 use super::judge::{Answer, Sums, answer, judge_by};
-use crate::evidence::{Context, gather, gather_into};
+use super::{Verdict, weights};
+use crate::evidence::{Context, Fact, gather, gather_into};
 use crate::flow::Flow;
 use crate::payload::AppProto;
 
@@ -46,6 +46,11 @@ impl Bench {
         if let Some(mut verdict) = self.spare.take()
             && let Some(last) = Arc::get_mut(&mut verdict)
         {
+            let rows = &last.weights;
+            let weighs_as = |place: usize, fact: &Fact| {
+                rows.get(place).is_some_and(|row| std::ptr::eq(*row, weights::of(fact)))
+            };
+            let Err(flow) = last.evidence.turn(flow, app, context, weighs_as) else { return verdict };
             let room = (take(&mut last.stories), take(&mut last.weights));
             let evidence = gather_into(take(&mut last.evidence.facts), flow, app, context);
             *last = judge_by(evidence, room, |sums| self.answer(sums));

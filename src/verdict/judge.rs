@@ -298,7 +298,7 @@ mod tests {
     fn ephemeral_overlap_only_while_the_direction_is_a_guess() {
         let https = [claim(ClaimKind::Registered, "https", &["http"])];
         let context = Context {
-            originator_claims: &https.into(),
+            originator_claims: &https,
             originator_status: PortStatus::Active,
             ..dormant(Outcome::Midstream)
         };

@@ -21,6 +21,7 @@ mod samples;
 mod scratch;
 mod skip;
 mod span;
+pub mod text;
 mod transport;
 mod tunnel;
 mod udp_tunnel;

@@ -1,7 +1,7 @@
 //! What decoding gives: one packet of one flow, with the family and the layers below forgotten.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use crate::time::Timestamp;
 
@@ -67,7 +67,7 @@ impl Endpoint {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        SocketAddr::new(self.addr, self.port).fmt(f)
+        f.pad(&super::text::endpoint(*self))
     }
 }
 

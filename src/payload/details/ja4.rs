@@ -59,8 +59,21 @@ fn alpn_ends(value: &[u8]) -> String {
     }
 }
 
+/// Four hexadecimal digits each. A formatter for each word was a tenth of what a flow with TLS costs.
 fn listed(words: &[u16]) -> String {
-    words.iter().map(|word| format!("{word:04x}")).collect::<Vec<_>>().join(",")
+    let mut text = String::with_capacity(words.len() * 5);
+    for word in words {
+        if !text.is_empty() {
+            text.push(',');
+        }
+        word.to_be_bytes().into_iter().for_each(|byte| push_hex(&mut text, byte));
+    }
+    text
+}
+
+fn push_hex(text: &mut String, byte: u8) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    text.extend([byte >> 4, byte & 15].map(|digit| char::from(DIGITS[usize::from(digit)])));
 }
 
 /// The first twelve hexadecimal digits of SHA-256; zeros for an empty list.
@@ -68,7 +81,9 @@ fn hash(text: &str) -> String {
     if text.is_empty() {
         return "000000000000".to_owned();
     }
-    Sha256::digest(text.as_bytes()).iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    let mut digits = String::with_capacity(12);
+    Sha256::digest(text.as_bytes()).iter().take(6).for_each(|byte| push_hex(&mut digits, *byte));
+    digits
 }
 
 #[cfg(test)]

@@ -100,6 +100,18 @@ fn clients_by_range() {
 }
 
 #[test]
+fn listed_is_what_a_claim_registers() {
+    let registry = Registry::builtin();
+    for transport in Transport::ALL {
+        for port in 0..=u16::MAX {
+            let registered = |claim: &Arc<Claim>| claim.kind == ClaimKind::Registered;
+            let told = registry.on(transport, port).iter().any(registered);
+            assert_eq!(registry.at(transport, port).is_listed, told, "{port}/{transport:?}");
+        }
+    }
+}
+
+#[test]
 fn counts_are_pinned() {
     let registry = Registry::builtin();
     let mut counts = [[0_usize; 5]; 3];

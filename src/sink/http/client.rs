@@ -3,7 +3,7 @@
 //! programs do.
 
 use std::io::Write;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -32,8 +32,7 @@ pub(super) struct Client {
 /// What came back.
 pub(super) struct Answer {
     pub(super) status: u16,
-    /// What `Retry-After` said, in seconds; its form as a date is not understood, and not needed: the courier
-    /// backs off on its own.
+    /// How long `Retry-After` asks to wait. What it says may be absurd: the courier has limits.
     pub(super) retry_after: Option<Duration>,
     /// Where it redirects to.
     location: Option<String>,
@@ -112,11 +111,11 @@ impl Client {
         let request = request.config().timeout_global(Some(left)).build();
         let mut response = request.send(body).map_err(|error| error.to_string())?;
         let header = |name: &str| Some(response.headers().get(name)?.to_str().ok()?.trim().to_owned());
-        let (after, location) = (header("retry-after"), header("location"));
+        let (after, date, location) = (header("retry-after"), header("date"), header("location"));
         let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
         Ok(Answer {
             status: response.status().as_u16(),
-            retry_after: after.and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs),
+            retry_after: after.and_then(|after| patience(&after, date.as_deref())),
             location,
             body: body.map_err(|error| format!("its answer broke off: {error}"))?,
             secret: self.secret.clone(),
@@ -158,6 +157,18 @@ impl Answer {
     }
 }
 
+/// What a `Retry-After` means (RFC 9110 section 10.2.3): seconds, or a date, which counts from the receiver's
+/// own where it says what time it is: its clock need not be ours. `None` for a date that is over, and for
+/// what is neither: then nobody has asked for anything.
+fn patience(after: &str, date: Option<&str>) -> Option<Duration> {
+    if let Ok(seconds) = after.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = httpdate::parse_http_date(after).ok()?;
+    let now = date.and_then(|date| httpdate::parse_http_date(date).ok()).unwrap_or_else(SystemTime::now);
+    until.duration_since(now).ok().filter(|left| !left.is_zero())
+}
+
 fn agent(remote: &Remote, post: &Post) -> Result<Agent, String> {
     let mut config = Agent::config_builder()
         .http_status_as_error(false)
@@ -175,4 +186,25 @@ fn gzip(body: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4), Compression::fast());
     encoder.write_all(body)?;
     encoder.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patience_is_asked_for_in_seconds_or_until_a_date() {
+        let (noon, later) = ("Sun, 06 Nov 1994 12:00:00 GMT", "Sun, 06 Nov 1994 12:01:30 GMT");
+        let asked = |after, date| patience(after, date).map(|time| time.as_secs());
+        assert_eq!(asked("120", None), Some(120));
+        assert_eq!(asked(later, Some(noon)), Some(90));
+        assert_eq!(asked("Sunday, 06-Nov-94 12:01:30 GMT", Some(noon)), Some(90));
+        assert_eq!(
+            (asked(noon, Some(later)), asked(noon, Some(noon)), asked(later, None)),
+            (None, None, None)
+        );
+        assert_eq!((asked("soon", None), asked("-1", None), asked("", Some(noon))), (None, None, None));
+        let soon = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(100));
+        assert!(asked(&soon, Some("no date")).is_some_and(|left| (95..=100).contains(&left)));
+    }
 }

@@ -42,13 +42,13 @@ fn every_line_arrives_in_order() {
     let mut expected = String::new();
     for number in 0..200_000 {
         let line = format!("{{\"number\":{number}}}\n");
-        lines.send(line.as_bytes()).unwrap();
+        lines.send(line.as_bytes(), 1).unwrap();
         expected += &line;
     }
     assert_eq!(lines.close().unwrap(), Counters { sent: 200_000, lost: 0, kept: 0 });
     assert!(fs::read_to_string(&path).unwrap() == expected);
     let again = Lines::open(&file(&path), Pace::Replay, silent()).unwrap();
-    again.send(b"appended\n").unwrap();
+    again.send(b"appended\n", 1).unwrap();
     drop(again);
     assert!(fs::read_to_string(&path).unwrap().ends_with("}\nappended\n"));
 }
@@ -59,11 +59,11 @@ fn live_lines_are_there_within_200_ms_and_flush_waits_for_them() {
     for pace in [Pace::Live, Pace::Replay] {
         let path = dir.path().join(format!("{pace:?}"));
         let lines = Lines::open(&file(&path), pace, silent()).unwrap();
-        lines.send(b"one\n").unwrap();
+        lines.send(b"one\n", 1).unwrap();
         lines.flush();
         assert_eq!(fs::read_to_string(&path).unwrap(), "one\n");
         lines.flush();
-        lines.send(b"two\n").unwrap();
+        lines.send(b"two\n", 1).unwrap();
         let sent = Instant::now();
         while fs::read_to_string(&path).unwrap() != "one\ntwo\n" {
             assert!(sent.elapsed() < Duration::from_secs(2), "not written by itself");
@@ -80,7 +80,7 @@ fn rotation_loses_nothing_and_tears_nothing() {
     let mut all = String::new();
     for round in 0..20 {
         for number in 0..500 {
-            lines.send(format!("{}\n", round * 500 + number).as_bytes()).unwrap();
+            lines.send(format!("{}\n", round * 500 + number).as_bytes(), 1).unwrap();
         }
         fs::rename(&path, dir.path().join(format!("{round:02}.old"))).unwrap();
         lines.reopen();
@@ -106,7 +106,7 @@ fn a_reopening_that_fails_is_said_and_the_old_file_stays() {
     let moved = dir.path().join("moved");
     fs::rename(&inner, &moved).unwrap();
     lines.reopen();
-    lines.send(b"still\n").unwrap();
+    lines.send(b"still\n", 1).unwrap();
     assert!(said.recv().unwrap().contains("writing to the old file"));
     lines.close().unwrap();
     assert_eq!(fs::read_to_string(moved.join("eve.json")).unwrap(), "still\n");
@@ -120,13 +120,13 @@ fn a_reader_that_goes_away_is_a_clean_end() {
     let reader = thread::spawn(move || fs::File::open(from).unwrap().read_exact(&mut [0; 4]).unwrap());
     let lines = Lines::open(&file(&path), Pace::Replay, silent()).unwrap();
     let begun = Instant::now();
-    while lines.send(&[b'x'; 4095].iter().chain(b"\n").copied().collect::<Vec<_>>()).is_ok() {
+    while lines.send(&[b'x'; 4095].iter().chain(b"\n").copied().collect::<Vec<_>>(), 1).is_ok() {
         assert!(begun.elapsed() < Duration::from_secs(20), "nobody noticed");
     }
     reader.join().unwrap();
     assert!(lines.is_gone());
     lines.flush();
-    assert_eq!(lines.send(b"more\n"), Err(Gone));
+    assert_eq!(lines.send(b"more\n", 1), Err(Gone));
     assert!(lines.close().is_ok());
 }
 
@@ -147,7 +147,7 @@ fn a_reader_that_stalls_costs_lines_when_live_and_never_the_sender() {
     let line = [vec![b'x'; 9_999], vec![b'\n']].concat();
     let begun = Instant::now();
     for _ in 0..3_000 {
-        lines.send(&line).unwrap();
+        lines.send(&line, 1).unwrap();
     }
     assert!(begun.elapsed() < Duration::from_secs(10), "the sender was stalled");
     let lost = lines.counters().lost;
@@ -171,7 +171,7 @@ fn a_reader_that_never_reads_is_given_up() {
         released.recv().unwrap();
     });
     let lines = Lines::open(&file(&path), Pace::Live, silent()).unwrap();
-    lines.send(&[vec![b'x'; 1 << 20], vec![b'\n']].concat()).unwrap();
+    lines.send(&[vec![b'x'; 1 << 20], vec![b'\n']].concat(), 1).unwrap();
     let ended = lines.close_within(Duration::from_millis(50)).unwrap_err().to_string();
     assert!(ended.contains("1 of 1 lines"), "{ended}");
     release.send(()).unwrap();
@@ -193,7 +193,7 @@ fn a_half_open_receiver_costs_nothing_with_a_spool() {
     let mut slowest = Duration::ZERO;
     for number in 1..=20_000 {
         let begun = Instant::now();
-        lines.send(&line).unwrap();
+        lines.send(&line, 1).unwrap();
         slowest = slowest.max(begun.elapsed());
         if number % 4_000 == 0 {
             lines.flush();
@@ -240,7 +240,7 @@ fn a_device_without_room_is_said_once_and_counted() {
     for (pace, expected) in [(Pace::Replay, "run again"), (Pace::Live, "trying again")] {
         let (lines, said) = listened(path, pace);
         for _ in 0..10 {
-            lines.send(b"line\n").unwrap();
+            lines.send(b"line\n", 1).unwrap();
             lines.flush();
         }
         assert!(matches!(lines.close(), Err(Error::Lost { sent: 10, lost: 10, .. })));

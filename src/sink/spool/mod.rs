@@ -8,7 +8,8 @@
 //! Invariants:
 //! - What [`Appender::write`] took is read again, in order, by this run or the next, until it is settled:
 //!   a process that is killed loses nothing that was taken. (The system writes to the disk when it likes: a
-//!   power cut may cost the last seconds.)
+//!   power cut may cost the last seconds. It is not told to hurry: that takes seconds on a busy disk, and the
+//!   lines that come meanwhile would not fit into memory, and be lost live, power cut or not.)
 //! - A record that is not whole is never read. What a kill left half at an end is found when the folder is
 //!   opened, cut off, and told.
 //! - The segments never hold more than the limit, but for one segment's slack and a single line that is

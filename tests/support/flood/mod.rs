@@ -77,14 +77,18 @@ impl Flood {
             let port = |low: u16, span: u16, a: u8, b: u8| low + u16::from_le_bytes([a, b]) % span;
             let client = End::v4([10, high, middle, low], port(32_768, 28_000, salt[0], salt[1]));
             let server = End::v4([192, 168, salt[2] % 16, salt[3]], port(1, 10_000, salt[4], salt[5]));
+            // Each side says where it is and where it knows the other to be, as one does that waits.
+            let answers = open && dice & 0x100 != 0;
+            let begins = [5, 6].map(|place| low_u32(mix(self.seed.wrapping_add(flow) ^ place)));
+            let [from, to] = if answers { [begins[1], begins[0]] } else { begins };
             let head = Head::Tcp {
                 flags: if open { frame::ACK } else { frame::SYN },
-                seq: low_u32(dice),
-                ack: u32::from(open),
+                seq: from.wrapping_add(u32::from(open)),
+                ack: if open { to.wrapping_add(1) } else { 0 },
                 options: false,
             };
             let path = Path { ends: [client, server], vlan: None };
-            frame::build(&mut frame, &path, usize::from(open && dice & 0x100 != 0), head, &[]);
+            frame::build(&mut frame, &path, usize::from(answers), head, &[]);
             record(out, self.time(number), &frame)?;
         }
         Ok(())

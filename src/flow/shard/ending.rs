@@ -1,0 +1,73 @@
+//! What becomes of the flows that still live when the input ends.
+//!
+//! They are named first, then asked what their attempts came to, then ended, each time in the order in which
+//! they began, which is none in which they lie: so who asks brings the records in beforehand.
+
+use std::net::IpAddr;
+
+use super::{EMBRYO, Out, Shard};
+use crate::flow::prefetch::prefetch;
+use crate::flow::slab::List;
+use crate::flow::{EndReason, Event, Manner, Order, Outcome};
+use crate::time::Timestamp;
+
+impl<N: Copy + Default> Shard<N> {
+    /// Brings in the whole of a record that is about to be told.
+    pub(in crate::flow) fn prefetch_whole(&self, place: u32) {
+        self.prefetch_record(place);
+        if place & EMBRYO == 0 {
+            prefetch(self.tracks.address(place).cast::<u8>().wrapping_add(128));
+        }
+    }
+
+    /// Names every flow that lives: its first frame and its place.
+    pub(in crate::flow) fn living(&mut self, mut each: impl FnMut(u64, u32)) {
+        let mut next = self.young.front();
+        while let Some(at) = next {
+            each(self.embryos.get(at).frame(), at | EMBRYO);
+            next = List::behind(&mut self.embryos, at);
+        }
+        for class in &self.classes {
+            let mut next = class.oldest();
+            while let Some(at) = next {
+                each(self.tracks.get(at).frame, at);
+                next = List::behind(&mut self.tracks, at);
+            }
+        }
+    }
+
+    /// What a living flow's attempt would come to if it ended now: its originator, its manner, its outcome.
+    pub(in crate::flow) fn attempt(&self, place: u32) -> Option<(IpAddr, Manner, Outcome)> {
+        if place & EMBRYO != 0 {
+            // A SYN and nothing else.
+            let embryo = self.embryos.get(place & !EMBRYO);
+            let originator = embryo.key().end(embryo.sender());
+            return Some((originator.addr, Manner::Asks, Outcome::Unanswered));
+        }
+        let track = self.tracks.get(place);
+        let profile = self.profiles.get(track.profile);
+        let flow = track.flow(profile, Default::default(), self.icmp_of(track), Some(EndReason::Shutdown));
+        let (manner, outcome) = flow.attempt()?;
+        Some((flow.originator.addr, manner, outcome))
+    }
+
+    /// Ends a living flow because the input ended. As all others end, too, it stays in its list and in the
+    /// index: taking a million flows out of both was an eighth of a run. No packet may come after that.
+    pub(in crate::flow) fn end(&mut self, place: u32, clock: Timestamp, out: &mut Out<N>) {
+        let order = |frame, layer| Order { clock, rank: Order::END, frame, layer };
+        let reason = Some(EndReason::Shutdown);
+        if place & EMBRYO != 0 {
+            let embryo = self.embryos.get(place & !EMBRYO);
+            let profile = self.profiles.get(embryo.profile());
+            let flow = Box::new(embryo.flow(profile, reason));
+            out.push((order(embryo.frame(), profile.layer), Event::Closed(flow, N::default())));
+            self.embryos.remove(place & !EMBRYO);
+        } else {
+            let track = self.tracks.get(place);
+            let (note, order) = (track.note, order(track.frame, self.profiles.get(track.profile).layer));
+            out.push((order, Event::Closed(Box::new(self.snapshot(place, reason)), note)));
+            self.release_heads(place);
+            self.tracks.remove(place);
+        }
+    }
+}

@@ -1,0 +1,377 @@
+//! Lines are written by a thread of their own: who judges hands records over, the scribe makes lines of them.
+//!
+//! Making a line takes as long as judging several flows (some 4 µs for a flow in EVE, more for some formats);
+//! handing it over takes 0.3 µs.
+//! Between the two is one bounded queue of batches. There is one scribe and the queue keeps its order, so the
+//! bytes are the same as if the judge wrote them itself.
+//!
+//! When the scribe is behind, a replay waits. A live capture waits only as long as it can afford ([`Leave`]);
+//! then the records are let go, and each counts as a line lost in every output that would have had it. When
+//! the capture has ended there is nothing left to hold up, and the rest is waited for.
+//!
+//! Invariants: a record that no output takes is not kept for a moment, so its memory can be used again; what
+//! was handed over is written, or is counted as lost.
+
+use std::mem;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, SendTimeoutError, Sender, bounded};
+
+use super::standing::Standing;
+use super::{Config, Input};
+use crate::bucket::PortBucket;
+use crate::output::{self, Context, ExtraPlacement, Record};
+use crate::rules::Alert;
+use crate::sink::{self, Format, Lines};
+use crate::verdict::Verdict;
+
+/// Records handed over at once: waking the scribe for each would cost the judge as much as writing it.
+const BATCH_NOTES: usize = 64;
+/// Batches on their way. With a few KB of flow and facts behind each record that is some 10 MB at most.
+const QUEUE_BATCHES_MAX: usize = 64;
+/// Bytes of lines gathered before they are handed to an output.
+const BATCH_BYTES: usize = 64 * 1024;
+
+/// A record that owns what it says.
+#[derive(Debug)]
+pub(super) enum Note {
+    Alert(Box<Alert>),
+    Flow { verdict: Arc<Verdict>, alerted: bool },
+    Port { bucket: Box<PortBucket>, client_flows: u64 },
+    Stats(Box<Standing>),
+}
+
+impl Note {
+    /// Shows it as the record that it is. `lost`: how many lines were lost, for who says so.
+    fn show<T>(&self, lost: impl FnOnce() -> u64, to: impl FnOnce(&Record<'_>) -> T) -> T {
+        match self {
+            Self::Alert(alert) => to(&Record::Alert(alert)),
+            Self::Flow { verdict, alerted } => to(&Record::Flow { verdict, alerted: *alerted }),
+            Self::Port { bucket, client_flows } => to(&Record::Port { bucket, client_flows: *client_flows }),
+            Self::Stats(standing) => to(&Record::Stats(&standing.stats(lost()))),
+        }
+    }
+}
+
+/// The judge's end of the queue.
+pub(super) struct Scribe {
+    outputs: Arc<Vec<Lines>>,
+    batch: Vec<Note>,
+    queue: Sender<Vec<Note>>,
+    /// Verdicts that were written, for their memory: taking a new one and letting another thread free the old
+    /// one was half of what a line costs the judge.
+    written: Receiver<Vec<Arc<Verdict>>>,
+    spent: Vec<Arc<Verdict>>,
+    thread: JoinHandle<()>,
+    /// How long may be waited; `None` for as long as it takes.
+    leave: Option<Leave>,
+}
+
+impl Scribe {
+    /// Starts the thread that writes to these outputs.
+    ///
+    /// # Errors
+    /// No thread can be started.
+    pub(super) fn start(
+        config: &Config,
+        inputs: &[String],
+        outputs: Vec<Lines>,
+    ) -> Result<Self, sink::Error> {
+        let outputs = Arc::new(outputs);
+        let live = matches!(config.input, Input::Live(..));
+        let pen = Pen {
+            batches: outputs.iter().map(|_| Batch::default()).collect(),
+            inputs: inputs.to_vec(),
+            live,
+            host: config.host.clone(),
+            extra: config.extra,
+            line: Vec::new(),
+        };
+        let (queue, notes) = bounded(QUEUE_BATCHES_MAX);
+        let (back, written) = bounded(QUEUE_BATCHES_MAX);
+        let theirs = Arc::clone(&outputs);
+        let thread = thread::Builder::new()
+            .name("scribe".to_owned())
+            .spawn(move || pen.write_all(&theirs, &notes, &back))
+            .map_err(sink::Error::Stdout)?;
+        let (batch, spent) = (Vec::new(), Vec::new());
+        Ok(Self { outputs, batch, queue, written, spent, thread, leave: live.then(Leave::new) })
+    }
+
+    /// Takes a record for the outputs that want it.
+    pub(super) fn write(&mut self, note: Note) {
+        if note.show(|| 0, |record| self.outputs.iter().any(|lines| takes(lines, record))) {
+            self.batch.push(note);
+            if self.batch.len() >= BATCH_NOTES {
+                self.hand_over();
+            }
+        }
+    }
+
+    /// A verdict that was written and is not needed any more.
+    pub(super) fn spent(&mut self) -> Option<Arc<Verdict>> {
+        if self.spent.is_empty() {
+            self.spent = self.written.try_recv().ok()?;
+        }
+        self.spent.pop()
+    }
+
+    /// Hands over what was gathered, unless the scribe is busy anyway: then more may be gathered.
+    pub(super) fn nudge(&mut self) {
+        if !self.batch.is_empty() && !self.queue.is_full() {
+            self.hand_over();
+        }
+    }
+
+    /// The capture has ended: from now on everything is waited for.
+    pub(super) fn take_all(&mut self) {
+        self.leave = None;
+    }
+
+    /// HUP: files are opened anew, so that they can be rotated.
+    pub(super) fn reopen(&self) {
+        self.outputs.iter().for_each(Lines::reopen);
+    }
+
+    /// True when there were readers and all of them went away.
+    pub(super) fn is_gone(&self) -> bool {
+        !self.outputs.is_empty() && self.outputs.iter().all(Lines::is_gone)
+    }
+
+    /// Lines that were lost so far.
+    pub(super) fn lost(&self) -> u64 {
+        lost(&self.outputs)
+    }
+
+    /// Waits until all lines are with the outputs, and gives those back.
+    pub(super) fn end(mut self) -> Vec<Lines> {
+        self.take_all();
+        self.hand_over();
+        drop(self.queue);
+        if let Err(panic) = self.thread.join() {
+            std::panic::resume_unwind(panic);
+        }
+        Arc::into_inner(self.outputs).unwrap_or_default()
+    }
+
+    fn hand_over(&mut self) {
+        let batch = mem::replace(&mut self.batch, Vec::with_capacity(BATCH_NOTES));
+        // The scribe is gone only when it panicked, which is told at the end.
+        let Some(leave) = &mut self.leave else { return drop(self.queue.send(batch)) };
+        let (left, begun) = (leave.left(), Instant::now());
+        if let Err(SendTimeoutError::Timeout(batch)) = self.queue.send_timeout(batch, left) {
+            self.let_go(&batch);
+        }
+        if let Some(leave) = &mut self.leave {
+            leave.used(begun.elapsed());
+        }
+    }
+
+    fn let_go(&self, batch: &[Note]) {
+        for lines in self.outputs.iter() {
+            let is_ours = |note: &&Note| note.show(|| 0, |record| takes(lines, record));
+            match batch.iter().filter(is_ours).count() {
+                0 => {}
+                count => lines.lose(count as u64, "there were more lines than could be made in time"),
+            }
+        }
+    }
+}
+
+fn takes(lines: &Lines, record: &Record<'_>) -> bool {
+    let (target, event_type) = (lines.target(), record.event_type());
+    let severity = record.severity().map(|severity| severity as u8);
+    target.takes(event_type, severity) && target.format.carries(event_type)
+}
+
+/// Lines that these outputs lost so far.
+pub(super) fn lost(outputs: &[Lines]) -> u64 {
+    outputs.iter().map(|lines| lines.counters().lost).sum()
+}
+
+/// How long a live capture may be held up by the scribe: a share of its time, saved up to a limit that the
+/// kernel's buffer bridges. So a burst of lines is waited for, and a flood of them costs at most that share
+/// of the packets.
+struct Leave {
+    saved: Duration,
+    since: Instant,
+}
+
+impl Leave {
+    const SHARE: u32 = 20;
+    const MAX: Duration = Duration::from_millis(50);
+
+    fn new() -> Self {
+        Self { saved: Self::MAX, since: Instant::now() }
+    }
+
+    fn left(&mut self) -> Duration {
+        let passed = mem::replace(&mut self.since, Instant::now()).elapsed();
+        self.saved = (self.saved + passed / Self::SHARE).min(Self::MAX);
+        self.saved
+    }
+
+    fn used(&mut self, time: Duration) {
+        self.saved = self.saved.saturating_sub(time);
+    }
+}
+
+/// The thread's half.
+struct Pen {
+    /// Lines not handed over yet, by output.
+    batches: Vec<Batch>,
+    inputs: Vec<String>,
+    live: bool,
+    host: Option<String>,
+    extra: ExtraPlacement,
+    line: Vec<u8>,
+}
+
+#[derive(Default)]
+struct Batch {
+    bytes: Vec<u8>,
+    lines: u64,
+}
+
+impl Pen {
+    fn write_all(mut self, outputs: &[Lines], queue: &Receiver<Vec<Note>>, back: &Sender<Vec<Arc<Verdict>>>) {
+        for notes in queue {
+            for note in &notes {
+                note.show(|| lost(outputs), |record| self.write(outputs, record));
+            }
+            for (lines, batch) in outputs.iter().zip(&mut self.batches) {
+                batch.hand_to(lines);
+            }
+            let verdict = |note| if let Note::Flow { verdict, .. } = note { Some(verdict) } else { None };
+            // Where nobody takes them, their memory is let go.
+            let _ = back.try_send(notes.into_iter().filter_map(verdict).collect());
+        }
+    }
+
+    /// One record to all who take it: written once for each format in use, however many outputs have it.
+    fn write(&mut self, outputs: &[Lines], record: &Record<'_>) {
+        let context =
+            Context { inputs: &self.inputs, live: self.live, host: self.host.as_deref(), extra: self.extra };
+        for format in Format::ALL {
+            let is_for = |lines: &Lines| lines.target().format == format && takes(lines, record);
+            if !outputs.iter().any(is_for) {
+                continue;
+            }
+            self.line.clear();
+            writer(format)(&mut self.line, &context, record);
+            for (lines, batch) in outputs.iter().zip(&mut self.batches).filter(|(lines, _)| is_for(lines)) {
+                batch.add(&self.line, lines);
+            }
+        }
+    }
+}
+
+impl Batch {
+    fn add(&mut self, line: &[u8], to: &Lines) {
+        self.bytes.extend_from_slice(line);
+        self.lines += 1;
+        if self.bytes.len() >= BATCH_BYTES {
+            self.hand_to(to);
+        }
+    }
+
+    fn hand_to(&mut self, lines: &Lines) {
+        if self.lines > 0 {
+            // A reader that went away is noticed at the end of a burst.
+            let _ = lines.send(&self.bytes, mem::take(&mut self.lines));
+            self.bytes.clear();
+        }
+    }
+}
+
+/// Who writes a format.
+const fn writer(format: Format) -> output::Write {
+    match format {
+        Format::Eve => output::eve::write,
+        Format::Ecs => output::ecs::write,
+        Format::Ocsf => output::ocsf::write,
+        Format::Hec => output::hec::write,
+        Format::Syslog => output::syslog::write,
+        Format::Cef => output::cef::write,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::{Pace, Target};
+
+    fn stats(_: usize) -> Note {
+        Note::Stats(Box::default())
+    }
+
+    /// One whose thread begins when it is told to, with room for one batch.
+    fn scribe(outputs: Vec<Lines>, leave: Option<Leave>) -> (Scribe, Sender<()>) {
+        let outputs = Arc::new(outputs);
+        let (theirs, (queue, notes), (go, may_go)) = (Arc::clone(&outputs), bounded(1), bounded::<()>(1));
+        let (back, written) = bounded(1);
+        let pen = Pen {
+            batches: outputs.iter().map(|_| Batch::default()).collect(),
+            inputs: Vec::new(),
+            live: true,
+            host: None,
+            extra: ExtraPlacement::default(),
+            line: Vec::new(),
+        };
+        let thread = thread::spawn(move || {
+            may_go.recv().unwrap();
+            pen.write_all(&theirs, &notes, &back);
+        });
+        (Scribe { outputs, batch: Vec::new(), queue, written, spent: Vec::new(), thread, leave }, go)
+    }
+
+    #[test]
+    fn a_scribe_that_is_behind_costs_a_live_run_lines_that_are_counted_and_little_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("eve.json");
+        let open = |spec: &str| {
+            let target = Target::parse(&format!("{spec}:{}", path.display())).unwrap();
+            Lines::open(&target, Pace::Live, Arc::new(|_: &str| {})).unwrap()
+        };
+        // OCSF has no line for what is sent, so it cannot lose any.
+        let (mut scribe, go) =
+            scribe(vec![open("eve"), open("ocsf"), open("eve[alert]")], Some(Leave::new()));
+        let begun = Instant::now();
+        (0..BATCH_NOTES * 10).map(stats).for_each(|note| scribe.write(note));
+        // Nothing saved is left after the first, and little comes in so short a time.
+        assert!(begun.elapsed() < Leave::MAX * 5, "{:?}", begun.elapsed());
+        let counters = |scribe: &Scribe, at: usize| scribe.outputs[at].counters();
+        assert_eq!(counters(&scribe, 0).lost, 9 * BATCH_NOTES as u64);
+        assert_eq!((counters(&scribe, 1).sent, counters(&scribe, 2).sent), (0, 0));
+        assert_eq!(scribe.lost(), 9 * BATCH_NOTES as u64);
+        go.send(()).unwrap();
+        let outputs = scribe.end();
+        outputs.iter().for_each(Lines::flush);
+        assert_eq!(outputs[0].counters().sent, 10 * BATCH_NOTES as u64);
+        assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), BATCH_NOTES);
+    }
+
+    #[test]
+    fn what_is_over_and_what_is_replayed_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("eve.json");
+        for leave in [None, Some(Leave::new())] {
+            let target = Target::file(Format::Eve, &path);
+            let lines = Lines::open(&target, Pace::Replay, Arc::new(|_: &str| {})).unwrap();
+            let (mut scribe, go) = scribe(vec![lines], leave);
+            scribe.take_all();
+            let late = thread::spawn(move || {
+                thread::sleep(Leave::MAX * 4);
+                go.send(()).unwrap();
+            });
+            (0..BATCH_NOTES * 10 + 1).map(stats).for_each(|note| scribe.write(note));
+            for lines in scribe.end() {
+                let counters = lines.close().unwrap();
+                assert_eq!((counters.sent, counters.lost), (10 * BATCH_NOTES as u64 + 1, 0));
+            }
+            late.join().unwrap();
+        }
+    }
+}
