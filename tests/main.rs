@@ -19,8 +19,12 @@ mod formats;
 mod halfopen;
 mod hostile;
 mod identity;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod licences;
 mod live;
+#[cfg(feature = "nats")]
+mod nats;
 mod options;
 mod readme;
 mod receivers;

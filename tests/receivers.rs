@@ -253,3 +253,16 @@ fn what_a_receiver_needs_is_missed_before_the_run() {
         said.expect_said(&["cannot deliver to", expected]);
     }
 }
+
+#[cfg(not(all(feature = "nats", feature = "kafka")))]
+#[test]
+fn a_receiver_that_is_not_built_in_is_refused_with_the_way_to_build_it() {
+    for (feature, is_built_in) in [("nats", cfg!(feature = "nats")), ("kafka", cfg!(feature = "kafka"))] {
+        let output = format!("eve:{feature}://siem,siem2/ghostport");
+        let said = run(&["-r", "captures/scan/traffic.pcap", "-o", &output, "-T"]);
+        if !is_built_in {
+            said.expect_code(2).expect_said(&["built without", &format!("--release --features {feature}")]);
+            assert!(run(&["--version"]).stdout.contains("not built in"));
+        }
+    }
+}

@@ -104,9 +104,9 @@ pub(crate) struct InputArgs {
 #[command(next_help_heading = "Output")]
 pub(crate) struct OutputArgs {
     /// Where lines go: FORMAT:DEST such as eve:-, eve:/var/log/eve.json?rotate=100M&keep=7,
-    /// eve[alert:medium+]:unix:///run/siem, hec:https://siem?token=env:TOKEN (also udp://, tcp://, tls:// and
-    /// es+https://, see README); formats: eve, ecs, ocsf, hec, syslog, cef; repeatable [default: a table on a
-    /// terminal, eve:- otherwise]
+    /// eve[alert:medium+]:unix:///run/siem, hec:https://siem?token=env:TOKEN (also udp://, tcp://, tls://,
+    /// es+https:// and, where built in, nats:// and kafka://, see README); formats: eve, ecs, ocsf, hec, syslog,
+    /// cef; repeatable [default: a table on a terminal, eve:- otherwise]
     #[arg(short = 'o', long = "output", value_name = "FORMAT:DEST", env = "GHOSTPORT_OUTPUT")]
     pub(crate) output: Vec<String>,
     /// Keep lines for a receiver in this folder until it has them, also from one run to the next

@@ -20,15 +20,22 @@
 //! line; a reader that went away is not trouble but the end. Nothing here knows what a line means. Other
 //! receivers join at `deliver::receiver`.
 
+mod ahead;
+mod broker;
 mod courier;
 mod deliver;
 mod dispatch;
+mod document;
 mod filter;
 mod health;
 mod http;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod left;
 mod lines;
 mod log;
+#[cfg(feature = "nats")]
+mod nats;
 mod out;
 mod rotate;
 mod secret;

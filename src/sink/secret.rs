@@ -9,7 +9,18 @@ use std::path::PathBuf;
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Secret {
     from: From,
+    shape: Shape,
     value: String,
+}
+
+/// What a secret may look like.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    /// No control characters: they would break out of a header.
+    Line,
+    /// Several lines, of a file that some program made.
+    #[cfg(feature = "nats")]
+    Text,
 }
 
 /// Where a secret is kept.
@@ -43,6 +54,19 @@ impl Secret {
     /// The value itself was written, or it cannot be read, is empty, or has control characters (which would
     /// break out of a header).
     pub(super) fn read(reference: &str) -> Result<Self, SecretError> {
+        Self::read_as(reference, Shape::Line)
+    }
+
+    /// The same for a secret of several lines.
+    ///
+    /// # Errors
+    /// As [`Secret::read`], but for the control characters.
+    #[cfg(feature = "nats")]
+    pub(super) fn read_text(reference: &str) -> Result<Self, SecretError> {
+        Self::read_as(reference, Shape::Text)
+    }
+
+    fn read_as(reference: &str, shape: Shape) -> Result<Self, SecretError> {
         let from = if let Some(name) = reference.strip_prefix("env:") {
             From::Environment(name.to_owned())
         } else if let Some(path) = reference.strip_prefix("file:") {
@@ -50,8 +74,8 @@ impl Secret {
         } else {
             return Err(SecretError::WrittenOut);
         };
-        let value = from.read()?;
-        Ok(Self { from, value })
+        let value = from.read(shape)?;
+        Ok(Self { from, shape, value })
     }
 
     /// Reads it anew (HUP). On an error the old value stays.
@@ -59,7 +83,7 @@ impl Secret {
     /// # Errors
     /// As [`Secret::read`].
     pub(super) fn reread(&mut self) -> Result<(), SecretError> {
-        self.value = self.from.read()?;
+        self.value = self.from.read(self.shape)?;
         Ok(())
     }
 
@@ -70,7 +94,7 @@ impl Secret {
 }
 
 impl From {
-    fn read(&self) -> Result<String, SecretError> {
+    fn read(&self, shape: Shape) -> Result<String, SecretError> {
         let unreadable = |why: String| SecretError::Unreadable { from: self.to_string(), why };
         let value = match self {
             Self::Environment(name) => std::env::var(name).map_err(|_| unreadable("it is not set".into()))?,
@@ -82,7 +106,7 @@ impl From {
         if value.is_empty() {
             return Err(unreadable("it is empty".into()));
         }
-        if value.chars().any(char::is_control) {
+        if shape == Shape::Line && value.chars().any(char::is_control) {
             return Err(unreadable("it has control characters, such as a second line".into()));
         }
         Ok(value.to_owned())
@@ -122,6 +146,8 @@ mod tests {
         std::fs::write(&path, "one\ntwo").unwrap();
         assert!(secret.reread().unwrap_err().to_string().contains("second line"));
         assert_eq!(secret.reveal(), "changed", "the old one stays");
+        #[cfg(feature = "nats")]
+        assert_eq!(Secret::read_text(&format!("file:{}", path.display())).unwrap().reveal(), "one\ntwo");
     }
 
     #[test]

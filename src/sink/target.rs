@@ -209,13 +209,22 @@ fn parts(spec: &str) -> Result<(&str, Option<&str>, &str), String> {
     Ok((format, Some(filter), rest.strip_prefix(':').ok_or_else(colon)?))
 }
 
-/// Several outputs in one text, separated by commas that stand in no brackets.
+/// Several outputs in one text, separated by commas; those in brackets, and those between the members of a
+/// cluster (`kafka://a:9092,b:9092/topic`), separate nothing.
 pub fn split_specs(text: &str) -> impl Iterator<Item = &str> {
-    let mut is_inside = false;
-    text.split(move |letter| {
-        is_inside = letter == '[' || is_inside && letter != ']';
-        letter == ',' && !is_inside
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let mut commas = text.match_indices(',').map(|(at, _)| at);
+        let end = commas.find(|&at| !is_inside(&text[..at])).unwrap_or(text.len());
+        rest = text.get(end + 1..);
+        Some(&text[..end])
     })
+}
+
+/// True when a comma behind this would be inside an output.
+fn is_inside(before: &str) -> bool {
+    before.rfind('[') > before.rfind(']') || url::is_among_members(before)
 }
 
 /// An output that cannot be meant: what was written, what is wrong with it, and how it is written.
@@ -275,6 +284,10 @@ mod tests {
     fn commas_in_brackets_separate_nothing() {
         let specs: Vec<_> = split_specs("eve[alert,stats]:a.json,eve:-").collect();
         assert_eq!(specs, ["eve[alert,stats]:a.json", "eve:-"]);
+        let specs: Vec<_> =
+            split_specs("eve:kafka+tls://[::1]:1,b/t,eve:tcp://h,eve[flow]:nats://a,b,").collect();
+        assert_eq!(specs, ["eve:kafka+tls://[::1]:1,b/t", "eve:tcp://h", "eve[flow]:nats://a,b,"]);
+        assert_eq!(split_specs("a,").collect::<Vec<_>>(), ["a", ""]);
     }
 
     #[test]

@@ -8,6 +8,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use super::broker::{Broker, Product};
 use super::deliver::Deliver;
 use super::http::Http;
 use super::syslog::{Datagrams, Streamed};
@@ -39,6 +40,8 @@ pub(super) enum Speech {
     Stream { framing: Framing, is_tls: bool },
     /// Requests.
     Http(Box<Post>),
+    /// Messages.
+    Broker(Box<Broker>),
 }
 
 /// Where a record ends in a stream.
@@ -100,7 +103,25 @@ pub(super) struct Papers {
 
 impl Remote {
     /// What such an address begins with; `es+` is for Elasticsearch and OpenSearch.
-    pub const SCHEMES: [&'static str; 7] = ["udp", "tcp", "tls", "http", "https", "es+http", "es+https"];
+    pub const SCHEMES: [&'static str; 11] = [
+        "udp",
+        "tcp",
+        "tls",
+        "http",
+        "https",
+        "es+http",
+        "es+https",
+        "nats",
+        "nats+tls",
+        "kafka",
+        "kafka+tls",
+    ];
+
+    /// Names of the cargo features whose receivers this build has, and of those that it has not.
+    #[must_use]
+    pub fn built_in() -> (Vec<&'static str>, Vec<&'static str>) {
+        Product::built_in()
+    }
 
     /// Reads an address. The name of the format decides what `https` means (`hec`: Splunk's collector) and
     /// how records are framed in a stream unless told (`syslog`: octet counting; others, where receivers
@@ -119,17 +140,27 @@ impl Remote {
                         ?user=NAME&password=env:VARIABLE or ?token=file:PATH behind it"
                 .to_owned());
         }
-        let (host, port) = endpoint(authority)?;
         let mut options = Options::read(query)?;
-        let (speech, usual_port) = speech(format, scheme, path, &mut options)?;
+        let (speech, host, port) = if let Some(product) = Product::of(scheme) {
+            let (broker, host, port) = Broker::take(product, authority, path, &mut options)?;
+            (Speech::Broker(Box::new(broker)), host, port)
+        } else {
+            let (host, port) = endpoint(authority)?;
+            let (speech, usual_port) = speech(format, scheme, path, &mut options)?;
+            (speech, host, port.unwrap_or(usual_port))
+        };
         let has_tls = match &speech {
             Speech::Udp { .. } => false,
             Speech::Stream { is_tls, .. } => *is_tls,
             Speech::Http(post) => post.is_tls,
+            Speech::Broker(broker) => broker.is_tls,
         };
         let papers = if has_tls { Papers::take(&mut options)? } else { Papers::default() };
         options.all_known(scheme)?;
-        Ok(Self { speech, host, port: port.unwrap_or(usual_port), papers })
+        if let Speech::Broker(broker) = &speech {
+            broker.is_built_in()?;
+        }
+        Ok(Self { speech, host, port, papers })
     }
 
     /// Who delivers there. Reads certificates and secrets; does not touch the network.
@@ -137,10 +168,11 @@ impl Remote {
     /// # Errors
     /// They cannot be read; in words for the user.
     pub(super) fn receiver(&self) -> Result<Box<dyn Deliver>, String> {
-        Ok(match self.speech {
-            Speech::Udp { max } => Box::new(Datagrams::new(self.clone(), max)),
+        Ok(match &self.speech {
+            Speech::Udp { max } => Box::new(Datagrams::new(self.clone(), *max)),
             Speech::Stream { .. } => Box::new(Streamed::new(self.clone())?),
             Speech::Http(_) => Box::new(Http::new(self.clone())?),
+            Speech::Broker(broker) => broker.receiver(self)?,
         })
     }
 
@@ -166,11 +198,12 @@ impl Remote {
 
     /// `host:port` as it is dialled and shown.
     pub(super) fn endpoint(&self) -> String {
-        if self.host.contains(':') {
-            format!("[{}]:{}", self.host, self.port)
-        } else {
-            format!("{}:{}", self.host, self.port)
-        }
+        Self::joined(&self.host, self.port)
+    }
+
+    /// Host and port as they are dialled and shown.
+    pub(super) fn joined(host: &str, port: u16) -> String {
+        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
     }
 }
 
@@ -187,6 +220,7 @@ impl fmt::Display for Remote {
                 (_, true) => "https",
                 (_, false) => "http",
             },
+            Speech::Broker(broker) => return broker.show(self, f),
         };
         let path = match &self.speech {
             Speech::Http(post) => post.path.split('?').next().unwrap_or_default(),
@@ -206,6 +240,13 @@ pub(super) fn shown(spec: &str) -> String {
         None => address.to_owned(),
     };
     format!("{before}://{address}{options}")
+}
+
+/// True at the end of an unfinished `kafka://a:9092`, where a comma goes before another member of the cluster.
+pub(super) fn is_among_members(begun: &str) -> bool {
+    let Some((before, authority)) = begun.split_once("://") else { return false };
+    let scheme = before.rsplit(':').next().unwrap_or(before);
+    Product::of(scheme).is_some() && !authority.contains('/')
 }
 
 fn speech(format: &str, scheme: &str, path: &str, options: &mut Options) -> Result<(Speech, u16), String> {
@@ -307,7 +348,7 @@ impl Papers {
 }
 
 /// `host`, `host:port`, `[v6]`, `[v6]:port`.
-fn endpoint(authority: &str) -> Result<(String, Option<u16>), String> {
+pub(super) fn endpoint(authority: &str) -> Result<(String, Option<u16>), String> {
     let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((host, port)) => (host, port),
         None => authority.find(':').map_or((authority, ""), |at| authority.split_at(at)),
@@ -327,10 +368,10 @@ fn endpoint(authority: &str) -> Result<(String, Option<u16>), String> {
 }
 
 /// What stands behind '?'; whatever is read is taken out.
-struct Options(Vec<(String, String)>);
+pub(super) struct Options(Vec<(String, String)>);
 
 impl Options {
-    fn read(query: &str) -> Result<Self, String> {
+    pub(super) fn read(query: &str) -> Result<Self, String> {
         let mut options: Vec<(String, String)> = Vec::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             // The value is not repeated: it may be a secret in the wrong place.
@@ -344,7 +385,7 @@ impl Options {
         Ok(Self(options))
     }
 
-    fn take(&mut self, name: &str) -> Option<String> {
+    pub(super) fn take(&mut self, name: &str) -> Option<String> {
         let at = self.0.iter().position(|(known, _)| known == name)?;
         Some(self.0.remove(at).1)
     }
@@ -365,6 +406,25 @@ impl Options {
         }
     }
 
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(known, _)| known == name)
+    }
+
+    /// One of some values, in the receiver's words; the first unless told.
+    pub(super) fn one_of(
+        &mut self,
+        name: &str,
+        values: &[(&str, &'static str)],
+    ) -> Result<&'static str, String> {
+        let value = self.take(name);
+        let wanted = value.as_deref().or(values.first().map(|(ours, _)| *ours));
+        values.iter().find(|(ours, _)| Some(*ours) == wanted).map(|(_, theirs)| *theirs).ok_or_else(|| {
+            let mut there_is: Vec<_> = values.iter().map(|(ours, _)| *ours).collect();
+            let last = there_is.pop().unwrap_or_default();
+            format!("{name} is {} or {last}, not {:?}", there_is.join(", "), value.unwrap_or_default())
+        })
+    }
+
     fn number(&mut self, name: &str, usual: usize, min: usize, max: usize) -> Result<usize, String> {
         let Some(value) = self.take(name) else { return Ok(usual) };
         value
@@ -374,7 +434,7 @@ impl Options {
             .ok_or_else(|| format!("{name} is a number from {min} to {max}, not {value:?}"))
     }
 
-    fn reference(&mut self, name: &str) -> Result<Option<String>, String> {
+    pub(super) fn reference(&mut self, name: &str) -> Result<Option<String>, String> {
         let Some(value) = self.take(name) else { return Ok(None) };
         if value.starts_with("env:") || value.starts_with("file:") {
             return Ok(Some(value));
@@ -385,7 +445,7 @@ impl Options {
         ))
     }
 
-    fn all_known(&self, scheme: &str) -> Result<(), String> {
+    pub(super) fn all_known(&self, scheme: &str) -> Result<(), String> {
         let Some((name, _)) = self.0.first() else { return Ok(()) };
         let there_is = match scheme {
             "udp" => "max",
@@ -393,6 +453,10 @@ impl Options {
             "tls" => "framing, ca, cert, key",
             "es+http" => "index, namespace, token, user, password, batch, gzip, q.NAME",
             "es+https" => "index, namespace, token, user, password, batch, gzip, ca, cert, key, q.NAME",
+            "nats" => "token, user, password, nkey, creds",
+            "nats+tls" => "token, user, password, nkey, creds, ca, cert, key",
+            "kafka" => "user, password, sasl, compression",
+            "kafka+tls" => "user, password, sasl, compression, ca, cert, key",
             "http" => "token, user, password, ack (hec), batch, gzip, q.NAME",
             _ => "token, user, password, ack (hec), batch, gzip, ca, cert, key, q.NAME",
         };

@@ -8,6 +8,8 @@ use sha2::Digest;
 pub(crate) mod binary;
 pub(crate) mod flood;
 pub(crate) mod json;
+#[cfg(any(feature = "nats", feature = "kafka"))]
+pub(crate) mod papers;
 pub(crate) mod pcap;
 pub(crate) mod quic;
 pub(crate) mod source;
