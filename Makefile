@@ -28,7 +28,7 @@ DEMO := registered_service known_squatter nonstandard_port negotiated_port ephem
 
 test: libpcap ## Run all tests
 	$(CARGO) test --locked --all
-	@$(MAKE) --no-print-directory judge registry test-brokers
+	@$(MAKE) --no-print-directory judge registry test-long test-brokers
 
 # What the default build leaves out. Kafka's client is C and wants OpenSSL's headers; without them only NATS is tested.
 FEATURES = nats$(shell pkg-config --exists openssl 2>/dev/null && echo ,kafka)

@@ -224,6 +224,58 @@ fn rsyslogd_understands_every_finding() {
     assert_eq!(seen().lines().count(), expected.lines().count());
 }
 
+/// Another reader of RFC 5424: syslog-ng names every parameter of the structured data.
+#[test]
+fn syslog_ng_takes_every_finding_apart() {
+    let dir = tempfile::tempdir().unwrap();
+    let [file, out, config] = ["ours", "out", "syslog-ng.conf"].map(|name| dir.path().join(name));
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let text = format!(
+        "@version: 3.38\nsource s {{ syslog(ip(\"127.0.0.1\") port({port}) transport(\"tcp\")); }};\n\
+         destination d {{ file(\"{}\" \
+         template(\"$(format-json --scope rfc5424 --scope dot-nv-pairs)\\n\")); }};\n\
+         log {{ source(s); destination(d); }};\n",
+        out.display()
+    );
+    fs::write(&config, text).unwrap();
+    let mut command = Command::new("/usr/sbin/syslog-ng");
+    command.args(["-F", "--no-caps", "-f"]).arg(&config);
+    for (flag, name) in [("-R", "persist"), ("-p", "pid"), ("-c", "control")] {
+        command.arg(flag).arg(dir.path().join(name));
+    }
+    let Ok(mut syslog_ng) = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn() else {
+        return skip_aloud(
+            "findings to syslog-ng",
+            "not here (Debian: syslog-ng-core, which displaces rsyslog)",
+        );
+    };
+    let (url, ours) = (format!("syslog:tcp://127.0.0.1:{port}"), format!("syslog:{}", file.display()));
+    let said = run(&["-q", "-r", "captures", "-o", &url, "-o", &ours]);
+    let expected = fs::read_to_string(&file).unwrap_or_default();
+    let until = Instant::now() + LIMIT;
+    let seen = || fs::read_to_string(&out).unwrap_or_default();
+    while seen().lines().count() < expected.lines().count() && Instant::now() < until {
+        thread::sleep(Duration::from_millis(50));
+    }
+    syslog_ng.kill().unwrap();
+    syslog_ng.wait().unwrap();
+    said.expect_code(0);
+    assert_eq!(seen().lines().count(), expected.lines().count());
+    assert!(expected.lines().count() > 10, "{expected}");
+    for (seen, expected) in seen().lines().zip(expected.lines()) {
+        let seen: Value = serde_json::from_str(seen).unwrap();
+        let parameters = seen["_SDATA"]["ghostport@32473"].as_object().unwrap();
+        let (data, message) = expected.split_once("[ghostport@32473 ").unwrap().1.split_once("\"] ").unwrap();
+        assert_eq!(seen["MESSAGE"], message);
+        // No value of these captures holds a quotation mark.
+        let pairs: Vec<_> = data.split("\" ").filter_map(|pair| pair.split_once("=\"")).collect();
+        assert_eq!(parameters.len(), pairs.len(), "{expected}");
+        for (name, value) in pairs {
+            assert_eq!(parameters[name], value, "{expected}");
+        }
+    }
+}
+
 #[test]
 fn secrets_on_the_command_line_are_refused_and_not_repeated() {
     for output in ["eve:https://bob:hunter2@siem/x", "eve:https://siem/x?token=hunter2"] {
