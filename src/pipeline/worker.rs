@@ -190,13 +190,11 @@ impl Worker {
                 }
                 Event::Said(said) => Happening::Said(said),
                 Event::Closed(flow, app) => {
-                    // Too little was said for it to be heard while it lived, or nothing at all.
-                    if flow.head_orig.bytes.is_empty() && flow.head_resp.bytes.is_empty() {
-                        happenings.push((order, Happening::Closed(flow, app, None)));
-                        continue;
-                    }
-                    let app = if app.app == App::Unknown { recognise(&flow) } else { app };
-                    let details = details(&flow, app);
+                    let is_silent = flow.head_orig.bytes.is_empty() && flow.head_resp.bytes.is_empty();
+                    // Too little was said for it to be heard while it lived.
+                    let is_due = app.app == App::Unknown && !is_silent;
+                    let app = if is_due { recognise(&flow) } else { app };
+                    let details = if is_silent { None } else { details(&flow, app) };
                     Happening::Closed(flow, app, details)
                 }
             };
