@@ -23,7 +23,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
 use ghostport::capture::{Frame, LinkType};
-use ghostport::flow::{Config, Ears, Flow, Keep, Table};
+use ghostport::flow::{Config, Ears, Flow, Keep, Table, Told};
 use ghostport::output::{Context, ExtraPlacement, Record, eve};
 use ghostport::payload::{Carrier, recognise};
 use ghostport::time::Timestamp;
@@ -227,7 +227,7 @@ fn write_lines(work: Work, rounds: u32) -> usize {
 
 /// A worker's flow table, from the first packet to the end of the input.
 fn update(packets: &[Packet<'_>], clock: Timestamp, ears: &mut impl Ears<u8>) {
-    let (mut table, mut events) = (Table::new(&Config::default(), 0, 1), Vec::new());
+    let (mut table, mut events) = (Table::new(&Config::default(), 0, 1), Told::default());
     for burst in packets.chunks(BURST) {
         table.update(burst, ears, &mut events);
         table.expire(burst.last().map_or(clock, |packet| packet.clock), &mut events);

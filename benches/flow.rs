@@ -2,7 +2,7 @@
 //! scan, and per opened flow of the endpoints' memory.
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use ghostport::flow::{Config, Ears, Endpoints, EndpointsConfig, Event, Flow, Keep, Opened, Order, Table};
+use ghostport::flow::{Config, Ears, Endpoints, EndpointsConfig, Flow, Keep, Opened, Table, Told};
 use ghostport::time::Timestamp;
 use ghostport::wire::{Endpoint, Packet, Role, Tcp, TcpFlags, Transport, Vlan};
 use std::hint::black_box;
@@ -58,7 +58,7 @@ fn update(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("update");
     group.throughput(Throughput::Elements(BURST));
     for flows in [1_000u64, 100_000, 1_000_000] {
-        let (mut table, mut out) = (Table::<u32>::new(&Config::default(), 0, 1), Vec::new());
+        let (mut table, mut out) = (Table::<u32>::new(&Config::default(), 0, 1), Told::default());
         let (mut frame, mut state) = (0, 0x9e37_79b9);
         let mut fill = |table: &mut Table<u32>, client: u64, flags: u8| {
             frame += 1;
@@ -72,7 +72,7 @@ fn update(criterion: &mut Criterion) {
             fill(&mut table, client, TcpFlags::SYN);
             last = fill(&mut table, client, TcpFlags::ACK);
         }
-        let mut out: Vec<(Order, Event<u32>)> = Vec::new();
+        let mut out = Told::default();
         group.bench_function(format!("{flows}_flows"), |bencher| {
             bencher.iter_batched_ref(
                 || {
@@ -98,7 +98,7 @@ fn update(criterion: &mut Criterion) {
 fn scan(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("scan");
     group.throughput(Throughput::Elements(BURST));
-    let (mut table, mut out) = (Table::<u32>::new(&Config::default(), 0, 1), Vec::new());
+    let (mut table, mut out) = (Table::<u32>::new(&Config::default(), 0, 1), Told::default());
     let mut frame = 0;
     group.bench_function("syn", |bencher| {
         bencher.iter_batched_ref(

@@ -1,8 +1,9 @@
 //! Over all shared captures: no panic, no hang, a legal exit code, `read = decoded + Σ skipped`, and the same
-//! bytes for one worker and for two. These captures come from the test suites of other packet tools and are
+//! bytes for one thread and for two workers. These captures come from the test suites of other packet tools and are
 //! no part of the project; where they are absent the test says so and does nothing.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -31,7 +32,7 @@ fn shared_captures_replay_and_every_frame_is_accounted_for() {
 
 /// Everything about one file; `Err` says what is wrong.
 fn check(path: &Path) -> Result<(), String> {
-    let one = replay(path, "1");
+    let one = replay(path, binary::ghostport_on_one_core, "1");
     if one.hung {
         return Err("hangs".into());
     }
@@ -44,17 +45,16 @@ fn check(path: &Path) -> Result<(), String> {
             serde_json::from_str(last).map_err(|error| format!("the last line is no JSON: {error}"))?;
         json::identity(&stats)?;
     }
-    let two = replay(path, "2");
+    let two = replay(path, binary::ghostport, "2");
     if (one.code, &one.stdout) != (two.code, &two.stdout) {
-        return Err("two workers give other bytes than one".into());
+        return Err("two workers give other bytes than one thread".into());
     }
     Ok(())
 }
 
-fn replay(path: &Path, workers: &str) -> Run {
+fn replay(path: &Path, ghostport: fn(&[&str]) -> Command, workers: &str) -> Run {
     let file = path.display().to_string();
-    let command =
-        binary::ghostport(&["-r", &file, "--flows", "--ports", "-o", "eve:-", "--workers", workers]);
+    let command = ghostport(&["-r", &file, "--flows", "--ports", "-o", "eve:-", "--workers", workers]);
     binary::finish(command, &[], Duration::from_secs(120))
 }
 

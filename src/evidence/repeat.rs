@@ -79,15 +79,18 @@ impl Evidence {
     /// addresses, times and counts, and each fact with counts weighs the same (`weighs_as`: as the fact at
     /// this place did).
     ///
+    /// Gives the flow it was about until now, whose memory is of use.
+    ///
     /// # Errors
-    /// The flow, when they differ in more; then this is no evidence of anything, but its memory is of use.
+    /// The new flow, when they differ in more; then this is no evidence of anything, but its memory is of
+    /// use.
     pub fn turn(
         &mut self,
         flow: Box<Flow>,
         app: AppProto,
         context: &Context<'_>,
         weighs_as: impl Fn(usize, &Fact) -> bool,
-    ) -> Result<(), Box<Flow>> {
+    ) -> Result<Box<Flow>, Box<Flow>> {
         let same = self.ground.is_some()
             && self.ground == Ground::of(&flow, app, context)
             && Arc::ptr_eq(&self.claims, context.claims)
@@ -106,8 +109,7 @@ impl Evidence {
         if self.facts.get(place).is_some_and(is_behaviour) {
             return Err(flow);
         }
-        self.flow = flow;
-        Ok(())
+        Ok(std::mem::replace(&mut self.flow, flow))
     }
 }
 

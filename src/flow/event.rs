@@ -1,5 +1,7 @@
 //! What a table has to say, each thing with its place in the one order of the run.
 
+use std::ops::{Deref, DerefMut};
+
 use super::record::Flow;
 use super::track::asks;
 use crate::time::Timestamp;
@@ -44,6 +46,59 @@ pub enum Event<N> {
     Said(Box<Said<N>>),
     /// The flow is finished; it is no longer in the table.
     Closed(Box<Flow>, N),
+}
+
+/// What a table pushes to: what happened, and memory of flows that were told before. Allocating each flow on
+/// one thread and freeing it on another took longer than filling it.
+#[derive(Debug)]
+pub struct Told<N> {
+    events: Vec<(Order, Event<N>)>,
+    #[expect(clippy::vec_box, reason = "what is kept is the memory behind the box")]
+    spare: Vec<Box<Flow>>,
+}
+
+impl<N> Default for Told<N> {
+    fn default() -> Self {
+        Self { events: Vec::new(), spare: Vec::new() }
+    }
+}
+
+impl<N> Deref for Told<N> {
+    type Target = Vec<(Order, Event<N>)>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.events
+    }
+}
+
+impl<N> DerefMut for Told<N> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.events
+    }
+}
+
+impl<N> Told<N> {
+    /// How many flows can be told without new memory.
+    #[must_use]
+    pub const fn spare(&self) -> usize {
+        self.spare.len()
+    }
+
+    /// Takes flows that nobody needs any more.
+    pub fn reuse(&mut self, flows: Vec<Box<Flow>>) {
+        if self.spare.is_empty() {
+            self.spare = flows;
+        } else {
+            self.spare.extend(flows);
+        }
+    }
+
+    /// The flow in memory of its own.
+    pub(super) fn boxed(&mut self, flow: Flow) -> Box<Flow> {
+        let Some(mut spare) = self.spare.pop() else { return Box::new(flow) };
+        *spare = flow;
+        spare
+    }
 }
 
 /// The first packet of a flow, by the direction known then.

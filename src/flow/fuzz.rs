@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use super::{Config, Ears, Event, Flow, Keep, LONG_HEAD_BYTES_MAX, Order, Table, Timeouts};
+use super::{Config, Ears, Event, Flow, Keep, LONG_HEAD_BYTES_MAX, Table, Timeouts, Told};
 use crate::time::Timestamp;
 use crate::wire::{Endpoint, Packet, Role, Tcp, TcpFlags, Transport, Vlan};
 
 /// Bytes that make one packet.
 const STEP: usize = 6;
 
-type Events = Vec<(Order, Event<u8>)>;
+type Events = Told<u8>;
 
 /// Makes packets from `data`, among few endpoints so that they meet, and lets time pass in between.
 ///
@@ -84,7 +84,7 @@ fn packet<'a>(frame: u64, time: Timestamp, bytes: &[u8], data: &'a [u8]) -> Pack
 
 /// Everything that is said, in the order of the run.
 fn run(config: &Config, packets: &[Packet<'_>], workers: usize) -> Events {
-    let mut all = Events::new();
+    let mut all = Events::default();
     for worker in 0..workers {
         let mut table = Table::new(config, worker, workers);
         let mut clock = Timestamp::MIN;
@@ -118,7 +118,7 @@ impl Ears<u8> for Fickle {
 fn check(events: &Events, packets: &[Packet<'_>]) {
     let mut ended: BTreeMap<u64, u64> = BTreeMap::new();
     let mut opened = 0u64;
-    for (_, event) in events {
+    for (_, event) in events.iter() {
         match event {
             Event::Opened(_) => opened += 1,
             Event::Heard(flow, _) => bounded(flow),

@@ -49,7 +49,7 @@ pub use behaviour::{Habits, Knocks, Known, Listener, Manner, Reach, Sought};
 pub use config::{Config, Counters, Timeouts};
 pub use distinct::{Distinct, even, even_addr};
 pub use endpoints::{Endpoints, EndpointsConfig};
-pub use event::{Ears, Event, Keep, Opened, Order, Said};
+pub use event::{Ears, Event, Keep, Opened, Order, Said, Told};
 #[doc(hidden)]
 pub use fuzz::fuzz;
 pub use record::{

@@ -402,7 +402,7 @@ fn table(config: &Config, packets: &[Packet<'_>], workers: usize, burst: usize) 
             ((), Keep::Release)
         }
     }
-    let (mut out, mut counters) = (Vec::new(), Counters::default());
+    let (mut out, mut counters) = (super::Told::default(), Counters::default());
     for worker in 0..workers {
         let mut table = Table::new(config, worker, workers);
         for some in packets.chunks(burst) {
@@ -412,7 +412,7 @@ fn table(config: &Config, packets: &[Packet<'_>], workers: usize, burst: usize) 
         counters.add(&table.counters());
     }
     out.sort_by_key(|(order, _)| *order);
-    let told = out.into_iter().filter_map(|(order, event)| match event {
+    let told = out.drain(..).filter_map(|(order, event)| match event {
         Event::Opened(opened) => Some((order, format!("{opened:?}"))),
         Event::Closed(flow, ()) => {
             let (head_orig, head_resp) = (Head::default(), Head::default());

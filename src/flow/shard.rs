@@ -16,7 +16,7 @@ use super::heads::{Goes, Grown, Heads, payload_seq};
 use super::key::{End, Hasher, Key, low32};
 use super::slab::{List, NIL, Slab};
 use super::track::{Class, Hearing, Track, icmp_note, refuses_or_none};
-use super::{Ears, EndReason, Event, Flow, Head, IcmpNote, Keep, Opened, Order, Said, tcp};
+use super::{Ears, EndReason, Event, Flow, Head, IcmpNote, Keep, Opened, Order, Said, Told, tcp};
 use super::{HEARINGS_MAX, SAID_MAX, SHARDS};
 use crate::time::Timestamp;
 use crate::wire::{Packet, Role, Transport};
@@ -26,9 +26,6 @@ mod ending;
 const EMBRYO: u32 = 1 << 31;
 /// Payload packets after which a flow is heard (again).
 const HEAR_EVERY: u8 = 4;
-
-/// What a table pushes to.
-pub(super) type Out<N> = Vec<(Order, Event<N>)>;
 
 /// A packet on its way into its shard.
 pub(super) struct Arrival<'p, 'a> {
@@ -128,7 +125,7 @@ impl<N: Copy + Default> Shard<N> {
     }
 
     /// Folds one packet in.
-    pub(super) fn fold(&mut self, arrival: &Arrival<'_, '_>, ears: &mut impl Ears<N>, out: &mut Out<N>) {
+    pub(super) fn fold(&mut self, arrival: &Arrival<'_, '_>, ears: &mut impl Ears<N>, out: &mut Told<N>) {
         self.clock = self.clock.max(arrival.packet.clock);
         if self.clock > self.next_due {
             self.expire(self.clock, out);
@@ -152,7 +149,7 @@ impl<N: Copy + Default> Shard<N> {
     }
 
     /// Ends every flow whose deadline lies before `clock`.
-    pub(super) fn expire(&mut self, clock: Timestamp, out: &mut Out<N>) {
+    pub(super) fn expire(&mut self, clock: Timestamp, out: &mut Told<N>) {
         if clock <= self.next_due {
             return;
         }
@@ -217,7 +214,7 @@ impl<N: Copy + Default> Shard<N> {
     }
 
     /// Begins a flow with this packet.
-    fn open(&mut self, arrival: &Arrival<'_, '_>, ears: &mut impl Ears<N>, out: &mut Out<N>) {
+    fn open(&mut self, arrival: &Arrival<'_, '_>, ears: &mut impl Ears<N>, out: &mut Told<N>) {
         let packet = arrival.packet;
         if !refuses_or_none(packet) {
             self.counters.icmp_unmatched += 1;
@@ -259,7 +256,7 @@ impl<N: Copy + Default> Shard<N> {
     }
 
     /// Counts a packet, keeps what is wanted of its payload, and asks when the flow is due.
-    fn follow(&mut self, at: u32, arrival: &Arrival<'_, '_>, ears: &mut impl Ears<N>, out: &mut Out<N>) {
+    fn follow(&mut self, at: u32, arrival: &Arrival<'_, '_>, ears: &mut impl Ears<N>, out: &mut Told<N>) {
         let (packet, sender) = (arrival.packet, arrival.sender);
         let track = self.tracks.get_mut(at);
         // Read before the packet moves it on: a later fragment's bytes belong there.
@@ -351,9 +348,9 @@ impl<N: Copy + Default> Shard<N> {
         arrival: &Arrival<'_, '_>,
         rest: Goes,
         ears: &mut impl Ears<N>,
-        out: &mut Out<N>,
+        out: &mut Told<N>,
     ) {
-        let mut flow = Box::new(self.snapshot(at, None));
+        let mut flow = out.boxed(self.snapshot(at, None));
         let (mut note, mut keep) = ears.hear(&flow);
         if let Keep::More(len) = keep {
             match self.lengthen(at, arrival, rest, len) {
@@ -403,7 +400,7 @@ impl<N: Copy + Default> Shard<N> {
         all
     }
 
-    fn say(&mut self, at: u32, arrival: &Arrival<'_, '_>, note: N, out: &mut Out<N>) {
+    fn say(&mut self, at: u32, arrival: &Arrival<'_, '_>, note: N, out: &mut Told<N>) {
         let track = self.tracks.get_mut(at);
         if track.said >= SAID_MAX {
             self.counters.said_dropped += 1;
@@ -456,7 +453,7 @@ impl<N: Copy + Default> Shard<N> {
     }
 
     /// Makes room: the oldest flow that nobody answered, or else the one not used for longest.
-    fn evict(&mut self, order: Order, out: &mut Out<N>) {
+    fn evict(&mut self, order: Order, out: &mut Told<N>) {
         let oldest = |shard: &Self, unanswered: bool| {
             let fronts = Class::LISTED.into_iter().filter(|class| class.is_unanswered() == unanswered);
             let fronts = fronts.filter_map(|class| shard.classes[class as usize].oldest());
@@ -484,8 +481,8 @@ impl<N: Copy + Default> Shard<N> {
         }
     }
 
-    fn close(&mut self, at: u32, reason: EndReason, order: Order, out: &mut Out<N>) {
-        let flow = Box::new(self.snapshot(at, Some(reason)));
+    fn close(&mut self, at: u32, reason: EndReason, order: Order, out: &mut Told<N>) {
+        let flow = out.boxed(self.snapshot(at, Some(reason)));
         self.release_heads(at);
         let track = self.tracks.get_mut(at);
         let class = std::mem::replace(&mut track.class, Class::Gone);
@@ -500,9 +497,9 @@ impl<N: Copy + Default> Shard<N> {
         out.push((order, Event::Closed(flow, note)));
     }
 
-    fn close_embryo(&mut self, at: u32, reason: EndReason, order: Order, out: &mut Out<N>) {
+    fn close_embryo(&mut self, at: u32, reason: EndReason, order: Order, out: &mut Told<N>) {
         let embryo = *self.embryos.get(at);
-        let flow = Box::new(embryo.flow(self.profiles.get(embryo.profile()), Some(reason)));
+        let flow = out.boxed(embryo.flow(self.profiles.get(embryo.profile()), Some(reason)));
         self.young.unlink(&mut self.embryos, at);
         self.embryos.remove(at);
         self.profiles.release(embryo.profile());

@@ -7,9 +7,9 @@
 use super::config::{Config, Counters};
 use super::key::{Hasher, Key, low32};
 use super::prefetch::prefetch;
-use super::shard::{Arrival, Out, Shard};
+use super::shard::{Arrival, Shard};
 use super::slab::NIL;
-use super::{Ears, Manner, Outcome, SHARDS};
+use super::{Ears, Manner, Outcome, SHARDS, Told};
 use crate::time::Timestamp;
 use crate::wire::Packet;
 use arrayvec::ArrayVec;
@@ -58,7 +58,7 @@ impl<N: Copy + Default> Table<N> {
 
     /// Folds packets in and pushes what happens. Packets of shards it does not own are passed over. Flows
     /// that are due are shown to `ears` at once.
-    pub fn update(&mut self, packets: &[Packet<'_>], ears: &mut impl Ears<N>, out: &mut Out<N>) {
+    pub fn update(&mut self, packets: &[Packet<'_>], ears: &mut impl Ears<N>, out: &mut Told<N>) {
         debug_assert!(!self.has_ended || packets.is_empty());
         for stride in packets.chunks(STRIDE) {
             let mut arrivals = ArrayVec::<(usize, Arrival<'_, '_>), STRIDE>::new();
@@ -82,7 +82,7 @@ impl<N: Copy + Default> Table<N> {
     /// Ends every flow whose deadline lies before `clock`, which must not be later than the clock of any
     /// packet still to come. May be called as often or as seldom as one likes: the events and their places
     /// are the same.
-    pub fn expire(&mut self, clock: Timestamp, out: &mut Out<N>) {
+    pub fn expire(&mut self, clock: Timestamp, out: &mut Told<N>) {
         if self.has_ended {
             return;
         }
@@ -93,7 +93,7 @@ impl<N: Copy + Default> Table<N> {
 
     /// Ends every flow: those whose deadline lies before `clock` by timeout, the others because the input
     /// ended. All at once: [`Self::living`] and [`Self::end`] do it in pieces.
-    pub fn finish(&mut self, clock: Timestamp, out: &mut Out<N>) {
+    pub fn finish(&mut self, clock: Timestamp, out: &mut Told<N>) {
         self.expire(clock, out);
         let living = self.living();
         self.end(&living, clock, out);
@@ -134,7 +134,7 @@ impl<N: Copy + Default> Table<N> {
     }
 
     /// Ends flows because the input ended. They must still live, and no packets may come after that.
-    pub fn end(&mut self, living: &[Living], clock: Timestamp, out: &mut Out<N>) {
+    pub fn end(&mut self, living: &[Living], clock: Timestamp, out: &mut Told<N>) {
         self.has_ended = true;
         for (at, one) in living.iter().enumerate() {
             self.prefetch(living.get(at + STRIDE));

@@ -21,10 +21,10 @@ impl Ears<u8> for Always {
     }
 }
 
-type Told = Vec<(Order, Event<u8>)>;
+type Told = super::Told<u8>;
 
 fn run_with(config: &Config, keep: Keep, packets: &[Packet<'_>]) -> (Told, Counters) {
-    let (mut table, mut out) = (Table::new(config, 0, 1), Vec::new());
+    let (mut table, mut out) = (Table::new(config, 0, 1), Told::default());
     table.update(packets, &mut Always(keep, 0), &mut out);
     let counters = table.counters();
     let clock = packets.last().map_or(Timestamp::MIN, |packet| packet.clock);
@@ -477,7 +477,7 @@ pub(super) fn build(steps: &[Step]) -> Vec<Packet<'static>> {
 
 /// What all workers together say, in the one order of the run.
 fn told_by(workers: usize, config: &Config, packets: &[Packet<'_>], cuts: &[usize]) -> Vec<String> {
-    let mut out: Told = Vec::new();
+    let mut out = Told::default();
     for worker in 0..workers {
         let mut table = Table::new(config, worker, workers);
         let mut rest = packets;

@@ -1,15 +1,17 @@
-//! Who does the work: one thread for everything, or a reader, several workers, and the judge on the calling
-//! thread.
+//! Who does the work: workers, and the judge on the calling thread, so that judging does not hold packets up.
+//! Where there is only one core, one worker and the judge share one thread: handing flows over would cost more
+//! than it gains.
 //!
-//! Every worker sees every burst and folds only the flows of its own shards, so no packet is copied or queued
-//! between threads; the events of all workers for one burst are merged by [`Order`] before anyone looks at
-//! them. Live, each worker may have a source of its own, among which the kernel shares the flows out: then
-//! nobody waits for another, and the judge hears bursts as they come. Queues are bounded: a slow judge makes
-//! who reads wait, and what a live source loses meanwhile the kernel counts.
+//! A worker with a source of its own reads for itself. Live, each may have one, among which the kernel shares
+//! the flows out: nobody waits for another, and the judge hears bursts as they come. Several workers that share
+//! a source have a reader: each sees every burst and folds only the flows of its own shards, so no packet is
+//! copied or queued between threads; the events of all workers for one burst are merged by [`Order`] before
+//! anyone looks at them. Queues are bounded: a slow judge makes who reads wait, and what a live source loses
+//! meanwhile the kernel counts.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
+use std::thread::{self, Scope, ScopedJoinHandle};
 
 use crossbeam_channel::{Receiver, Select, Sender, bounded};
 
@@ -67,15 +69,27 @@ pub(super) type Each<'a> = &'a mut dyn FnMut(&Burst, Events, &Moment) -> bool;
 pub(super) fn run(
     sources: &mut [Box<dyn Source>],
     workers: Vec<Worker>,
+    cores: usize,
     stop: &AtomicBool,
     each: Each<'_>,
 ) -> Result<(), capture::Error> {
     match (sources, <[Worker; 1]>::try_from(workers)) {
-        ([source, ..], Ok([worker])) => alone(&mut **source, worker, stop, each),
+        ([source, ..], Ok([worker])) if cores < 2 => alone(&mut **source, worker, stop, each),
+        (sources, Ok(worker)) => apart(sources, worker.into(), stop, each),
         ([source], Err(workers)) => together(&mut **source, workers, stop, each),
         (sources, Err(workers)) => apart(sources, workers, stop, each),
-        ([], Ok(_)) => Ok(()),
     }
+}
+
+/// A thread that top(1) and a debugger know by name.
+#[expect(clippy::expect_used, reason = "as std::thread::Scope::spawn does: nothing works without threads")]
+fn hire<'scope, T: Send + 'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    name: &str,
+    task: impl FnOnce() -> T + Send + 'scope,
+) -> ScopedJoinHandle<'scope, T> {
+    let thread = thread::Builder::new().name(name.to_owned()).spawn_scoped(scope, task);
+    thread.expect("the system gives a thread")
 }
 
 fn alone(
@@ -142,9 +156,9 @@ fn together(
             let (done_in, done_out) = bounded::<Done>(QUEUE_BURSTS_MAX);
             to_workers.push(work_in);
             from_workers.push(done_out);
-            scope.spawn(move || work(&mut worker, &work_out, &done_in));
+            hire(scope, "worker", move || work(&mut worker, &work_out, &done_in));
         }
-        let reader = scope.spawn(move || read(source, &to_workers, &spare_out, stop));
+        let reader = hire(scope, "reader", move || read(source, &to_workers, &spare_out, stop));
         collect(&from_workers, &spare_in, stop, each);
         // A reader that waits for a spare burst must see that nobody returns one any more.
         drop(spare_in);
@@ -169,7 +183,7 @@ fn apart(
             let (done_in, done_out) = bounded::<Done>(QUEUE_BURSTS_MAX);
             spares.push(spare_in);
             from_workers.push(done_out);
-            readers.push(scope.spawn(move || {
+            readers.push(hire(scope, "worker", move || {
                 let ended = read_and_work(&mut **source, &mut worker, &spare_out, &done_in, stop);
                 stop.store(true, Ordering::Relaxed);
                 end(&mut worker, &done_in);

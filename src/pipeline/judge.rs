@@ -7,13 +7,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crossbeam_channel::Sender;
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
 
 use super::Knowledge;
 use super::crew::Events;
 use super::desk::Desk;
-use super::worker::Happening;
+use super::worker::{Happening, Spent};
 use crate::bucket::Buckets;
 use crate::evidence::{Context, Fact};
 use crate::flow::{self, Endpoints, Flow, Habits, Hints, Known, Manner, Order, Outcome};
@@ -64,6 +65,8 @@ pub(super) struct Judge {
     listeners: Option<(Listeners, Option<Instant>)>,
     /// The flow that somebody asked about.
     pub(super) sought: Option<Sought>,
+    /// Takes flows back to the workers.
+    spent: Sender<Spent>,
 }
 
 /// What was said of one flow.
@@ -80,6 +83,7 @@ impl Judge {
         gathering: Gathering,
         with_buckets: bool,
         ask_host: bool,
+        spent: Sender<Spent>,
     ) -> Self {
         Self {
             state: State::gathering(gathering),
@@ -95,16 +99,19 @@ impl Judge {
             details: HashMap::default(),
             listeners: ask_host.then(|| (Listeners::new(), None)),
             sought: None,
+            spent,
             knowledge,
         }
     }
 
     /// Takes what happened in one burst, in order.
-    pub(super) fn hear_all(&mut self, events: Events, desk: &mut Desk) {
-        for (order, happening) in events {
+    pub(super) fn hear_all(&mut self, mut events: Events, desk: &mut Desk) {
+        for (order, happening) in events.drain(..) {
             self.until(order.clock, desk);
             self.hear(order, happening, desk);
         }
+        // When the workers have enough, it is let go.
+        let _ = self.spent.try_send(Spent { flows: self.bench.spent(), events });
     }
 
     /// Moves the packet clock and says what is due by it.

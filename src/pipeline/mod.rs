@@ -18,7 +18,10 @@ mod worker;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
+
+use crossbeam_channel::{Receiver, bounded};
 
 use crate::capture::{self, Damage, Files, Live, LiveOptions, Source};
 use crate::flow;
@@ -37,7 +40,11 @@ use desk::say;
 use judge::{Judge, Sought};
 use progress::Bar;
 use recorder::Tape;
-use worker::Worker;
+use worker::{Spent, Worker};
+
+/// Batches of judged flows on their way back to the workers. What a flow said may go with it, so this is some
+/// MB at most.
+const SPENT_BATCHES_MAX: usize = 8;
 
 /// Where frames come from.
 #[derive(Clone, Debug)]
@@ -241,7 +248,9 @@ fn follow(config: &Config, sought: Option<u64>) -> Result<(Report, Option<Sought
         say(&format!("{knowledge}; inputs: {}; workers: {}", inputs.len(), config.workers.max(1)));
     }
     let with_buckets = config.ports || config.terminal.is_some();
-    let mut judge = Judge::new(knowledge, config.gathering, with_buckets, live && config.ask_host);
+    let (spent_in, spent_out) = bounded(SPENT_BATCHES_MAX);
+    let ask_host = live && config.ask_host;
+    let mut judge = Judge::new(knowledge, config.gathering, with_buckets, ask_host, spent_in);
     judge.sought = sought.map(|flow| Sought { flow, verdicts: Vec::new(), alerts: Vec::new() });
     let mut tape = Tape::start(config, live)?;
     let control = Control::start();
@@ -251,8 +260,9 @@ fn follow(config: &Config, sought: Option<u64>) -> Result<(Report, Option<Sought
         say(&format!("watching {}; Ctrl-C ends", inputs.join(", ")));
     }
 
-    let workers = workers(config, sources.len());
-    let ended = crew::run(&mut sources, workers, &control.stop, &mut |burst, events, moment| {
+    let workers = workers(config, sources.len(), &spent_out);
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let ended = crew::run(&mut sources, workers, cores, &control.stop, &mut |burst, events, moment| {
         desk.hear(moment);
         judge.hear_all(events, &mut desk);
         // In replay only what happens to flows moves the clock: where a burst ends is no part of the order.
@@ -314,11 +324,11 @@ fn open(config: &Config) -> Result<Vec<Box<dyn Source>>, Error> {
     })
 }
 
-fn workers(config: &Config, sources: usize) -> Vec<Worker> {
+fn workers(config: &Config, sources: usize, spent: &Receiver<Spent>) -> Vec<Worker> {
     let workers = config.workers.max(1);
     let worker = |index| match sources {
-        0 | 1 => Worker::new(&config.flow, index, workers),
-        _ => Worker::apart(&config.flow, workers),
+        0 | 1 => Worker::new(&config.flow, index, workers, spent.clone()),
+        _ => Worker::apart(&config.flow, workers, spent.clone()),
     };
     (0..workers).map(worker).collect()
 }

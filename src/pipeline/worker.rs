@@ -4,16 +4,27 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use arrayvec::ArrayVec;
+use crossbeam_channel::Receiver;
 
 use super::crew::Events;
 use crate::capture::{Burst, LinkType};
-use crate::flow::{self, Ears, Event, Flow, Keep, Living, Manner, Opened, Order, Outcome, Said, Table};
+use crate::flow::{self, Ears, Event, Flow, Keep, Living, Manner, Opened, Order, Outcome, Said, Table, Told};
 use crate::payload::{self, App, AppProto, Carrier, Details};
 use crate::time::Timestamp;
 use crate::wire::{Decoder, Limits, Packet, Scratch, Skip, Skips, Transport};
 
 /// Packets folded at a time: enough to hide memory latency, few enough to stay in the first-level cache.
 const CHUNK_PACKETS: usize = 64;
+
+/// What the judge is done with, for its memory: what one thread allocates and another frees takes longer than
+/// filling it.
+#[derive(Debug)]
+pub(super) struct Spent {
+    #[expect(clippy::vec_box, reason = "what goes back is the memory behind the box")]
+    pub(super) flows: Vec<Box<Flow>>,
+    /// Empty.
+    pub(super) events: Events,
+}
 
 /// What happened to a flow, payload already asked about.
 #[derive(Debug)]
@@ -43,6 +54,8 @@ pub(super) enum Part {
     Flows(u64),
 }
 
+/// Flows for which memory is at hand, where it came back: more than most bursts end.
+const SPARE_FLOWS: usize = 4096;
 /// Frames whose flows make one part of the end: about 2 MB of flows at most, which stay in the cache until
 /// they are judged.
 const PART_FRAMES: u64 = 4096;
@@ -96,7 +109,10 @@ impl Totals {
 pub(super) struct Worker {
     decoder: Decoder,
     table: Table<AppProto>,
-    events: Vec<(Order, Event<AppProto>)>,
+    events: Told<AppProto>,
+    spent: Receiver<Spent>,
+    /// Lists for events, empty.
+    lists: Vec<Events>,
     /// Details of what was heard since the last burst, in the order of their events.
     heard: VecDeque<Heard>,
     clock: Timestamp,
@@ -106,11 +122,13 @@ pub(super) struct Worker {
 
 impl Worker {
     /// Worker `index` of `workers`.
-    pub(super) fn new(config: &flow::Config, index: usize, workers: usize) -> Self {
+    pub(super) fn new(config: &flow::Config, index: usize, workers: usize, spent: Receiver<Spent>) -> Self {
         Self {
             decoder: Decoder::new(Limits::default()),
             table: Table::new(config, index, workers),
-            events: Vec::new(),
+            events: Told::default(),
+            spent,
+            lists: Vec::new(),
             heard: VecDeque::new(),
             clock: Timestamp::MIN,
             totals: Totals::default(),
@@ -119,10 +137,10 @@ impl Worker {
     }
 
     /// A worker with a source of its own, one of so many: it follows every flow that it sees.
-    pub(super) fn apart(config: &flow::Config, workers: usize) -> Self {
+    pub(super) fn apart(config: &flow::Config, workers: usize, spent: Receiver<Spent>) -> Self {
         let share = |most: usize| most.div_ceil(workers.max(1));
         let (flows_max, heads_max) = (share(config.flows_max), share(config.heads_max));
-        let mut worker = Self::new(&flow::Config { flows_max, heads_max, ..*config }, 0, 1);
+        let mut worker = Self::new(&flow::Config { flows_max, heads_max, ..*config }, 0, 1, spent);
         worker.totals.apart = true;
         worker
     }
@@ -179,8 +197,20 @@ impl Worker {
         Totals { flows: self.table.counters(), ..self.totals.clone() }
     }
 
+    /// Sees to it that the next flows have memory, as far as some came back.
+    fn restock(&mut self) {
+        while self.events.spare() < SPARE_FLOWS
+            && let Ok(spent) = self.spent.try_recv()
+        {
+            self.events.reuse(spent.flows);
+            self.lists.push(spent.events);
+        }
+    }
+
     fn happenings(&mut self) -> Events {
-        let mut happenings = Vec::with_capacity(self.events.len());
+        self.restock();
+        let mut happenings = self.lists.pop().unwrap_or_default();
+        happenings.reserve(self.events.len());
         for (order, event) in self.events.drain(..) {
             let happening = match event {
                 Event::Opened(opened) => Happening::Opened(opened),

@@ -7,7 +7,7 @@
 //! Invariant: a remembered answer is used for the same log-odds only, bit for bit, and nothing of a verdict
 //! handed back is seen in the next, so the verdict is the one [`judge()`](super::judge()) gives.
 
-use std::mem::take;
+use std::mem::{replace, take};
 use std::sync::Arc;
 
 use super::judge::{Answer, Sums, answer, judge_by};
@@ -20,17 +20,23 @@ use crate::payload::AppProto;
 const PLACES: usize = 256;
 const PLACE_BITS: u32 = PLACES.trailing_zeros();
 
+/// Flows given back at once at most, some 1 MB: more than a burst ends in a scan.
+const SPENT_FLOWS: usize = 4096;
+
 /// Judges, and remembers the answers it gave lately.
 #[derive(Debug)]
 pub struct Bench {
     known: Box<[Option<(Sums, Answer)>]>,
     /// A verdict that nobody needs any more.
     spare: Option<Arc<Verdict>>,
+    /// Flows of verdicts that nobody needs any more, at most [`SPENT_FLOWS`].
+    #[expect(clippy::vec_box, reason = "what is kept is the memory behind the box")]
+    spent: Vec<Box<Flow>>,
 }
 
 impl Default for Bench {
     fn default() -> Self {
-        Self { known: vec![None; PLACES].into_boxed_slice(), spare: None }
+        Self { known: vec![None; PLACES].into_boxed_slice(), spare: None, spent: Vec::new() }
     }
 }
 
@@ -50,10 +56,15 @@ impl Bench {
             let weighs_as = |place: usize, fact: &Fact| {
                 rows.get(place).is_some_and(|row| std::ptr::eq(*row, weights::of(fact)))
             };
-            let Err(flow) = last.evidence.turn(flow, app, context, weighs_as) else { return verdict };
-            let room = (take(&mut last.stories), take(&mut last.weights));
-            let evidence = gather_into(take(&mut last.evidence.facts), flow, app, context);
-            *last = judge_by(evidence, room, |sums| self.answer(sums));
+            match last.evidence.turn(flow, app, context, weighs_as) {
+                Ok(before) => self.spend(before),
+                Err(flow) => {
+                    let room = (take(&mut last.stories), take(&mut last.weights));
+                    let evidence = gather_into(take(&mut last.evidence.facts), flow, app, context);
+                    let before = replace(last, judge_by(evidence, room, |sums| self.answer(sums)));
+                    self.spend(before.evidence.flow);
+                }
+            }
             return verdict;
         }
         let evidence = gather(flow, app, context);
@@ -64,6 +75,17 @@ impl Bench {
     pub fn hand_back(&mut self, verdict: Arc<Verdict>) {
         if Arc::strong_count(&verdict) == 1 {
             self.spare = Some(verdict);
+        }
+    }
+
+    /// Flows that were judged and are needed no more, for where flows are told.
+    pub fn spent(&mut self) -> Vec<Box<Flow>> {
+        take(&mut self.spent)
+    }
+
+    fn spend(&mut self, flow: Box<Flow>) {
+        if self.spent.len() < SPENT_FLOWS {
+            self.spent.push(flow);
         }
     }
 

@@ -3,6 +3,8 @@
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -88,6 +90,31 @@ pub(crate) fn run_with_stdin(args: &[&str], stdin: &[u8]) -> Run {
 /// A command for the binary, cleaned of what the environment could change about its output.
 pub(crate) fn ghostport(args: &[&str]) -> Command {
     let mut command = Command::new(GHOSTPORT);
+    command.args(args).current_dir(super::tree::root());
+    clean_environment(&mut command);
+    command
+}
+
+/// The same on one core, where it does everything on one thread; plainly where there is no taskset(1).
+pub(crate) fn ghostport_on_one_core(args: &[&str]) -> Command {
+    static CORES: OnceLock<Vec<String>> = OnceLock::new();
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let is_ours = |core: &String| {
+        Command::new("taskset")
+            .args(["-c", core, "true"])
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|s| s.success())
+    };
+    let cores = CORES.get_or_init(|| (0..8).map(|core: u8| core.to_string()).filter(is_ours).collect());
+    let mut command = match cores.get(NEXT.fetch_add(1, Ordering::Relaxed) % cores.len().max(1)) {
+        Some(core) => {
+            let mut command = Command::new("taskset");
+            command.args(["-c", core, GHOSTPORT]);
+            command
+        }
+        None => Command::new(GHOSTPORT),
+    };
     command.args(args).current_dir(super::tree::root());
     clean_environment(&mut command);
     command

@@ -5,10 +5,10 @@
 
 use std::net::IpAddr;
 
-use super::{EMBRYO, Out, Shard};
+use super::{EMBRYO, Shard};
 use crate::flow::prefetch::prefetch;
 use crate::flow::slab::List;
-use crate::flow::{EndReason, Event, Manner, Order, Outcome};
+use crate::flow::{EndReason, Event, Manner, Order, Outcome, Told};
 use crate::time::Timestamp;
 
 impl<N: Copy + Default> Shard<N> {
@@ -53,19 +53,20 @@ impl<N: Copy + Default> Shard<N> {
 
     /// Ends a living flow because the input ended. As all others end, too, it stays in its list and in the
     /// index: taking a million flows out of both was an eighth of a run. No packet may come after that.
-    pub(in crate::flow) fn end(&mut self, place: u32, clock: Timestamp, out: &mut Out<N>) {
+    pub(in crate::flow) fn end(&mut self, place: u32, clock: Timestamp, out: &mut Told<N>) {
         let order = |frame, layer| Order { clock, rank: Order::END, frame, layer };
         let reason = Some(EndReason::Shutdown);
         if place & EMBRYO != 0 {
             let embryo = self.embryos.get(place & !EMBRYO);
             let profile = self.profiles.get(embryo.profile());
-            let flow = Box::new(embryo.flow(profile, reason));
+            let flow = out.boxed(embryo.flow(profile, reason));
             out.push((order(embryo.frame(), profile.layer), Event::Closed(flow, N::default())));
             self.embryos.remove(place & !EMBRYO);
         } else {
             let track = self.tracks.get(place);
             let (note, order) = (track.note, order(track.frame, self.profiles.get(track.profile).layer));
-            out.push((order, Event::Closed(Box::new(self.snapshot(place, reason)), note)));
+            let flow = out.boxed(self.snapshot(place, reason));
+            out.push((order, Event::Closed(flow, note)));
             self.release_heads(place);
             self.tracks.remove(place);
         }
