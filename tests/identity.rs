@@ -1,6 +1,6 @@
 //! Over all shared captures: no panic, no hang, a legal exit code, `read = decoded + Σ skipped`, and the same
-//! bytes for one thread and for two workers. These captures come from the test suites of other packet tools and are
-//! no part of the project; where they are absent the test says so and does nothing.
+//! bytes for one thread and for two workers. These captures come from the test suites of other packet tools
+//! and are no part of the project; where they are absent the test says so and does nothing.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,13 +1,13 @@
 //! Who does the work: workers, and the judge on the calling thread, so that judging does not hold packets up.
-//! Where there is only one core, one worker and the judge share one thread: handing flows over would cost more
+//! Where there is only one core, one worker and the judge share a thread: handing flows over would cost more
 //! than it gains.
 //!
-//! A worker with a source of its own reads for itself. Live, each may have one, among which the kernel shares
-//! the flows out: nobody waits for another, and the judge hears bursts as they come. Several workers that share
-//! a source have a reader: each sees every burst and folds only the flows of its own shards, so no packet is
-//! copied or queued between threads; the events of all workers for one burst are merged by [`Order`] before
-//! anyone looks at them. Queues are bounded: a slow judge makes who reads wait, and what a live source loses
-//! meanwhile the kernel counts.
+//! A worker with a source of its own reads for itself. Live, each may have one, among which the kernel
+//! shares the flows out: nobody waits for another, and the judge hears bursts as they come. Several workers
+//! that share a source have a reader: each sees every burst and folds only the flows of its own shards, so
+//! no packet is copied or queued between threads; the events of all workers for one burst are merged by
+//! [`Order`] before anyone looks at them. Queues are bounded: a slow judge makes who reads wait, and what a
+//! live source loses meanwhile the kernel counts.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
