@@ -2,6 +2,19 @@
 //! line of memory after the other and waiting for thirty-two at once.
 #![expect(unsafe_code, reason = "the prefetch instruction is only offered as an unsafe intrinsic")]
 
+use super::Flow;
+
+const LINE: usize = 64;
+
+impl Flow {
+    /// Hints that this flow will be read soon. Another thread has just written it, so each of its lines is
+    /// waited for as long as for memory.
+    pub fn prefetch(&self) {
+        let start = std::ptr::from_ref(self).cast::<u8>();
+        (0..size_of::<Self>()).step_by(LINE).for_each(|at| prefetch(start.wrapping_add(at)));
+    }
+}
+
 /// Hints that the line at `address` will be read soon. The address may be anything; nothing is read. Does
 /// nothing where the instruction is not known.
 #[inline(always)]

@@ -35,6 +35,9 @@ const ANNOUNCED_LIFETIME: Duration = Duration::from_secs(3600);
 /// How old what we know about local sockets may be when a verdict asks.
 const LISTENERS_AGE_MAX: Duration = Duration::from_secs(2);
 
+/// Events looked ahead: judging so many takes longer than bringing a flow in from another core.
+const LOOK_AHEAD: usize = 2;
+
 /// Flow ids: they are hashes already, and never iterated over, so a fast fixed hash is enough.
 type Flows = HashSet<u64, FixedState>;
 
@@ -106,10 +109,15 @@ impl Judge {
 
     /// Takes what happened in one burst, in order.
     pub(super) fn hear_all(&mut self, mut events: Events, desk: &mut Desk) {
-        for (order, happening) in events.drain(..) {
+        let mut queue = events.drain(..);
+        while let Some((order, happening)) = queue.next() {
+            if let Some((_, soon)) = queue.as_slice().get(LOOK_AHEAD) {
+                soon.prefetch();
+            }
             self.until(order.clock, desk);
             self.hear(order, happening, desk);
         }
+        drop(queue);
         // When the workers have enough, it is let go.
         let _ = self.spent.try_send(Spent { flows: self.bench.spent(), events });
     }
@@ -214,11 +222,12 @@ impl Judge {
         if !self.details.is_empty() {
             self.details.remove(&id);
         }
+        let before = self.alerted_flows;
         let findings = self.alerts(&verdict, desk);
         if let Some(buckets) = &mut self.buckets {
             buckets.add(&verdict, findings);
         }
-        let alerted = !self.alerted.is_empty() && self.alerted.remove(&id);
+        let alerted = self.alerted_flows > before || !self.alerted.is_empty() && self.alerted.remove(&id);
         if !self.raised.is_empty() {
             self.raised.remove(&id);
         }
@@ -321,7 +330,10 @@ impl Judge {
         let id = verdict.evidence.flow.id;
         let judged = rules.judge(&mut self.state, verdict, registry);
         if judged.is_alerted {
-            self.alerted_flows += u64::from(self.alerted.insert(id));
+            // What is over is not noted: nothing more will be said about it.
+            let is_over = verdict.evidence.flow.ended.is_some();
+            let is_new = if is_over { !self.alerted.contains(&id) } else { self.alerted.insert(id) };
+            self.alerted_flows += u64::from(is_new);
             desk.alerted(verdict);
         }
         if let Some(released) = judged.released {

@@ -41,6 +41,15 @@ pub(super) enum Happening {
     Ended(IpAddr, Manner, Outcome),
 }
 
+impl Happening {
+    /// Hints that its flow will be read soon.
+    pub(super) fn prefetch(&self) {
+        if let Self::Heard(flow, ..) | Self::Closed(flow, ..) = self {
+            flow.prefetch();
+        }
+    }
+}
+
 /// A part of the end of the input, in the order in which parts are told: first what was due, then what
 /// became of every flow that is still open, then these flows, each time by the frames they began with. The
 /// same for any number of workers.

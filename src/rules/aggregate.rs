@@ -284,6 +284,8 @@ pub(super) struct Aggregates {
     open: BTreeMap<u64, Open>,
     opened: u64,
     places: HashMap<Key, u64>,
+    /// The one that was found last: flows of a scan come one after the other.
+    last: Option<(Key, u64)>,
     queue: BTreeSet<(Timestamp, u64)>,
     /// Nothing in the queue is due before this.
     next: Timestamp,
@@ -298,8 +300,15 @@ impl Aggregates {
     }
 
     /// Where the aggregate of this key stands, if it is open.
-    pub(super) fn find(&self, key: &Key) -> Option<u64> {
-        self.places.get(key).copied()
+    pub(super) fn find(&mut self, key: &Key) -> Option<u64> {
+        if let Some((last, place)) = &self.last
+            && last == key
+        {
+            return Some(*place);
+        }
+        let place = self.places.get(key).copied()?;
+        self.last = Some((*key, place));
+        Some(place)
     }
 
     /// Counts a flow, and those that a threshold held back before it. `known`: what [`Self::find`] says of
@@ -408,6 +417,7 @@ impl Aggregates {
     fn close(&mut self, place: u64) -> Option<Due> {
         let mut open = self.open.remove(&place)?;
         self.places.remove(&open.key);
+        self.last = None;
         self.queue.remove(&(open.due, place));
         let aggregate = open.tell(Stage::Closing, self.now);
         open.latest.map(|verdict| Due { rule: open.rule, aggregate, verdict })
