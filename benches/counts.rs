@@ -227,7 +227,7 @@ fn write_lines(work: Work, rounds: u32) -> usize {
 
 /// A worker's flow table, from the first packet to the end of the input.
 fn update(packets: &[Packet<'_>], clock: Timestamp, ears: &mut impl Ears<u8>) {
-    let (mut table, mut events) = (Table::new(&Config::default(), 0, 1), Told::default());
+    let (mut table, mut events) = (Table::new(&Config::default(), 0, 1), Told::<u8>::default());
     for burst in packets.chunks(BURST) {
         table.update(burst, ears, &mut events);
         table.expire(burst.last().map_or(clock, |packet| packet.clock), &mut events);

@@ -58,7 +58,7 @@ fn update(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("update");
     group.throughput(Throughput::Elements(BURST));
     for flows in [1_000u64, 100_000, 1_000_000] {
-        let (mut table, mut out) = (Table::<u32>::new(&Config::default(), 0, 1), Told::default());
+        let (mut table, mut out) = (Table::<u32>::new(&Config::default(), 0, 1), Told::<u32>::default());
         let (mut frame, mut state) = (0, 0x9e37_79b9);
         let mut fill = |table: &mut Table<u32>, client: u64, flags: u8| {
             frame += 1;
@@ -98,7 +98,7 @@ fn update(criterion: &mut Criterion) {
 fn scan(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("scan");
     group.throughput(Throughput::Elements(BURST));
-    let (mut table, mut out) = (Table::<u32>::new(&Config::default(), 0, 1), Told::default());
+    let (mut table, mut out) = (Table::<u32>::new(&Config::default(), 0, 1), Told::<u32>::default());
     let mut frame = 0;
     group.bench_function("syn", |bencher| {
         bencher.iter_batched_ref(

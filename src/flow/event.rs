@@ -1,9 +1,11 @@
 //! What a table has to say, each thing with its place in the one order of the run.
 
+use std::net::IpAddr;
 use std::ops::{Deref, DerefMut};
 
 use super::record::Flow;
 use super::track::asks;
+use super::{Manner, Outcome};
 use crate::time::Timestamp;
 use crate::wire::{Endpoint, Packet, Role, TcpFlags, Transport};
 
@@ -32,52 +34,55 @@ impl Order {
     }
 }
 
-/// One thing that happened to one flow. `N` is the note the caller keeps on a flow; the table never looks
-/// inside.
+/// One thing that happened to one flow. `N` is the note the caller keeps on a flow, `D` what it adds to an event
+/// before it hands that on; the table never looks inside.
 #[derive(Debug)]
-pub enum Event<N> {
+pub enum Event<N, D = ()> {
     /// The first packet of a flow.
     Opened(Opened),
     /// Enough was said to ask what it is, and this was the answer. The flow so far, heads included. At most
     /// [`super::HEARINGS_MAX`] per flow.
-    Heard(Box<Flow>, N),
+    Heard(Box<Flow>, N, D),
     /// A flow under [`Keep::Tap`] carried payload that is wanted, or a datagram was overheard.
     /// Boxed, because it is rare and twice as large as the others, which are moved about by the million.
     Said(Box<Said<N>>),
     /// The flow is finished; it is no longer in the table.
-    Closed(Box<Flow>, N),
+    Closed(Box<Flow>, N, D),
+    /// The input ended, and of a flow of this originator nothing better came. Told of all flows before the
+    /// first of them is [`Event::Closed`].
+    Ended(IpAddr, Manner, Outcome),
 }
 
 /// What a table pushes to: what happened, and memory of flows that were told before. Allocating each flow on
 /// one thread and freeing it on another took longer than filling it.
 #[derive(Debug)]
-pub struct Told<N> {
-    events: Vec<(Order, Event<N>)>,
+pub struct Told<N, D = ()> {
+    events: Vec<(Order, Event<N, D>)>,
     #[expect(clippy::vec_box, reason = "what is kept is the memory behind the box")]
     spare: Vec<Box<Flow>>,
 }
 
-impl<N> Default for Told<N> {
+impl<N, D> Default for Told<N, D> {
     fn default() -> Self {
         Self { events: Vec::new(), spare: Vec::new() }
     }
 }
 
-impl<N> Deref for Told<N> {
-    type Target = Vec<(Order, Event<N>)>;
+impl<N, D> Deref for Told<N, D> {
+    type Target = Vec<(Order, Event<N, D>)>;
 
     fn deref(&self) -> &Self::Target {
         &self.events
     }
 }
 
-impl<N> DerefMut for Told<N> {
+impl<N, D> DerefMut for Told<N, D> {
     fn deref_mut(&mut self) -> &mut Self::Target {
         &mut self.events
     }
 }
 
-impl<N> Told<N> {
+impl<N, D> Told<N, D> {
     /// How many flows can be told without new memory.
     #[must_use]
     pub const fn spare(&self) -> usize {

@@ -121,9 +121,10 @@ fn check(events: &Events, packets: &[Packet<'_>]) {
     for (_, event) in events.iter() {
         match event {
             Event::Opened(_) => opened += 1,
-            Event::Heard(flow, _) => bounded(flow),
+            Event::Heard(flow, ..) => bounded(flow),
             Event::Said(said) => assert!(said.bytes.len() <= super::Said::<u8>::BYTES_MAX),
-            Event::Closed(flow, _) => {
+            Event::Ended(..) => panic!("nobody asked what they came to"),
+            Event::Closed(flow, ..) => {
                 bounded(flow);
                 assert!(flow.ended.is_some() && flow.start <= flow.end, "{flow:?}");
                 let twice = ended.insert(flow.id, flow.orig.packets + flow.resp.packets);

@@ -414,11 +414,11 @@ fn table(config: &Config, packets: &[Packet<'_>], workers: usize, burst: usize) 
     out.sort_by_key(|(order, _)| *order);
     let told = out.drain(..).filter_map(|(order, event)| match event {
         Event::Opened(opened) => Some((order, format!("{opened:?}"))),
-        Event::Closed(flow, ()) => {
+        Event::Closed(flow, (), ()) => {
             let (head_orig, head_resp) = (Head::default(), Head::default());
             Some((order, format!("{:?}", Flow { id: 0, head_orig, head_resp, ..*flow })))
         }
-        Event::Heard(..) | Event::Said(_) => None,
+        Event::Heard(..) | Event::Said(_) | Event::Ended(..) => None,
     });
     (told.collect(), counters)
 }

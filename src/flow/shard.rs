@@ -125,7 +125,12 @@ impl<N: Copy + Default> Shard<N> {
     }
 
     /// Folds one packet in.
-    pub(super) fn fold(&mut self, arrival: &Arrival<'_, '_>, ears: &mut impl Ears<N>, out: &mut Told<N>) {
+    pub(super) fn fold<D: Default>(
+        &mut self,
+        arrival: &Arrival<'_, '_>,
+        ears: &mut impl Ears<N>,
+        out: &mut Told<N, D>,
+    ) {
         self.clock = self.clock.max(arrival.packet.clock);
         if self.clock > self.next_due {
             self.expire(self.clock, out);
@@ -149,7 +154,7 @@ impl<N: Copy + Default> Shard<N> {
     }
 
     /// Ends every flow whose deadline lies before `clock`.
-    pub(super) fn expire(&mut self, clock: Timestamp, out: &mut Told<N>) {
+    pub(super) fn expire<D: Default>(&mut self, clock: Timestamp, out: &mut Told<N, D>) {
         if clock <= self.next_due {
             return;
         }
@@ -214,7 +219,7 @@ impl<N: Copy + Default> Shard<N> {
     }
 
     /// Begins a flow with this packet.
-    fn open(&mut self, arrival: &Arrival<'_, '_>, ears: &mut impl Ears<N>, out: &mut Told<N>) {
+    fn open<D: Default>(&mut self, arrival: &Arrival<'_, '_>, ears: &mut impl Ears<N>, out: &mut Told<N, D>) {
         let packet = arrival.packet;
         if !refuses_or_none(packet) {
             self.counters.icmp_unmatched += 1;
@@ -256,7 +261,13 @@ impl<N: Copy + Default> Shard<N> {
     }
 
     /// Counts a packet, keeps what is wanted of its payload, and asks when the flow is due.
-    fn follow(&mut self, at: u32, arrival: &Arrival<'_, '_>, ears: &mut impl Ears<N>, out: &mut Told<N>) {
+    fn follow<D: Default>(
+        &mut self,
+        at: u32,
+        arrival: &Arrival<'_, '_>,
+        ears: &mut impl Ears<N>,
+        out: &mut Told<N, D>,
+    ) {
         let (packet, sender) = (arrival.packet, arrival.sender);
         let track = self.tracks.get_mut(at);
         // Read before the packet moves it on: a later fragment's bytes belong there.
@@ -342,13 +353,13 @@ impl<N: Copy + Default> Shard<N> {
     }
 
     /// Asks what the flow is. Whoever wants more is asked again at once, as the packet at hand may hold it.
-    fn hear(
+    fn hear<D: Default>(
         &mut self,
         at: u32,
         arrival: &Arrival<'_, '_>,
         rest: Goes,
         ears: &mut impl Ears<N>,
-        out: &mut Told<N>,
+        out: &mut Told<N, D>,
     ) {
         let mut flow = out.boxed(self.snapshot(at, None));
         let (mut note, mut keep) = ears.hear(&flow);
@@ -375,7 +386,7 @@ impl<N: Copy + Default> Shard<N> {
         if hearing != Hearing::Open {
             self.release_heads(at);
         }
-        out.push((self.order_of(arrival.packet), Event::Heard(flow, note)));
+        out.push((self.order_of(arrival.packet), Event::Heard(flow, note, D::default())));
     }
 
     /// Lets the full heads of a flow grow, and takes in what the packet at hand has for them.
@@ -400,7 +411,7 @@ impl<N: Copy + Default> Shard<N> {
         all
     }
 
-    fn say(&mut self, at: u32, arrival: &Arrival<'_, '_>, note: N, out: &mut Told<N>) {
+    fn say<D: Default>(&mut self, at: u32, arrival: &Arrival<'_, '_>, note: N, out: &mut Told<N, D>) {
         let track = self.tracks.get_mut(at);
         if track.said >= SAID_MAX {
             self.counters.said_dropped += 1;
@@ -453,7 +464,7 @@ impl<N: Copy + Default> Shard<N> {
     }
 
     /// Makes room: the oldest flow that nobody answered, or else the one not used for longest.
-    fn evict(&mut self, order: Order, out: &mut Told<N>) {
+    fn evict<D: Default>(&mut self, order: Order, out: &mut Told<N, D>) {
         let oldest = |shard: &Self, unanswered: bool| {
             let fronts = Class::LISTED.into_iter().filter(|class| class.is_unanswered() == unanswered);
             let fronts = fronts.filter_map(|class| shard.classes[class as usize].oldest());
@@ -481,7 +492,7 @@ impl<N: Copy + Default> Shard<N> {
         }
     }
 
-    fn close(&mut self, at: u32, reason: EndReason, order: Order, out: &mut Told<N>) {
+    fn close<D: Default>(&mut self, at: u32, reason: EndReason, order: Order, out: &mut Told<N, D>) {
         let flow = out.boxed(self.snapshot(at, Some(reason)));
         self.release_heads(at);
         let track = self.tracks.get_mut(at);
@@ -494,17 +505,17 @@ impl<N: Copy + Default> Shard<N> {
         }
         self.profiles.release(profile);
         self.index.remove(low32(self.hasher.hash(&key)), at);
-        out.push((order, Event::Closed(flow, note)));
+        out.push((order, Event::Closed(flow, note, D::default())));
     }
 
-    fn close_embryo(&mut self, at: u32, reason: EndReason, order: Order, out: &mut Told<N>) {
+    fn close_embryo<D: Default>(&mut self, at: u32, reason: EndReason, order: Order, out: &mut Told<N, D>) {
         let embryo = *self.embryos.get(at);
         let flow = out.boxed(embryo.flow(self.profiles.get(embryo.profile()), Some(reason)));
         self.young.unlink(&mut self.embryos, at);
         self.embryos.remove(at);
         self.profiles.release(embryo.profile());
         self.index.remove(low32(self.hasher.hash(&embryo.key())), at | EMBRYO);
-        out.push((order, Event::Closed(flow, N::default())));
+        out.push((order, Event::Closed(flow, N::default(), D::default())));
     }
 
     fn snapshot(&self, at: u32, ended: Option<EndReason>) -> Flow {

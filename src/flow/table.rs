@@ -9,11 +9,10 @@ use super::key::{Hasher, Key, low32};
 use super::prefetch::prefetch;
 use super::shard::{Arrival, Shard};
 use super::slab::NIL;
-use super::{Ears, Manner, Outcome, SHARDS, Told};
+use super::{Ears, Event, Order, SHARDS, Told};
 use crate::time::Timestamp;
 use crate::wire::Packet;
 use arrayvec::ArrayVec;
-use std::net::IpAddr;
 
 /// Packets looked ahead. Twice as many gain nothing measurable and push the first lines out of the nearest
 /// cache.
@@ -58,7 +57,12 @@ impl<N: Copy + Default> Table<N> {
 
     /// Folds packets in and pushes what happens. Packets of shards it does not own are passed over. Flows
     /// that are due are shown to `ears` at once.
-    pub fn update(&mut self, packets: &[Packet<'_>], ears: &mut impl Ears<N>, out: &mut Told<N>) {
+    pub fn update<D: Default>(
+        &mut self,
+        packets: &[Packet<'_>],
+        ears: &mut impl Ears<N>,
+        out: &mut Told<N, D>,
+    ) {
         debug_assert!(!self.has_ended || packets.is_empty());
         for stride in packets.chunks(STRIDE) {
             let mut arrivals = ArrayVec::<(usize, Arrival<'_, '_>), STRIDE>::new();
@@ -82,7 +86,7 @@ impl<N: Copy + Default> Table<N> {
     /// Ends every flow whose deadline lies before `clock`, which must not be later than the clock of any
     /// packet still to come. May be called as often or as seldom as one likes: the events and their places
     /// are the same.
-    pub fn expire(&mut self, clock: Timestamp, out: &mut Told<N>) {
+    pub fn expire<D: Default>(&mut self, clock: Timestamp, out: &mut Told<N, D>) {
         if self.has_ended {
             return;
         }
@@ -93,7 +97,7 @@ impl<N: Copy + Default> Table<N> {
 
     /// Ends every flow: those whose deadline lies before `clock` by timeout, the others because the input
     /// ended. All at once: [`Self::living`] and [`Self::end`] do it in pieces.
-    pub fn finish(&mut self, clock: Timestamp, out: &mut Told<N>) {
+    pub fn finish<D: Default>(&mut self, clock: Timestamp, out: &mut Told<N, D>) {
         self.expire(clock, out);
         let living = self.living();
         self.end(&living, clock, out);
@@ -113,17 +117,17 @@ impl<N: Copy + Default> Table<N> {
         living
     }
 
-    /// What the attempts of living flows would come to if the input ended now, by originator; nothing for
-    /// those that are no attempt ([`super::Flow::attempt`]).
-    pub fn attempts<'a>(
-        &'a self,
-        living: &'a [Living],
-    ) -> impl Iterator<Item = (Living, IpAddr, Manner, Outcome)> + 'a {
-        living.iter().enumerate().filter_map(move |(at, one)| {
+    /// Tells what the attempts of living flows would come to if the input ended now; nothing for those that
+    /// are no attempt ([`super::Flow::attempt`]).
+    pub fn attempts<D>(&self, living: &[Living], clock: Timestamp, out: &mut Told<N, D>) {
+        for (at, one) in living.iter().enumerate() {
             self.prefetch(living.get(at + STRIDE / 2));
-            let (originator, manner, outcome) = self.shards[usize::from(one.shard)].attempt(one.place)?;
-            Some((*one, originator, manner, outcome))
-        })
+            let attempt = self.shards[usize::from(one.shard)].attempt(one.place);
+            let order = Order { clock, rank: Order::END, frame: one.frame, layer: 0 };
+            out.extend(
+                attempt.map(|(originator, manner, what)| (order, Event::Ended(originator, manner, what))),
+            );
+        }
     }
 
     /// Brings in the record of a flow that is wanted soon.
@@ -134,7 +138,7 @@ impl<N: Copy + Default> Table<N> {
     }
 
     /// Ends flows because the input ended. They must still live, and no packets may come after that.
-    pub fn end(&mut self, living: &[Living], clock: Timestamp, out: &mut Told<N>) {
+    pub fn end<D: Default>(&mut self, living: &[Living], clock: Timestamp, out: &mut Told<N, D>) {
         self.has_ended = true;
         for (at, one) in living.iter().enumerate() {
             self.prefetch(living.get(at + STRIDE));

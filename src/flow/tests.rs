@@ -39,13 +39,13 @@ fn run(packets: &[Packet<'_>]) -> Told {
 
 fn closed(told: &Told) -> Vec<&Flow> {
     told.iter()
-        .filter_map(|(_, event)| if let Event::Closed(flow, _) = event { Some(&**flow) } else { None })
+        .filter_map(|(_, event)| if let Event::Closed(flow, ..) = event { Some(&**flow) } else { None })
         .collect()
 }
 
 fn heard(told: &Told) -> Vec<&Flow> {
     told.iter()
-        .filter_map(|(_, event)| if let Event::Heard(flow, _) = event { Some(&**flow) } else { None })
+        .filter_map(|(_, event)| if let Event::Heard(flow, ..) = event { Some(&**flow) } else { None })
         .collect()
 }
 

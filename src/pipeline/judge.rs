@@ -17,7 +17,7 @@ use super::desk::Desk;
 use super::worker::{Happening, Spent};
 use crate::bucket::Buckets;
 use crate::evidence::{Context, Fact};
-use crate::flow::{self, Endpoints, Flow, Habits, Hints, Known, Manner, Order, Outcome};
+use crate::flow::{self, Endpoints, Event, Flow, Habits, Hints, Known, Manner, Order, Outcome};
 use crate::host::{Listeners, Process};
 use crate::payload::{Announced, Announcement, App, AppProto, Conversations, Details, Words};
 use crate::registry::{Claim, ClaimKind, Registry};
@@ -112,7 +112,7 @@ impl Judge {
         let mut queue = events.drain(..);
         while let Some((order, happening)) = queue.next() {
             if let Some((_, soon)) = queue.as_slice().get(LOOK_AHEAD) {
-                soon.prefetch();
+                prefetch(soon);
             }
             self.until(order.clock, desk);
             self.hear(order, happening, desk);
@@ -142,8 +142,8 @@ impl Judge {
     /// Takes one thing that happened and writes what is to be said about it.
     fn hear(&mut self, order: Order, happening: Happening, desk: &mut Desk) {
         match happening {
-            Happening::Opened(opened) => self.endpoints.opened(&opened),
-            Happening::Said(said) => {
+            Event::Opened(opened) => self.endpoints.opened(&opened),
+            Event::Said(said) => {
                 let words = Words {
                     transport: said.transport,
                     speaker: said.speaker,
@@ -155,7 +155,7 @@ impl Judge {
                 // one input goes on after another has ended.
                 self.listen(said.note.app, &words, (said.frame, said.time));
             }
-            Happening::Heard(flow, app, details) => {
+            Event::Heard(flow, app, details) => {
                 self.listen_to_heads(&flow, app.app, order.frame);
                 if let Some(details) = details {
                     self.details.insert(flow.id, Arc::from(details));
@@ -167,10 +167,10 @@ impl Judge {
                 }
                 self.bench.hand_back(verdict);
             }
-            Happening::Ended(originator, manner, outcome) => {
+            Event::Ended(originator, manner, outcome) => {
                 self.endpoints.ended(originator, manner, outcome);
             }
-            Happening::Closed(flow, app, details) => {
+            Event::Closed(flow, app, details) => {
                 // When the input ends, all open flows end at once: what became of them was told before.
                 if order.rank != Order::END
                     && let Some((manner, outcome)) = flow.attempt()
@@ -360,6 +360,13 @@ impl Judge {
             desk.alert(alert);
         }
         begun
+    }
+}
+
+/// Hints that the flow of an event will be read soon.
+fn prefetch(soon: &Happening) {
+    if let Event::Heard(flow, ..) | Event::Closed(flow, ..) = soon {
+        flow.prefetch();
     }
 }
 

@@ -1,14 +1,14 @@
 //! One worker: decodes every frame, follows the flows of its shards, and asks `payload` what they speak.
 
 use std::collections::VecDeque;
-use std::net::IpAddr;
+use std::mem;
 
 use arrayvec::ArrayVec;
 use crossbeam_channel::Receiver;
 
 use super::crew::Events;
 use crate::capture::{Burst, LinkType};
-use crate::flow::{self, Ears, Event, Flow, Keep, Living, Manner, Opened, Order, Outcome, Said, Table, Told};
+use crate::flow::{self, Ears, Event, Flow, Keep, Living, Table, Told};
 use crate::payload::{self, App, AppProto, Carrier, Details};
 use crate::time::Timestamp;
 use crate::wire::{Decoder, Limits, Packet, Scratch, Skip, Skips, Transport};
@@ -27,28 +27,7 @@ pub(super) struct Spent {
 }
 
 /// What happened to a flow, payload already asked about.
-#[derive(Debug)]
-pub(super) enum Happening {
-    /// Its first packet.
-    Opened(Opened),
-    /// Enough was said to judge it.
-    Heard(Box<Flow>, AppProto, Option<Box<Details>>),
-    /// A control conversation went on.
-    Said(Box<Said<AppProto>>),
-    /// It is over.
-    Closed(Box<Flow>, AppProto, Option<Box<Details>>),
-    /// The input ended, and of a flow of this originator nothing better came.
-    Ended(IpAddr, Manner, Outcome),
-}
-
-impl Happening {
-    /// Hints that its flow will be read soon.
-    pub(super) fn prefetch(&self) {
-        if let Self::Heard(flow, ..) | Self::Closed(flow, ..) = self {
-            flow.prefetch();
-        }
-    }
-}
+pub(super) type Happening = Event<AppProto, Option<Box<Details>>>;
 
 /// A part of the end of the input, in the order in which parts are told: first what was due, then what
 /// became of every flow that is still open, then these flows, each time by the frames they began with. The
@@ -118,7 +97,7 @@ impl Totals {
 pub(super) struct Worker {
     decoder: Decoder,
     table: Table<AppProto>,
-    events: Told<AppProto>,
+    events: Told<AppProto, Option<Box<Details>>>,
     spent: Receiver<Spent>,
     /// Lists for events, empty.
     lists: Vec<Events>,
@@ -158,7 +137,7 @@ impl Worker {
     pub(super) fn fold(&mut self, burst: &Burst) -> Events {
         let scratch = Scratch::new();
         let mut packets: Vec<Packet<'_>> = Vec::with_capacity(CHUNK_PACKETS * 2);
-        let mut listener = Listener { heard: std::mem::take(&mut self.heard) };
+        let mut listener = Listener { heard: mem::take(&mut self.heard) };
         for frame in burst.frames() {
             self.clock = self.clock.max(frame.time);
             let outcome = self.decoder.decode(&frame, self.clock, &scratch, &mut packets);
@@ -189,12 +168,8 @@ impl Worker {
             return Some((Part::Due, self.happenings()));
         };
         if let Some((number, living)) = part(&ending.living, &mut ending.outcomes) {
-            let clock = self.clock;
-            let ended = self.table.attempts(living).map(|(living, originator, manner, outcome)| {
-                let order = Order { clock, rank: Order::END, frame: living.frame, layer: 0 };
-                (order, Happening::Ended(originator, manner, outcome))
-            });
-            return Some((Part::Outcomes(number), ended.collect()));
+            self.table.attempts(living, self.clock, &mut self.events);
+            return Some((Part::Outcomes(number), self.happenings()));
         }
         let (number, living) = part(&ending.living, &mut ending.flows)?;
         self.table.end(living, self.clock, &mut self.events);
@@ -216,30 +191,27 @@ impl Worker {
         }
     }
 
+    /// What was told since this was asked last, with what the payload said beside it.
     fn happenings(&mut self) -> Events {
-        self.restock();
-        let mut happenings = self.lists.pop().unwrap_or_default();
-        happenings.reserve(self.events.len());
-        for (order, event) in self.events.drain(..) {
-            let happening = match event {
-                Event::Opened(opened) => Happening::Opened(opened),
-                Event::Heard(flow, app) => {
-                    let details = self.heard.pop_front().and_then(|heard| heard.details);
-                    Happening::Heard(flow, app, details)
+        for (_, event) in self.events.iter_mut() {
+            match event {
+                Event::Heard(.., details) => {
+                    *details = self.heard.pop_front().and_then(|heard| heard.details);
                 }
-                Event::Said(said) => Happening::Said(said),
-                Event::Closed(flow, app) => {
-                    let is_silent = flow.head_orig.bytes.is_empty() && flow.head_resp.bytes.is_empty();
+                Event::Closed(flow, app, said)
+                    if !flow.head_orig.bytes.is_empty() || !flow.head_resp.bytes.is_empty() =>
+                {
                     // Too little was said for it to be heard while it lived.
-                    let is_due = app.app == App::Unknown && !is_silent;
-                    let app = if is_due { recognise(&flow) } else { app };
-                    let details = if is_silent { None } else { details(&flow, app) };
-                    Happening::Closed(flow, app, details)
+                    if app.app == App::Unknown {
+                        *app = recognise(flow);
+                    }
+                    *said = details(flow, *app);
                 }
-            };
-            happenings.push((order, happening));
+                _ => {}
+            }
         }
-        happenings
+        self.restock();
+        mem::replace(&mut *self.events, self.lists.pop().unwrap_or_default())
     }
 }
 

@@ -53,20 +53,20 @@ impl<N: Copy + Default> Shard<N> {
 
     /// Ends a living flow because the input ended. As all others end, too, it stays in its list and in the
     /// index: taking a million flows out of both was an eighth of a run. No packet may come after that.
-    pub(in crate::flow) fn end(&mut self, place: u32, clock: Timestamp, out: &mut Told<N>) {
+    pub(in crate::flow) fn end<D: Default>(&mut self, place: u32, clock: Timestamp, out: &mut Told<N, D>) {
         let order = |frame, layer| Order { clock, rank: Order::END, frame, layer };
         let reason = Some(EndReason::Shutdown);
         if place & EMBRYO != 0 {
             let embryo = self.embryos.get(place & !EMBRYO);
             let profile = self.profiles.get(embryo.profile());
             let flow = out.boxed(embryo.flow(profile, reason));
-            out.push((order(embryo.frame(), profile.layer), Event::Closed(flow, N::default())));
+            out.push((order(embryo.frame(), profile.layer), Event::Closed(flow, N::default(), D::default())));
             self.embryos.remove(place & !EMBRYO);
         } else {
             let track = self.tracks.get(place);
             let (note, order) = (track.note, order(track.frame, self.profiles.get(track.profile).layer));
             let flow = out.boxed(self.snapshot(place, reason));
-            out.push((order, Event::Closed(flow, note)));
+            out.push((order, Event::Closed(flow, note, D::default())));
             self.release_heads(place);
             self.tracks.remove(place);
         }
