@@ -76,9 +76,9 @@ counts: libpcap valgrind ## Instructions per packet against benches/COUNTS.md (B
 bench-linear: libpcap ## Nanoseconds per packet at 1 k to 4 M concurrent flows, for README (minutes)
 	$(CARGO) bench --locked --bench linear -- run
 
-# The captures behind README's figures: 20 M smallest frames, a mix of 7 GB, 5 M SYNs; about 9 GB in all. See
-# benches/generate.rs for KINDS and the variables that make them smaller.
-captures-large: libpcap ## The large captures to measure with, into DIR (KINDS: small64 mixed syn)
+# The captures behind README's figures: 20 M smallest frames, a mix of 7 GB, 5 M SYNs, 10 M frames of 0.5 M short
+# conversations; about 10 GB in all. See benches/generate.rs for KINDS and the variables that make them smaller.
+captures-large: libpcap ## The large captures to measure with, into DIR (KINDS: small64 mixed syn turnover)
 	@if [ -z "$(DIR)" ]; then echo "say where to: make captures-large DIR=/tmp/large" >&2; exit 1; fi
 	$(CARGO) bench --locked --bench generate -- "$(abspath $(DIR))" $(KINDS)
 
