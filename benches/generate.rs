@@ -2,9 +2,9 @@
 //! `syn.pcap`, `turnover.pcap`. Seeded: anyone gets the same bytes.
 //!
 //! `cargo bench --bench generate -- DIR [small64] [mixed] [syn] [turnover]` (`make captures-large DIR=...`)
-//! writes all or the named ones into DIR. `GHOSTPORT_BENCH_PACKETS`, `GHOSTPORT_BENCH_FLOWS`, `GHOSTPORT_BENCH_SEED` and
-//! `GHOSTPORT_BENCH_GAP` (picoseconds from frame to frame) change each of them. Without DIR nothing is
-//! written.
+//! writes all or the named ones into DIR. `GHOSTPORT_BENCH_PACKETS`, `GHOSTPORT_BENCH_FLOWS`,
+//! `GHOSTPORT_BENCH_SEED` and `GHOSTPORT_BENCH_GAP` (picoseconds from frame to frame) change each of them.
+//! Without DIR nothing is written.
 
 #![allow(
     clippy::expect_used,

@@ -53,7 +53,7 @@ fn a_scan_is_a_few_lines_and_no_probe_is_lost() {
     assert_eq!(stats["ghostport"]["alerts"], of(&events, "alert").count());
 }
 
-/// What `benches/lines.rs` counts on: a line and an alert for every conversation, and most of them long before
+/// What `benches/lines.rs` counts on: a line and an alert for every conversation, most of them long before
 /// the end.
 #[test]
 fn conversations_with_services_of_their_own_are_an_alert_each() {

@@ -31,7 +31,7 @@ fn floods_are_reproducible_and_well_formed() {
         (Traffic::Small, "bafc01aed3fe342e"),
         (Traffic::Mixed, "cea078eb16c738a4"),
         (Traffic::SynScan, "c0deb912a90c8b9a"),
-        (Traffic::Turnover, "0b27d6386979747a"),
+        (Traffic::Turnover, "b926af88e7a177e2"),
     ];
     for (traffic, pinned) in pinned {
         let (flood, mut one) = (Flood::new(traffic, 12_000, 1000, 7), Vec::new());
@@ -82,7 +82,9 @@ fn a_turnover_opens_and_closes_every_flow() {
                 let from = usize::from(tcp.source_port() == 443);
                 assert_eq!(tcp.sequence_number(), *next[from].get_or_insert(tcp.sequence_number()));
                 assert!(!tcp.ack() || Some(tcp.acknowledgment_number()) == next[1 - from]);
-                let said = tcp.payload().len() as u32 + u32::from(tcp.syn()) + u32::from(tcp.fin());
+                let said = u32::try_from(tcp.payload().len()).expect("short")
+                    + u32::from(tcp.syn())
+                    + u32::from(tcp.fin());
                 next[from] = next[from].map(|number: u32| number.wrapping_add(said));
                 flags.push(match (tcp.syn(), tcp.fin(), tcp.payload().len()) {
                     (true, false, 0) => 's',
@@ -91,9 +93,8 @@ fn a_turnover_opens_and_closes_every_flow() {
                     _ => 'd',
                 });
             }
-            let said = flags.trim_start_matches("ssa").trim_end_matches("ffa");
-            assert!(flags.starts_with("ssa") && flags.ends_with("ffa"), "{flags}");
-            assert!(said.bytes().all(|flag| flag == b'd') && said.len() + 6 == talk.len(), "{flags}");
+            let (words, rest) = ((talk.len() - 6).min(4), (talk.len() - 6).saturating_sub(4));
+            assert_eq!(flags, format!("ssa{}{}ffa", "d".repeat(words), "a".repeat(rest)));
         }
     }
 }

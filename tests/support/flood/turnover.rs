@@ -1,6 +1,7 @@
 //! Turnover: conversations of smallest frames that begin and end all through the capture, each with a
-//! responder of its own, so that each is a line, and an alert, of its own. A flow opens with a handshake, each
-//! side in turn says six bytes, and it closes with FINs.
+//! responder of its own, so that each is a line, and an alert, of its own. A flow opens with a handshake,
+//! both sides say six bytes, twice, then nothing but acknowledgements follow (as cheap as what comes after
+//! the bytes that are kept of a flow), and it closes with FINs.
 //!
 //! Nothing is kept between frames. Frames come in rows; every row opens one flow, takes every other step of a
 //! conversation in flows that opened before it (each step so many rows after the one before), and so closes
@@ -20,12 +21,14 @@ const PORT: u16 = 443;
 /// What fills a smallest frame. No protocol's.
 const WORDS: [u8; 6] = [0x9d, 0x17, 0, 6, 0xc4, 0x21];
 const WORDS_BYTES: u32 = 6;
+/// Frames with words, the originator's first.
+const TURNS: u64 = 4;
 /// Frames of a handshake, and of a close.
 const EDGE: u64 = 3;
 
 /// Writes all frames in the order of their times.
 pub(super) fn write(flood: &Flood, out: &mut impl Write) -> io::Result<()> {
-    // What does not divide evenly: the first flows say one thing more.
+    // What does not divide evenly: the first flows are a frame longer.
     let (each, more) = (flood.packets / flood.flows, flood.packets % flood.flows);
     let steps = each + u64::from(more > 0);
     let rows = (UNDER_WAY_MAX.min(flood.flows / 8) / steps.max(1)).max(1);
@@ -53,14 +56,15 @@ fn build(flood: &Flood, flow: u64, step: u64, length: u64, frame: &mut Vec<u8>) 
         0 => (0, frame::SYN),
         1 => (1, frame::SYN | frame::ACK),
         2 => (0, frame::ACK),
-        step if step < last => (usize::from(step % 2 == 0), frame::PSH | frame::ACK),
+        step if step < last.min(EDGE + TURNS) => (usize::from(step % 2 == 0), frame::PSH | frame::ACK),
+        step if step < last => (usize::from(step % 2 == 0), frame::ACK),
         step => [(0, frame::FIN | frame::ACK), (1, frame::FIN | frame::ACK), (0, frame::ACK)]
             [usize::try_from(step - last).unwrap_or(0).min(2)],
     };
     // What a side has sent before this frame: its SYN, its words, its FIN. The originator speaks first.
-    let said = step.clamp(EDGE, last) - EDGE;
+    let said = (step.clamp(EDGE, last) - EDGE).min(TURNS);
     let sent = [0, 1].map(|side| {
-        let words = low_u32((said + 1 - side) / 2).wrapping_mul(WORDS_BYTES);
+        let words = low_u32((said + 1 - side) / 2) * WORDS_BYTES;
         let controls = u32::from(step > side) + u32::from(step > last + side);
         low_u32(dice >> (32 * side)).wrapping_add(words).wrapping_add(controls)
     });
