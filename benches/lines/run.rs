@@ -33,6 +33,8 @@ pub(crate) struct Way {
     pub(crate) base: usize,
     /// How many must come beside the closing one.
     pub(crate) lines: u64,
+    /// Lines a second that are wanted; 0 for none.
+    pub(crate) goal: u64,
     pub(crate) out: Out,
     pub(crate) args: Vec<String>,
 }
