@@ -42,8 +42,15 @@ pub(crate) struct Way {
 /// What a run took.
 pub(crate) struct Run {
     pub(crate) seconds: f64,
-    /// CPU seconds by the name of the thread, the most first.
+    /// Names and CPU seconds of the threads, the most first; after them those of the receiver.
     pub(crate) threads: Vec<(String, f64)>,
+}
+
+impl Run {
+    /// CPU seconds of the thread that spent the most; infinite when none was seen to spend any.
+    pub(crate) fn busiest(&self) -> f64 {
+        self.threads.first().map_or(f64::INFINITY, |(_, seconds)| *seconds)
+    }
 }
 
 impl Way {
@@ -104,11 +111,7 @@ fn follow(mut child: Child, begun: Instant) -> (ExitStatus, Duration, Vec<(Strin
         let status = child.wait().expect("a child can be waited for");
         let took = begun.elapsed();
         ended.store(true, Ordering::Relaxed);
-        let mut names: BTreeMap<String, u64> = BTreeMap::new();
-        for (name, nanos) in watcher.join().expect("it looks only").into_values() {
-            *names.entry(name).or_default() += nanos;
-        }
-        let mut threads: Vec<_> = names.into_iter().collect();
+        let mut threads: Vec<_> = watcher.join().expect("it looks only").into_values().collect();
         threads.sort_by_key(|(_, nanos)| std::cmp::Reverse(*nanos));
         (status, took, threads)
     })
