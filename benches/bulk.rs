@@ -17,7 +17,12 @@ impl Bulk {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let (address, lines) = (listener.local_addr()?, Arc::new(AtomicU64::new(0)));
         let count = Arc::clone(&lines);
-        thread::spawn(move || listener.incoming().flatten().for_each(|stream| answer(stream, &count)));
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let count = Arc::clone(&count);
+                thread::spawn(move || answer(stream, &count));
+            }
+        });
         Ok(Self { address, lines })
     }
 

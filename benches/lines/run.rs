@@ -71,7 +71,10 @@ impl Way {
         let child = command.spawn().expect("the binary runs");
         let (status, took, mut threads) = follow(child, begun);
         assert!(status.success(), "{}: {status}", self.name);
-        assert_eq!(self.received() - before, self.lines + 1, "{}: lines, the closing one too", self.name);
+        // The closing one too. A receiver may get a line twice: when a request took too long.
+        let (came, due) = (self.received() - before, self.lines + 1);
+        let is_bulk = matches!(self.out, Out::Bulk(_));
+        assert!(came == due || is_bulk && came > due, "{}: {came} lines instead of {due}", self.name);
         match &self.out {
             Out::File { path, .. } => fs::remove_file(path).expect("ours"),
             Out::Bulk(_) => {
