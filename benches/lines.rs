@@ -3,11 +3,12 @@
 //! second to a file and 50,000 a second to a bulk receiver over HTTP, with at least 0.95 of the packet rate.
 //!
 //! Every way of running is measured several times, in turns with the others over the same capture, and
-//! compared with the run beside it: what else the machine does comes and goes. Medians count. A run that does
-//! not give exactly a line for each flow fails (to the receiver: at least; it may get one twice). CPU time is that of the threads of the median run, looked at
-//! every few milliseconds; of the receiver, which is a part of this program, all that it spent meanwhile. On
-//! a machine with too few cores for all threads, or a busy one, the busiest thread says what would be left of
-//! the packet rate if each had a core of its own.
+//! compared with the run beside it: what else the machine does comes and goes. Medians count. A run that
+//! does not give exactly a line for each flow fails (to the receiver: at least; it may get one twice). CPU
+//! time is that of the threads of the median run, looked at every few milliseconds; of the receiver, which
+//! is a part of this program, all that it spent meanwhile. On a machine with too few cores for all threads,
+//! or a busy one, the busiest thread says what would be left of the packet rate if each had a core of its
+//! own.
 //!
 //! `GHOSTPORT_BENCH_PACKETS` (8,000,000 in each capture), `GHOSTPORT_BENCH_FILE` and `GHOSTPORT_BENCH_BULK`
 //! (packets for each flow, [`PER_FLOW`]: they set how fast lines come), `GHOSTPORT_BENCH_WORKERS` (1) and
