@@ -61,7 +61,7 @@ fn main() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (capture, lines) = (folder.path().join("turnover.pcap"), folder.path().join("lines.json"));
     let (packets, runs) = (size("PACKETS", 8_000_000), size("RUNS", 5));
-    let flows = packets / size("FILE", PER_FLOW[0]).max(1);
+    let flows = (packets / size("FILE", PER_FLOW[0]).max(1)).max(1);
     let [read, workers] = [capture.display().to_string(), size("WORKERS", 1).to_string()];
     let common = ["-q", "-n", "-r", &read, "--workers", &workers];
     let way = |name, base, lines, goal, out, more: &[&str]| {
@@ -82,7 +82,7 @@ fn main() {
     println!("|---|---|---|---|---|---|---|---|");
     make(&capture, packets, flows);
     table(&ways, packets, runs);
-    let flows = packets / size("BULK", PER_FLOW[1]).max(1);
+    let flows = (packets / size("BULK", PER_FLOW[1]).max(1)).max(1);
     let receiver = Out::Bulk(Bulk::start().expect("loopback"));
     let ways = [
         way("no lines, longer flows", 0, 0, 0, file("stats"), &[]),
