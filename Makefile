@@ -5,7 +5,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 BINARY := target/release/ghostport
 
-.PHONY: help demo test test-long test-brokers brokers tansu judge registry lint bench bench-live counts bench-linear captures-large calibrate fuzz bless build libpcap valgrind
+.PHONY: help demo test test-long test-brokers brokers tansu judge registry lint bench bench-live counts bench-linear bench-lines captures-large calibrate fuzz bless build libpcap valgrind
 
 help: ## What can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -76,9 +76,12 @@ counts: libpcap valgrind ## Instructions per packet against benches/COUNTS.md (B
 bench-linear: libpcap ## Nanoseconds per packet at 1 k to 4 M concurrent flows, for README (minutes)
 	$(CARGO) bench --locked --bench linear -- run
 
-# The captures behind README's figures: 20 M smallest frames, a mix of 7 GB, 5 M SYNs; about 9 GB in all. See
-# benches/generate.rs for KINDS and the variables that make them smaller.
-captures-large: libpcap ## The large captures to measure with, into DIR (KINDS: small64 mixed syn)
+bench-lines: libpcap ## What a line for every flow, to a file and over HTTP, costs the packet rate (minutes)
+	$(CARGO) bench --locked --bench lines -- run
+
+# The captures behind README's figures: 20 M smallest frames, a mix of 7 GB, 5 M SYNs, 10 M frames of 0.5 M short
+# conversations; about 10 GB in all. See benches/generate.rs for KINDS and the variables that make them smaller.
+captures-large: libpcap ## The large captures to measure with, into DIR (KINDS: small64 mixed syn turnover)
 	@if [ -z "$(DIR)" ]; then echo "say where to: make captures-large DIR=/tmp/large" >&2; exit 1; fi
 	$(CARGO) bench --locked --bench generate -- "$(abspath $(DIR))" $(KINDS)
 

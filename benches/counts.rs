@@ -29,6 +29,7 @@ use ghostport::payload::{Carrier, recognise};
 use ghostport::time::Timestamp;
 use ghostport::wire::{Decoder, Limits, Packet, Scratch, Transport};
 
+#[allow(dead_code, reason = "other benchmarks use the rest of it")]
 #[path = "../tests/support/flood/mod.rs"]
 mod flood;
 #[allow(dead_code, reason = "the tests use the rest of it")]

@@ -1,10 +1,10 @@
 //! Writes the large captures that the figures in README are measured with: `small64.pcap`, `mixed.pcap`,
-//! `syn.pcap`. Seeded: anyone gets the same bytes.
+//! `syn.pcap`, `turnover.pcap`. Seeded: anyone gets the same bytes.
 //!
-//! `cargo bench --bench generate -- DIR [small64] [mixed] [syn]` (`make captures-large DIR=...`) writes all
-//! or the named ones into DIR. `GHOSTPORT_BENCH_PACKETS`, `GHOSTPORT_BENCH_FLOWS`, `GHOSTPORT_BENCH_SEED` and
-//! `GHOSTPORT_BENCH_GAP` (picoseconds from frame to frame) change each of them. Without DIR nothing is
-//! written.
+//! `cargo bench --bench generate -- DIR [small64] [mixed] [syn] [turnover]` (`make captures-large DIR=...`)
+//! writes all or the named ones into DIR. `GHOSTPORT_BENCH_PACKETS`, `GHOSTPORT_BENCH_FLOWS`,
+//! `GHOSTPORT_BENCH_SEED` and `GHOSTPORT_BENCH_GAP` (picoseconds from frame to frame) change each of them.
+//! Without DIR nothing is written.
 
 #![allow(
     clippy::expect_used,
@@ -29,21 +29,25 @@ mod speech;
 use flood::{Flood, Traffic};
 
 /// Name, kind, packets, flows.
-const CAPTURES: [(&str, Traffic, u64, u64); 3] = [
+const CAPTURES: [(&str, Traffic, u64, u64); 4] = [
     ("small64", Traffic::Small, 20_000_000, 1_000_000),
     ("mixed", Traffic::Mixed, 10_000_000, 1_000_000),
     ("syn", Traffic::SynScan, 5_000_000, 5_000_000),
+    ("turnover", Traffic::Turnover, 10_000_000, 500_000),
 ];
 
 fn main() {
     // cargo adds --bench.
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
     let Some((folder, names)) = words.split_first() else {
-        println!("nothing to do: cargo bench --bench generate -- DIR [small64] [mixed] [syn]");
+        println!("nothing to do: cargo bench --bench generate -- DIR [small64] [mixed] [syn] [turnover]");
         return;
     };
     for name in names {
-        assert!(CAPTURES.iter().any(|(known, ..)| known == name), "{name}: not small64, mixed or syn");
+        assert!(
+            CAPTURES.iter().any(|(known, ..)| known == name),
+            "{name}: not small64, mixed, syn or turnover"
+        );
     }
     fs::create_dir_all(folder).expect("a folder can be made there");
     for (name, traffic, packets, flows) in CAPTURES {

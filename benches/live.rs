@@ -23,6 +23,8 @@
 )]
 
 #[cfg(target_os = "linux")]
+mod cpu;
+#[cfg(target_os = "linux")]
 #[allow(dead_code, reason = "other benches use the rest of it")]
 #[path = "../tests/support/flood/mod.rs"]
 mod flood;

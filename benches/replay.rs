@@ -20,6 +20,7 @@ use std::process::{Command, Stdio};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
+#[allow(dead_code, reason = "other benchmarks use the rest of it")]
 #[path = "../tests/support/flood/mod.rs"]
 mod flood;
 #[allow(dead_code, reason = "the tests use the rest of it")]

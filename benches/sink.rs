@@ -6,8 +6,10 @@
 
 #![allow(clippy::print_stdout, reason = "a benchmark says what it measured")]
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+mod bulk;
+
+use std::io::Read;
+use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::Arc;
@@ -38,9 +40,7 @@ fn main() {
     let Ok(address) = listener.local_addr() else { return };
     thread::spawn(move || listener.incoming().flatten().for_each(forget));
     measure("tcp", &format!("eve:tcp://{address}"), None);
-    let Ok(listener) = TcpListener::bind("127.0.0.1:0") else { return println!("no loopback") };
-    let Ok(address) = listener.local_addr() else { return };
-    thread::spawn(move || listener.incoming().flatten().for_each(answer));
+    let Ok(bulk::Bulk { address, .. }) = bulk::Bulk::start() else { return println!("no loopback") };
     measure("bulk over http", &format!("ecs:es+http://{address}"), None);
     measure("bulk over http, gzip=yes", &format!("ecs:es+http://{address}?gzip=yes"), None);
 }
@@ -77,22 +77,4 @@ fn read_from(socket: &Path) {
 fn forget(mut stream: impl Read) {
     let mut bytes = vec![0; 1 << 20];
     while stream.read(&mut bytes).is_ok_and(|count| count > 0) {}
-}
-
-/// Takes everything, as the bulk receiver that costs least.
-fn answer(stream: TcpStream) {
-    let (mut reader, mut head, mut body) = (BufReader::new(&stream), String::new(), Vec::new());
-    while reader.read_line(&mut head).is_ok_and(|count| count > 0) {
-        if !head.ends_with("\r\n\r\n") {
-            continue;
-        }
-        let length =
-            head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
-        body.resize(length.unwrap_or(0), 0);
-        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n{\"errors\":false}";
-        if reader.read_exact(&mut body).is_err() || (&stream).write_all(answer).is_err() {
-            return;
-        }
-        head.clear();
-    }
 }

@@ -53,6 +53,29 @@ fn a_scan_is_a_few_lines_and_no_probe_is_lost() {
     assert_eq!(stats["ghostport"]["alerts"], of(&events, "alert").count());
 }
 
+/// What `benches/lines.rs` counts on: a line and an alert for every conversation, most of them long before
+/// the end.
+#[test]
+fn conversations_with_services_of_their_own_are_an_alert_each() {
+    const TALKS: u64 = 500;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("turnover.pcap");
+    let mut file = BufWriter::new(std::fs::File::create(&path).expect("a file"));
+    // A hundred seconds in all.
+    let turnover = flood::Flood::new(flood::Traffic::Turnover, 10 * TALKS, TALKS, 7);
+    flood::Flood { gap: 20_000_000_000, ..turnover }.write(&mut file).expect("room on the disk");
+    drop(file.into_inner().expect("written"));
+    let run = binary::run(&["-r", &path.display().to_string(), "--flows", "-S", "benches/lines/rule.toml"]);
+    run.expect_code(0);
+    let events = run.events();
+    let flows: Vec<_> = of(&events, "flow").collect();
+    assert_eq!((flows.len() as u64, of(&events, "alert").count() as u64), (TALKS, TALKS));
+    assert!(flows.iter().all(|flow| flow["ghostport"]["conn_state"] == "SF"));
+    let by_time = flows.iter().filter(|flow| flow["flow"]["reason"] == "timeout").count() as u64;
+    assert!(by_time > TALKS * 8 / 10, "{by_time}");
+    assert_eq!(run.stats()["ghostport"]["packets"]["read"], 10 * TALKS);
+}
+
 #[test]
 fn the_interval_is_kept_and_every_line_can_be_asked_why() {
     let run = binary::run(&["-r", MISDIRECTED, "--alert-interval", "60"]);

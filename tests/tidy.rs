@@ -88,6 +88,7 @@ fn no_file_is_dead() {
         "benches/generate.rs",
         "benches/counts.rs",
         "benches/linear.rs",
+        "benches/lines.rs",
         "benches/output.rs",
         "benches/sink.rs",
         "tests/fuzz/targets/capture.rs",

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::send;
+use crate::{cpu, send};
 
 /// At which all flows are opened before measuring, in packets a second.
 const OPENING_RATE: u64 = 200_000;
@@ -16,8 +16,6 @@ const IDLE_NANOS: u64 = 20_000_000;
 const PAUSE: Duration = Duration::from_millis(500);
 /// How long a receiver may go on reading when the sender is done.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Ticks in a second of /proc/PID/stat (USER_HZ, 100 on every Linux).
-const NANOS_PER_TICK: u64 = 10_000_000;
 
 /// What stands above the lines of [`Link::measure`].
 pub(crate) fn heading() -> String {
@@ -168,26 +166,22 @@ fn ip(args: &[&str]) -> Result<(), String> {
     if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).trim().into()) }
 }
 
-/// CPU time of a process so far, user and system, in nanoseconds: fields 14 and 15 of proc(5)'s stat.
-fn cpu(child: &Child) -> u64 {
-    let text = fs::read_to_string(format!("/proc/{}/stat", child.id())).expect("it runs");
-    let (_, fields) = text.rsplit_once(')').expect("a name in brackets");
-    fields.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum::<u64>()
-        * NANOS_PER_TICK
-}
-
 /// Waits until a receiver has read what there was; its CPU time then.
 fn settle(child: &Child) -> u64 {
     let started = Instant::now();
-    let (mut before, mut quiet) = (cpu(child), 0);
+    let (mut before, mut quiet) = (spent(child), 0);
     // On a busy machine it may just have had no turn for a while.
     while quiet < 3 && started.elapsed() < PATIENCE {
         sleep(PAUSE);
-        let now = cpu(child);
+        let now = spent(child);
         quiet = if now - before < IDLE_NANOS { quiet + 1 } else { 0 };
         before = now;
     }
     before
+}
+
+fn spent(child: &Child) -> u64 {
+    cpu::of_process(child.id()).expect("it runs")
 }
 
 /// `ip netns exec` becomes the program it runs, so the child is the receiver itself.

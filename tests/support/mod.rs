@@ -31,6 +31,7 @@ fn floods_are_reproducible_and_well_formed() {
         (Traffic::Small, "bafc01aed3fe342e"),
         (Traffic::Mixed, "cea078eb16c738a4"),
         (Traffic::SynScan, "c0deb912a90c8b9a"),
+        (Traffic::Turnover, "b926af88e7a177e2"),
     ];
     for (traffic, pinned) in pinned {
         let (flood, mut one) = (Flood::new(traffic, 12_000, 1000, 7), Vec::new());
@@ -48,6 +49,53 @@ fn floods_are_reproducible_and_well_formed() {
             (at, last, frames) = (at + 16 + length, now, frames + 1);
         }
         assert_eq!((frames, flows.len()), (12_000, 1000), "{traffic:?}");
+    }
+}
+
+/// As many frames and flows as asked, also where they do not divide evenly or the flows are many more than
+/// are under way; every flow opens, speaks in the order of its sequence numbers, and closes.
+#[test]
+fn a_turnover_opens_and_closes_every_flow() {
+    use etherparse::{SlicedPacket, TransportSlice};
+    use flood::{Flood, Traffic};
+    for (packets, flows) in [(6, 1), (600, 100), (12_345, 1000), (40_000, 5000), (1009, 1)] {
+        let mut file = Vec::new();
+        Flood::new(Traffic::Turnover, packets, flows, 3).write(&mut file).expect("writes to memory");
+        let (mut at, mut talks) = (24, std::collections::BTreeMap::new());
+        while at < file.len() {
+            let length = u32::from_le_bytes(file[at + 8..at + 12].try_into().expect("four")) as usize;
+            let frame = &file[at + 16..at + 16 + length];
+            assert_eq!(length, 60);
+            talks.entry(ends(frame)).or_insert_with(Vec::new).push(frame);
+            at += 16 + length;
+        }
+        let frames: usize = talks.values().map(Vec::len).sum();
+        assert_eq!((frames as u64, talks.len() as u64), (packets, flows));
+        let responders: std::collections::BTreeSet<_> = talks.values().map(|talk| &talk[0][30..38]).collect();
+        assert_eq!(responders.len(), talks.len(), "each has a responder of its own");
+        for talk in talks.values() {
+            assert!((talk.len() as u64).abs_diff(packets / flows) <= 1, "{}", talk.len());
+            let (mut next, mut flags) = ([None; 2], String::new());
+            for frame in talk {
+                let sliced = SlicedPacket::from_ethernet(frame).expect("well formed");
+                let Some(TransportSlice::Tcp(tcp)) = sliced.transport else { panic!("not TCP") };
+                let from = usize::from(tcp.source_port() == 443);
+                assert_eq!(tcp.sequence_number(), *next[from].get_or_insert(tcp.sequence_number()));
+                assert!(!tcp.ack() || Some(tcp.acknowledgment_number()) == next[1 - from]);
+                let said = u32::try_from(tcp.payload().len()).expect("short")
+                    + u32::from(tcp.syn())
+                    + u32::from(tcp.fin());
+                next[from] = next[from].map(|number: u32| number.wrapping_add(said));
+                flags.push(match (tcp.syn(), tcp.fin(), tcp.payload().len()) {
+                    (true, false, 0) => 's',
+                    (false, true, 0) => 'f',
+                    (false, false, 0) => 'a',
+                    _ => 'd',
+                });
+            }
+            let (words, rest) = ((talk.len() - 6).min(4), (talk.len() - 6).saturating_sub(4));
+            assert_eq!(flags, format!("ssa{}{}ffa", "d".repeat(words), "a".repeat(rest)));
+        }
     }
 }
 

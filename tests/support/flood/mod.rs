@@ -10,6 +10,7 @@ use std::io::{self, Write};
 mod frame;
 mod mixed;
 mod services;
+mod turnover;
 
 use frame::{End, Head, Path};
 
@@ -23,6 +24,8 @@ pub(crate) enum Traffic {
     Mixed,
     /// One SYN per flow from one source, never answered: host by host of a /16, then the next port.
     SynScan,
+    /// Conversations that begin and end all along, each with a responder of its own: see [`turnover`].
+    Turnover,
 }
 
 /// A capture to be made.
@@ -33,7 +36,7 @@ pub(crate) struct Flood {
     /// Frames in all.
     pub(crate) packets: u64,
     /// Flows in all. [`Traffic::Mixed`] needs about seven packets for each, and stops short of some with
-    /// less.
+    /// less; [`Traffic::Turnover`] needs six, and closes none with less.
     pub(crate) flows: u64,
     /// Another seed, another capture of the same kind.
     pub(crate) seed: u64,
@@ -43,12 +46,13 @@ pub(crate) struct Flood {
 
 impl Flood {
     /// With the spacing that goes with the kind: line rate; a gigabit uplink that is busy; five million
-    /// probes a second.
+    /// probes a second; so slow that closed flows are long forgotten when the capture ends.
     pub(crate) fn new(traffic: Traffic, packets: u64, flows: u64, seed: u64) -> Self {
         let gap = match traffic {
             Traffic::Small => 67_200,
             Traffic::Mixed => 6_000_000,
             Traffic::SynScan => 200_000,
+            Traffic::Turnover => 10_000_000,
         };
         Self { traffic, packets, flows: flows.max(1), seed, gap }
     }
@@ -63,6 +67,7 @@ impl Flood {
             Traffic::Small => self.write_small(out),
             Traffic::Mixed => mixed::write(self, out),
             Traffic::SynScan => self.write_scan(out),
+            Traffic::Turnover => turnover::write(self, out),
         }
     }
 
