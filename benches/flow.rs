@@ -72,7 +72,7 @@ fn update(criterion: &mut Criterion) {
             fill(&mut table, client, TcpFlags::SYN);
             last = fill(&mut table, client, TcpFlags::ACK);
         }
-        let mut out = Told::default();
+        let mut out = Told::<u32>::default();
         group.bench_function(format!("{flows}_flows"), |bencher| {
             bencher.iter_batched_ref(
                 || {
