@@ -1,8 +1,8 @@
 //! What an analyst does next: one line per story, with the endpoints filled in.
 //!
 //! Invariants: only addresses, port numbers and our own words go into a line, never a name or a byte from the
-//! wire, a claim or a process. Every line of output has one, and `std` writes an address so slowly that this
-//! was a sixth of the line; hence [`address`].
+//! wire, a claim or a process. Every line of output has one, and `std` formats so slowly that this was a sixth
+//! of the line, and with [`address`] still a tenth; hence the common ones are put together from pieces.
 
 use super::{Story, Verdict};
 use crate::evidence::Fact;
@@ -16,10 +16,10 @@ impl Verdict {
     pub fn next_step(&self) -> String {
         let flow = &self.evidence.flow;
         let (from, to) = (&*address(flow.originator.addr), &*address(flow.responder.addr));
-        let listener = || format!("on {to}: {}", socket_list(flow));
+        let listener = || ["on ", to, ": ", &socket_list(flow)].concat();
         match self.story {
             Story::RegisteredService => {
-                format!("none needed if {to} may offer this service; else {}", listener())
+                ["none needed if ", to, " may offer this service; else ", &listener()].concat()
             }
             Story::KnownSquatter | Story::NonstandardPort | Story::UnidentifiedListener => listener(),
             Story::NegotiatedPort => match self.evidence.announcement() {
@@ -35,7 +35,7 @@ impl Verdict {
                 "port {} is only a client's; look at port {} on {from} instead",
                 flow.responder.port, flow.originator.port
             ),
-            Story::Scan => format!("find out who runs {from}, and which of its probes were answered"),
+            Story::Scan => ["find out who runs ", from, ", and which of its probes were answered"].concat(),
             Story::Misdirected => format!(
                 "on {from}: find what asks for {} and correct its address, or start the service",
                 flow.responder
@@ -79,9 +79,10 @@ fn capture_filter(flow: &Flow) -> String {
 /// The command that lists who listens. `ss` knows SCTP by `-S`.
 fn socket_list(flow: &Flow) -> String {
     let letter = match flow.transport {
-        Transport::Tcp => 't',
-        Transport::Udp => 'u',
-        Transport::Sctp => 'S',
+        Transport::Tcp => "t",
+        Transport::Udp => "u",
+        Transport::Sctp => "S",
     };
-    format!("ss -{letter}lnp 'sport = :{}'", flow.responder.port)
+    let mut port = itoa::Buffer::new();
+    ["ss -", letter, "lnp 'sport = :", port.format(flow.responder.port), "'"].concat()
 }
