@@ -34,6 +34,7 @@
 //! | `network.iana_number` | string: `6` `17` `132` | alert flow port | never |
 //! | `network.bytes` `network.packets` | integers: both ways | alert flow port | never |
 //! | `network.type` | `ipv4` `ipv6` | alert flow | never |
+//! | `network.direction` | `inbound` `outbound` `internal` `external` | alert flow | never |
 //! | `network.community_id` | string | alert flow | never |
 //! | `network.protocol` | string | alert flow | nothing was recognised |
 //! | `network.application` | string: what HTTP or TLS is used for | alert flow | not known |
@@ -199,7 +200,10 @@ impl<'a> Said<'a> {
             rule: None,
             source: Some(End::new(flow.originator, flow.orig)),
             destination: Some(End::new(flow.responder, flow.resp)),
-            network: Some(Network::about(flow, &ghostport, &words.community_id)),
+            network: Some(Network {
+                direction: Some(context.internal.way(flow).name()),
+                ..Network::about(flow, &ghostport, &words.community_id)
+            }),
             observer: Observer { ingress: interface.map(Ingress::new), ..line.observer },
             log: file.map(|path| Log { file: LogFile { path } }),
             threat: None,
@@ -410,6 +414,8 @@ struct Network<'a> {
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     family: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    direction: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     protocol: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     application: Option<&'static str>,
@@ -429,6 +435,7 @@ impl<'a> Network<'a> {
             transport: transport.name(),
             iana_number: Digits(transport as u64),
             family: None,
+            direction: None,
             protocol: None,
             application: None,
             community_id: None,

@@ -55,6 +55,7 @@ pub use table::{Look, finding, render};
 pub use why::{Asked, explain_flow, explain_line};
 
 use crate::flow::Flow;
+use crate::rules::Internal;
 use clean::Text;
 use ghost::Room;
 
@@ -85,6 +86,8 @@ pub struct Context<'a> {
     pub host: Option<&'a str>,
     /// Where our own data stands.
     pub extra: ExtraPlacement,
+    /// The networks that are ours, for formats that say which way a flow goes.
+    pub internal: &'a Internal,
 }
 
 impl<'a> Context<'a> {

@@ -22,7 +22,10 @@
 //!
 //! Ends are `{ip, port, vlan_uid (the outer tag), svc_name (responder: the port's registered name)}`.
 //! `connection_info` is `{uid (flow_id), protocol_num, protocol_name, protocol_ver_id (4, 6), tcp_flags (all
-//! bits of both sides), direction_id 0}`: which networks are one's own is not known here.
+//! bits of both sides), direction_id, direction}`. The direction is that of [`Internal::way()`]: 1 Inbound, 2
+//! Outbound, 3 Lateral (both ends are ours), 99 External (neither is; OCSF has no number for that).
+//!
+//! [`Internal::way()`]: crate::rules::Internal::way
 //!
 //! # Detection Finding
 //! `activity_id`: 1 Create, 2 Update, 3 Close, by the aggregate's `first`, `update`, `closing`. `status_id` 1
@@ -54,7 +57,7 @@ use super::record::{self, reasons};
 use super::{Context, NAME_BYTES_MAX, Record, TECHNIQUE_BYTES_MAX, TECHNIQUES_MAX};
 use crate::evidence::Evidence;
 use crate::flow::{Flow, Outcome, State};
-use crate::rules::{Alert, Severity, Stage};
+use crate::rules::{Alert, Severity, Stage, Way};
 use crate::time::Timestamp;
 use crate::verdict::Verdict;
 use crate::wire::{Endpoint, Transport};
@@ -116,7 +119,7 @@ fn finding<'a>(
         evidences: [Evidences {
             src_endpoint,
             dst_endpoint,
-            connection_info: Connection::new(flow),
+            connection_info: Connection::new(context, flow),
             process: ghost.process.as_ref().map(|process| Process { pid: process.pid, name: process.name }),
             data: Data { ghostport: ghost },
         }],
@@ -161,7 +164,7 @@ fn activity<'a>(
         status_detail: evidence.outcome.name(),
         src_endpoint,
         dst_endpoint,
-        connection_info: Connection::new(flow),
+        connection_info: Connection::new(context, flow),
         traffic: Traffic {
             bytes: flow.orig.bytes.saturating_add(flow.resp.bytes),
             bytes_out: flow.orig.bytes,
@@ -236,6 +239,16 @@ const fn status(outcome: Outcome) -> Status {
         Outcome::Established | Outcome::Opened | Outcome::TwoWay => Status(1, "Success"),
         Outcome::Refused | Outcome::Unanswered | Outcome::Reset => Status(2, "Failure"),
         Outcome::Midstream | Outcome::OneWay => Status(0, "Unknown"),
+    }
+}
+
+const fn direction(way: Way) -> (u8, &'static str) {
+    match way {
+        Way::Inbound => (1, "Inbound"),
+        Way::Outbound => (2, "Outbound"),
+        Way::Internal => (3, "Lateral"),
+        // Other, under the name that it has here.
+        Way::External => (99, "External"),
     }
 }
 
@@ -530,7 +543,8 @@ struct Connection {
 }
 
 impl Connection {
-    fn new(flow: &Flow) -> Self {
+    fn new(context: &Context<'_>, flow: &Flow) -> Self {
+        let (direction_id, direction) = direction(context.internal.way(flow));
         let flags = flow.orig.tcp_flags | flow.resp.tcp_flags;
         Self {
             uid: Digits(flow.id),
@@ -538,8 +552,8 @@ impl Connection {
             protocol_name: flow.transport.name(),
             protocol_ver_id: if flow.originator.addr.is_ipv4() { 4 } else { 6 },
             tcp_flags: (flow.transport == Transport::Tcp).then_some(flags),
-            direction_id: 0,
-            direction: "Unknown",
+            direction_id,
+            direction,
         }
     }
 }

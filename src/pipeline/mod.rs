@@ -235,7 +235,7 @@ fn follow(config: &Config, sought: Option<u64>) -> Result<(Report, Option<Sought
     let knowledge = load(config)?;
     let mut sources = open(config)?;
     let inputs = sources.first().map(|source| source.inputs().to_vec()).unwrap_or_default();
-    let mut desk = Desk::open(config, &inputs)?;
+    let mut desk = Desk::open(config, &inputs, knowledge.rules.internal().clone())?;
     let live = matches!(config.input, Input::Live(..));
     if config.verbose > 0 {
         say(&format!("{knowledge}; inputs: {}; workers: {}", inputs.len(), config.workers.max(1)));
@@ -261,7 +261,7 @@ fn follow(config: &Config, sought: Option<u64>) -> Result<(Report, Option<Sought
         }
         for command in control.commands.try_iter() {
             match command {
-                Command::Reload => reload(config, &mut judge, &desk),
+                Command::Reload => reload(config, &mut judge, &mut desk),
                 Command::Counters => desk.counters(&judge, moment),
             }
         }
@@ -325,11 +325,12 @@ fn workers(config: &Config, sources: usize) -> Vec<Worker> {
 
 /// HUP: outputs are opened anew, rules and claims are loaded anew; a mistake in them leaves the old ones in
 /// force.
-fn reload(config: &Config, judge: &mut Judge, desk: &Desk) {
+fn reload(config: &Config, judge: &mut Judge, desk: &mut Desk) {
     desk.reopen();
     match load(config) {
         Ok(knowledge) => {
             say(&format!("reloaded: {knowledge}"));
+            desk.turn(knowledge.rules.internal().clone());
             judge.knowledge = knowledge;
         }
         Err(error) => say(&format!("not reloaded, the old rules stay in force: {error}")),

@@ -213,6 +213,42 @@ fn the_siblings_say_what_eve_says() {
 }
 
 #[test]
+fn the_way_of_a_flow_is_said_in_the_words_of_each_receiver() {
+    let context = contexts(&[], "")[0];
+    let (ours, foreign) = ("10.1.2.3", "2001:db8::1");
+    for (from, to, way, ocsf, cef) in [
+        (foreign, ours, "inbound", (1, "Inbound"), Some("0")),
+        (ours, foreign, "outbound", (2, "Outbound"), Some("1")),
+        (ours, ours, "internal", (3, "Lateral"), None),
+        (foreign, foreign, "external", (99, "External"), None),
+    ] {
+        let mut verdict = full();
+        let flow = &mut verdict.evidence.flow;
+        (flow.originator.addr, flow.responder.addr) = (from.parse().unwrap(), to.parse().unwrap());
+        let alert = alert(verdict);
+        for record in [Record::Alert(&alert), Record::Flow { verdict: &alert.verdict, alerted: true }] {
+            let said = |write: Write| {
+                let mut line = Vec::new();
+                write(&mut line, &context, &record);
+                line
+            };
+            assert_eq!(check_json("ecs", &said(ecs::write))[0]["network"]["direction"], way);
+            let line = &check_json("ocsf", &said(ocsf::write))[0];
+            let connection = line.pointer("/evidences/0/connection_info").unwrap_or(&line["connection_info"]);
+            assert_eq!(
+                (&connection["direction_id"], &connection["direction"]),
+                (&ocsf.0.into(), &ocsf.1.into())
+            );
+            let find = |pairs: &[(String, String)], key: &str| {
+                pairs.iter().find(|(name, _)| name == key).map(|(_, value)| value.clone())
+            };
+            assert_eq!(find(&check_cef(&said(cef::write))[0], "deviceDirection").as_deref(), cef);
+            assert_eq!(find(&check_syslog(&said(syslog::write))[0], "way").as_deref(), Some(way));
+        }
+    }
+}
+
+#[test]
 fn an_identifier_is_of_what_is_said_and_of_who_says_it() {
     let inputs = ["one.pcap".to_owned()];
     let context = contexts(&inputs, "")[0];
