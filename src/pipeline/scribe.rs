@@ -261,14 +261,21 @@ impl Pen {
     fn write_all(mut self, outputs: &[Lines], queue: &Receiver<Bundle>, back: &Sender<Vec<Arc<Verdict>>>) {
         for Bundle { notes, internal } in queue {
             for note in &notes {
+                if matches!(note, Note::Stats(_)) {
+                    self.hand_over(outputs); // what it says about lost lines is about all before it
+                }
                 note.show(|| lost(outputs), |record| self.write(outputs, &internal, record));
             }
-            for (lines, batch) in outputs.iter().zip(&mut self.batches) {
-                batch.hand_to(lines);
-            }
+            self.hand_over(outputs);
             let verdict = |note| if let Note::Flow { verdict, .. } = note { Some(verdict) } else { None };
             // Where nobody takes them, their memory is let go.
             let _ = back.try_send(notes.into_iter().filter_map(verdict).collect());
+        }
+    }
+
+    fn hand_over(&mut self, outputs: &[Lines]) {
+        for (lines, batch) in outputs.iter().zip(&mut self.batches) {
+            batch.hand_to(lines);
         }
     }
 
