@@ -46,6 +46,7 @@
 //! | `observer.ingress.interface.name` | string | alert flow | replaying |
 //! | `log.file.path` | string: the capture | alert flow | live |
 //! | `threat.framework` | `MITRE ATT&CK` | alert | the rule names no technique |
+//! | `threat.tactic.{id,name}` | strings: of all these techniques | alert | none is of the enterprise matrix |
 //! | `threat.technique.id` | strings: `T1021` | alert | the same |
 //! | `threat.technique.subtechnique.id` | strings: `T1021.004` | alert | it names none |
 //! | `related.ip` | strings: originator, responder | alert flow | never |
@@ -68,7 +69,7 @@ use super::stats::GhostStats;
 use super::{Context, NAME_BYTES_MAX, Record, TECHNIQUE_BYTES_MAX, TECHNIQUES_MAX};
 use crate::flow::{Flow, Outcome, Side};
 use crate::registry::Tags;
-use crate::rules::{Alert, Severity};
+use crate::rules::{Alert, Severity, tactics};
 use crate::time::Timestamp;
 use crate::verdict::Verdict;
 use crate::wire::{Endpoint, Transport};
@@ -514,7 +515,15 @@ struct LogFile<'a> {
 #[derive(Serialize)]
 struct Threat<'a> {
     framework: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tactic: Option<Tactic>,
     technique: Technique<'a>,
+}
+
+#[derive(Default, Serialize)]
+struct Tactic {
+    id: Vec<&'static str>,
+    name: Vec<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -531,17 +540,24 @@ struct Subtechnique<'a> {
 
 impl<'a> Threat<'a> {
     fn new(techniques: &'a [String]) -> Option<Self> {
-        let (mut ids, mut subs) = (Vec::new(), Vec::new());
+        let (mut ids, mut subs, mut tactic) = (Vec::new(), Vec::new(), Tactic::default());
         for technique in techniques.iter().take(TECHNIQUES_MAX) {
             let main = technique.split('.').next().unwrap_or(technique);
             ids.push(Text::cut(main, TECHNIQUE_BYTES_MAX));
             if main.len() < technique.len() {
                 subs.push(Text::cut(technique, TECHNIQUE_BYTES_MAX));
             }
+            for (id, name) in tactics(technique) {
+                if !tactic.id.contains(&id) {
+                    tactic.id.push(id);
+                    tactic.name.push(name);
+                }
+            }
         }
         let subtechnique = (!subs.is_empty()).then_some(Subtechnique { id: subs });
-        let framework = "MITRE ATT&CK";
-        (!ids.is_empty()).then_some(Self { framework, technique: Technique { id: ids, subtechnique } })
+        let tactic = (!tactic.id.is_empty()).then_some(tactic);
+        let (framework, technique) = ("MITRE ATT&CK", Technique { id: ids, subtechnique });
+        (!technique.id.is_empty()).then_some(Self { framework, tactic, technique })
     }
 }
 

@@ -71,9 +71,9 @@ const FILE_BYTES_MAX: usize = 1024;
 const NAME_BYTES_MAX: usize = 255;
 /// Longest text of a rule.
 const SIGNATURE_BYTES_MAX: usize = 512;
-/// Techniques of a rule that are written, and bytes of each.
+/// Techniques of a rule that are written, and bytes of each (a rule file has none longer than `T1021.004`).
 const TECHNIQUES_MAX: usize = 16;
-const TECHNIQUE_BYTES_MAX: usize = 32;
+const TECHNIQUE_BYTES_MAX: usize = 16;
 
 /// What does not change from line to line.
 #[derive(Clone, Copy, Debug)]

@@ -36,7 +36,8 @@
 //! `finding_info{uid (ghostport.aggregate.id: the same in Create, Update and Close), title, desc (the facts
 //! that speak most for the story), types[] (the rule's category), first_seen_time, last_seen_time,
 //! analytic{uid (the rule's number), name (its stable name), type_id 1, type, version, category},
-//! attacks[{technique{uid}, sub_technique{uid}}]}`; `evidences[0]{src_endpoint, dst_endpoint,
+//! attacks[{tactic{uid, name}, technique{uid}, sub_technique{uid}, version (of ATT&CK)}]}` (a technique that
+//! serves several tactics once for each, at most 16 in all); `evidences[0]{src_endpoint, dst_endpoint,
 //! connection_info, process{pid, name}, data{ghostport}}`: the latest flow; `observables`: both addresses
 //! (type 2) and the responder's port (type 11).
 //!
@@ -46,6 +47,8 @@
 //! responder take the flow; `status_detail`: the outcome's name. `src_endpoint` `dst_endpoint`
 //! `connection_info`; `traffic{bytes, bytes_out, bytes_in, packets, packets_out, packets_in}` (out:
 //! originator → responder); `app_name` (absent when nothing was recognised); `duration` (ms).
+
+use std::iter;
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -57,7 +60,7 @@ use super::record::{self, reasons};
 use super::{Context, NAME_BYTES_MAX, Record, TECHNIQUE_BYTES_MAX, TECHNIQUES_MAX};
 use crate::evidence::Evidence;
 use crate::flow::{Flow, Outcome, State};
-use crate::rules::{Alert, Severity, Stage, Way};
+use crate::rules::{ATTACK_VERSION, Alert, Severity, Stage, Way, tactics};
 use crate::time::Timestamp;
 use crate::verdict::Verdict;
 use crate::wire::{Endpoint, Transport};
@@ -263,13 +266,19 @@ fn attacks(techniques: &[String]) -> Vec<Attack<'_>> {
     const fn uid(text: &str) -> Uid<'_> {
         Uid { uid: Text::cut(text, TECHNIQUE_BYTES_MAX) }
     }
-    fn attack(whole: &str) -> Attack<'_> {
-        match whole.split_once('.') {
-            Some((main, _)) => Attack { technique: uid(main), sub_technique: Some(uid(whole)) },
-            None => Attack { technique: uid(whole), sub_technique: None },
-        }
+    fn attack(whole: &str, tactic: Option<Tactic>) -> Attack<'_> {
+        let (technique, sub_technique) = match whole.split_once('.') {
+            Some((main, _)) => (uid(main), Some(uid(whole))),
+            None => (uid(whole), None),
+        };
+        Attack { tactic, technique, sub_technique, version: ATTACK_VERSION }
     }
-    techniques.iter().take(TECHNIQUES_MAX).map(|whole| attack(whole)).collect()
+    let each = techniques.iter().flat_map(|whole| {
+        let mut tactics = tactics(whole).map(|(uid, name)| Tactic { uid, name });
+        let first = attack(whole, tactics.next());
+        iter::once(first).chain(tactics.map(|tactic| attack(whole, Some(tactic))))
+    });
+    each.take(TECHNIQUES_MAX).collect()
 }
 
 /// Number and caption of an activity, and the caption of its type.
@@ -464,9 +473,18 @@ struct Analytic<'a> {
 
 #[derive(Serialize)]
 struct Attack<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tactic: Option<Tactic>,
     technique: Uid<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sub_technique: Option<Uid<'a>>,
+    version: &'static str,
+}
+
+#[derive(Serialize)]
+struct Tactic {
+    uid: &'static str,
+    name: &'static str,
 }
 
 #[derive(Serialize)]
