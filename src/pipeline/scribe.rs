@@ -203,9 +203,7 @@ impl Scribe {
 }
 
 fn takes(lines: &Lines, record: &Record<'_>) -> bool {
-    let (target, event_type) = (lines.target(), record.event_type());
-    let severity = record.severity().map(|severity| severity as u8);
-    target.takes(event_type, severity) && target.format.carries(event_type)
+    lines.target().takes(record.event_type(), record.severity().map(|severity| severity as u8))
 }
 
 /// Lines that these outputs lost so far.
@@ -421,9 +419,12 @@ mod tests {
     fn a_scribe_that_is_behind_costs_a_live_run_lines_that_are_counted_and_little_time() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("eve.json");
+        let (say, said) = bounded(9);
         let open = |spec: &str| {
             let target = Target::parse(&format!("{spec}:{}", path.display())).unwrap();
-            Lines::open(&target, Pace::Live, Arc::new(|_: &str| {})).unwrap()
+            let say = say.clone();
+            Lines::open(&target, Pace::Live, Arc::new(move |what: &str| say.send(what.to_owned()).unwrap()))
+                .unwrap()
         };
         // OCSF has no line for what is sent, so it cannot lose any.
         let (mut scribe, go) =
@@ -436,6 +437,11 @@ mod tests {
         assert_eq!(counters(&scribe, 0).lost, 9 * BATCH_NOTES as u64);
         assert_eq!((counters(&scribe, 1).sent, counters(&scribe, 2).sent), (0, 0));
         assert_eq!(scribe.lost(), 9 * BATCH_NOTES as u64);
+        let said: Vec<_> = said.try_iter().collect();
+        assert!(
+            said.len() == 1 && said[0].ends_with("more lines than could be made in time; 64 so far"),
+            "{said:?}"
+        );
         go.send(()).unwrap();
         let outputs = scribe.end();
         outputs.iter().for_each(Lines::flush);
