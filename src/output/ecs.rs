@@ -46,7 +46,7 @@
 //! | `observer.ingress.interface.name` | string | alert flow | replaying |
 //! | `log.file.path` | string: the capture | alert flow | live |
 //! | `threat.framework` | `MITRE ATT&CK` | alert | the rule names no technique |
-//! | `threat.tactic.{id,name}` | strings: of all these techniques | alert | none is of the enterprise matrix |
+//! | `threat.tactic.{id,name}` | strings: of these techniques | alert | none is of the enterprise matrix |
 //! | `threat.technique.id` | strings: `T1021` | alert | the same |
 //! | `threat.technique.subtechnique.id` | strings: `T1021.004` | alert | it names none |
 //! | `related.ip` | strings: originator, responder | alert flow | never |

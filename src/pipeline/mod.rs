@@ -140,6 +140,23 @@ impl Config {
     }
 }
 
+impl Config {
+    /// Lines that were asked for and that nobody will see, each in a sentence. (A table shows ports without.)
+    #[must_use]
+    pub fn doubts(&self) -> Vec<String> {
+        let flows = ("--flows", "flow", self.flows);
+        let ports = ("--ports", "port", self.ports && self.terminal.is_none());
+        let is_unheard = |event: &str| !self.targets.iter().any(|target| target.takes(event, None));
+        let doubts = [flows, ports].into_iter().filter(|&(_, event, wanted)| wanted && is_unheard(event));
+        let doubt = |(option, event, _)| {
+            let without = self.targets.iter().find(|target| !target.format.carries(event));
+            let why = without.map(|target| format!(" ({} has none)", target.format.name()));
+            format!("{option} shows nothing: no output takes {event} lines{}", why.unwrap_or_default())
+        };
+        doubts.map(doubt).collect()
+    }
+}
+
 /// Why a run did not take place or did not come to its end.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -235,6 +252,9 @@ fn follow(config: &Config, sought: Option<u64>) -> Result<(Report, Option<Sought
     let knowledge = load(config)?;
     let mut sources = open(config)?;
     let inputs = sources.first().map(|source| source.inputs().to_vec()).unwrap_or_default();
+    if !config.quiet {
+        config.doubts().iter().for_each(|doubt| say(doubt));
+    }
     let mut desk = Desk::open(config, &inputs, knowledge.rules.internal().clone())?;
     let live = matches!(config.input, Input::Live(..));
     if config.verbose > 0 {
