@@ -61,15 +61,16 @@ use std::time::Duration;
 use arrayvec::ArrayString;
 use serde::Serialize;
 
+use super::attack::Threat;
 use super::clean::Text;
 use super::ghost::{GhostFlow, GhostPort, Names, Room};
 use super::line::{Digits, Ip, Rfc3339, write_json, write_within};
 use super::record::{self, reasons};
 use super::stats::GhostStats;
-use super::{Context, NAME_BYTES_MAX, Record, TECHNIQUE_BYTES_MAX, TECHNIQUES_MAX};
+use super::{Context, NAME_BYTES_MAX, Record};
 use crate::flow::{Flow, Outcome, Side};
 use crate::registry::Tags;
-use crate::rules::{Alert, Severity, tactics};
+use crate::rules::{Alert, Severity};
 use crate::time::Timestamp;
 use crate::verdict::Verdict;
 use crate::wire::{Endpoint, Transport};
@@ -510,55 +511,6 @@ struct Log<'a> {
 #[derive(Serialize)]
 struct LogFile<'a> {
     path: Text<'a>,
-}
-
-#[derive(Serialize)]
-struct Threat<'a> {
-    framework: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tactic: Option<Tactic>,
-    technique: Technique<'a>,
-}
-
-#[derive(Default, Serialize)]
-struct Tactic {
-    id: Vec<&'static str>,
-    name: Vec<&'static str>,
-}
-
-#[derive(Serialize)]
-struct Technique<'a> {
-    id: Vec<Text<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    subtechnique: Option<Subtechnique<'a>>,
-}
-
-#[derive(Serialize)]
-struct Subtechnique<'a> {
-    id: Vec<Text<'a>>,
-}
-
-impl<'a> Threat<'a> {
-    fn new(techniques: &'a [String]) -> Option<Self> {
-        let (mut ids, mut subs, mut tactic) = (Vec::new(), Vec::new(), Tactic::default());
-        for technique in techniques.iter().take(TECHNIQUES_MAX) {
-            let main = technique.split('.').next().unwrap_or(technique);
-            ids.push(Text::cut(main, TECHNIQUE_BYTES_MAX));
-            if main.len() < technique.len() {
-                subs.push(Text::cut(technique, TECHNIQUE_BYTES_MAX));
-            }
-            for (id, name) in tactics(technique) {
-                if !tactic.id.contains(&id) {
-                    tactic.id.push(id);
-                    tactic.name.push(name);
-                }
-            }
-        }
-        let subtechnique = (!subs.is_empty()).then_some(Subtechnique { id: subs });
-        let tactic = (!tactic.id.is_empty()).then_some(tactic);
-        let (framework, technique) = ("MITRE ATT&CK", Technique { id: ids, subtechnique });
-        (!technique.id.is_empty()).then_some(Self { framework, tactic, technique })
-    }
 }
 
 #[derive(Serialize)]

@@ -48,19 +48,18 @@
 //! `connection_info`; `traffic{bytes, bytes_out, bytes_in, packets, packets_out, packets_in}` (out:
 //! originator → responder); `app_name` (absent when nothing was recognised); `duration` (ms).
 
-use std::iter;
-
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
+use super::attack::{Attack, attacks};
 use super::clean::Text;
 use super::ghost::{GhostFlow, Room, aggregate_id, registered};
 use super::line::{Digits, Ip, Millis, Rfc3339, write_json, write_within};
 use super::record::{self, reasons};
-use super::{Context, NAME_BYTES_MAX, Record, TECHNIQUE_BYTES_MAX, TECHNIQUES_MAX};
+use super::{Context, NAME_BYTES_MAX, Record};
 use crate::evidence::Evidence;
 use crate::flow::{Flow, Outcome, State};
-use crate::rules::{ATTACK_VERSION, Alert, Severity, Stage, Way, tactics};
+use crate::rules::{Alert, Severity, Stage, Way};
 use crate::time::Timestamp;
 use crate::verdict::Verdict;
 use crate::wire::{Endpoint, Transport};
@@ -262,25 +261,6 @@ fn ends(evidence: &Evidence, room: Room) -> (End<'_>, End<'_>) {
     (end(evidence.flow.originator, None), end(evidence.flow.responder, name))
 }
 
-fn attacks(techniques: &[String]) -> Vec<Attack<'_>> {
-    const fn uid(text: &str) -> Uid<'_> {
-        Uid { uid: Text::cut(text, TECHNIQUE_BYTES_MAX) }
-    }
-    fn attack(whole: &str, tactic: Option<Tactic>) -> Attack<'_> {
-        let (technique, sub_technique) = match whole.split_once('.') {
-            Some((main, _)) => (uid(main), Some(uid(whole))),
-            None => (uid(whole), None),
-        };
-        Attack { tactic, technique, sub_technique, version: ATTACK_VERSION }
-    }
-    let each = techniques.iter().flat_map(|whole| {
-        let mut tactics = tactics(whole).map(|(uid, name)| Tactic { uid, name });
-        let first = attack(whole, tactics.next());
-        iter::once(first).chain(tactics.map(|tactic| attack(whole, Some(tactic))))
-    });
-    each.take(TECHNIQUES_MAX).collect()
-}
-
 /// Number and caption of an activity, and the caption of its type.
 struct Activity(u8, &'static str, &'static str);
 
@@ -469,27 +449,6 @@ struct Analytic<'a> {
     kind: &'static str,
     version: Digits,
     category: Text<'a>,
-}
-
-#[derive(Serialize)]
-struct Attack<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tactic: Option<Tactic>,
-    technique: Uid<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sub_technique: Option<Uid<'a>>,
-    version: &'static str,
-}
-
-#[derive(Serialize)]
-struct Tactic {
-    uid: &'static str,
-    name: &'static str,
-}
-
-#[derive(Serialize)]
-struct Uid<'a> {
-    uid: Text<'a>,
 }
 
 #[derive(Serialize)]

@@ -141,7 +141,7 @@ impl Config {
 }
 
 impl Config {
-    /// Lines that were asked for and that nobody will see, each in a sentence. A table shows ports in any case.
+    /// Lines that were asked for and nobody will see, each in a sentence. A table shows ports in any case.
     #[must_use]
     pub fn doubts(&self) -> Vec<String> {
         let flows = ("--flows", "flow", self.flows);
