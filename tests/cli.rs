@@ -210,6 +210,31 @@ fn signals_print_counters_and_reopen_files() {
     assert!(fresh.contains("\"stats\""), "the end of the run is in the new file: {fresh}");
 }
 
+/// HUP with other networks that are ours: lines from then on say another direction.
+#[test]
+fn a_reload_changes_which_way_flows_go() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rules = folder.path().join("ours.toml");
+    let ours = |net: &str| fs::write(&rules, format!("internal = \"{net}\"")).expect("writes");
+    ours("10.9.0.0/16");
+    let mut piped = Piped::start(&["--flows", "-s", &rules.display().to_string(), "-o", "ecs[flow]:-"]);
+    piped.feed(&pcap::classic(pcap::ETHERNET, &web_on_3098(1)));
+    for number in 2..8 {
+        if number == 4 {
+            ours("10.9.1.0/24");
+            piped.signal("HUP");
+        }
+        thread::sleep(Duration::from_millis(500));
+        piped.feed(&web_on_3098(number).iter().flat_map(pcap::record).collect::<Vec<_>>());
+    }
+    let run = piped.end();
+    run.expect_code(0).expect_said(&["reloaded"]);
+    let mut ways: Vec<_> = run.events().iter().map(|event| event["network"]["direction"].clone()).collect();
+    assert_eq!(ways.len(), 7, "{}", run.stdout);
+    ways.dedup();
+    assert_eq!(ways, ["internal", "inbound"]);
+}
+
 /// One web request to 3098, `minutes` after the base time.
 fn web_on_3098(minutes: u64) -> Vec<Recorded> {
     let mut tap = Tap::default();

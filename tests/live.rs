@@ -16,7 +16,7 @@ use crate::support::{binary, json, skip_aloud};
 /// How soon after the answer the alert has to be there.
 const ALERT_WITHIN: Duration = Duration::from_secs(2);
 
-const SERVER: &str = "10.199.7.1";
+pub(super) const SERVER: &str = "10.199.7.1";
 pub(super) const CLIENT: &str = "10.199.7.2";
 
 #[test]
@@ -286,10 +286,14 @@ impl Link {
         thread::sleep(Duration::from_millis(300)); // longer than the kernel keeps a block
     }
 
-    /// ghostport in the server's namespace, once it is capturing.
+    /// ghostport in the server's namespace with EVE lines on standard output, once it is capturing.
     fn watch(&self, interfaces: &[&str]) -> Watcher {
-        let args = [&["-o", "eve:-"], interfaces].concat(); // an expression comes last
-        let mut command = Self::inside(&self.server, binary::GHOSTPORT, &args);
+        self.start(&[&["-o", "eve:-"], interfaces].concat()) // an expression comes last
+    }
+
+    /// ghostport in the server's namespace, once it is capturing.
+    pub(super) fn start(&self, args: &[&str]) -> Watcher {
+        let mut command = Self::inside(&self.server, binary::GHOSTPORT, args);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
         let stdout = BufReader::new(child.stdout.take().expect("piped"));
         let (send, lines) = mpsc::channel();
@@ -354,7 +358,7 @@ impl Drop for Ended {
 }
 
 /// A running ghostport.
-struct Watcher {
+pub(super) struct Watcher {
     child: Ended,
     lines: Receiver<String>,
     said: thread::JoinHandle<String>,
@@ -362,7 +366,7 @@ struct Watcher {
 
 impl Watcher {
     /// Waits for a line that fits, until the deadline.
-    fn expect_line(&self, deadline: Instant, fits: impl Fn(&Value) -> bool) -> Value {
+    pub(super) fn expect_line(&self, deadline: Instant, fits: impl Fn(&Value) -> bool) -> Value {
         let mut seen = Vec::new();
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -385,13 +389,22 @@ impl Watcher {
 
     /// Sends a signal and gives how it ended and the lines since.
     fn stop(self, signal: &str) -> (binary::Run, Vec<Value>) {
+        self.stop_within(signal, Duration::from_secs(10))
+    }
+
+    /// The same for one that has so much left to say that it takes a while.
+    pub(super) fn stop_within(self, signal: &str, limit: Duration) -> (binary::Run, Vec<Value>) {
         self.signal(signal);
-        self.end()
+        self.end_within(limit)
     }
 
     /// How it ended, and the lines since.
-    fn end(mut self) -> (binary::Run, Vec<Value>) {
-        let (code, hung) = binary::wait(&mut self.child.0, Duration::from_secs(10));
+    fn end(self) -> (binary::Run, Vec<Value>) {
+        self.end_within(Duration::from_secs(10))
+    }
+
+    fn end_within(mut self, limit: Duration) -> (binary::Run, Vec<Value>) {
+        let (code, hung) = binary::wait(&mut self.child.0, limit);
         let stderr = self.said.join().expect("reader");
         let lines: Vec<_> = self.lines.iter().collect();
         let events = json::lines(&lines.join("\n"));

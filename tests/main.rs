@@ -26,6 +26,7 @@ mod live;
 #[cfg(feature = "nats")]
 mod nats;
 mod options;
+mod overload;
 mod readme;
 mod receivers;
 mod registry;

@@ -42,6 +42,30 @@ fn a_flag_wins_over_the_environment_that_over_the_file_that_over_the_default() {
 }
 
 #[test]
+fn lines_that_no_output_takes_are_said_to_be_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let said = |args: &[&str]| {
+        let scan = tree::root().join(SCAN).display().to_string();
+        let run = binary::run_in(folder.path(), &[&["-r", &scan], args].concat());
+        run.expect_code(0);
+        run.stderr
+            .lines()
+            .filter(|line| line.contains("shows nothing"))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let ports = "ghostport: --ports shows nothing: no output takes port lines (ocsf has none)";
+    assert_eq!(said(&["--ports", "--flows", "-o", "ocsf:ocsf"]), [ports]);
+    assert_eq!(said(&["--ports", "-T", "-o", "ocsf:ocsf"]), [ports]);
+    let flows = "ghostport: --flows shows nothing: no output takes flow lines";
+    assert_eq!(said(&["--flows", "-o", "eve[alert]:eve"]), [flows]);
+    for silent in [&["--ports", "-o", "ocsf:ocsf", "-o", "eve:-"][..], &["--ports", "-q", "-o", "ocsf:ocsf"]]
+    {
+        assert_eq!(said(silent), [""; 0]);
+    }
+}
+
+#[test]
 fn a_filter_may_stand_in_a_file_or_in_the_configuration() {
     let folder = tempfile::tempdir().expect("a folder");
     let [filter, config] = ["filter", "config.toml"].map(|name| folder.path().join(name));

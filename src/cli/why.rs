@@ -10,6 +10,7 @@ use crate::capture::Error::Unreadable;
 use crate::output::{self, Asked, Context, ExtraPlacement, say};
 use crate::pipeline::{self, Config};
 use crate::registry::Registry;
+use crate::rules::Rules;
 
 /// Explains every line of a file (or of standard input), or the flow that stands last behind some captures.
 pub(crate) fn why(what: &[String], json: bool, claims: &[PathBuf]) -> Result<ExitCode, Failure> {
@@ -36,7 +37,13 @@ fn flow(captures: &[String], id: u64, claims: &[PathBuf], asked: Asked<'_>) -> R
         let wrong = format!("no flow {id} there; `flow_id` stands in every line of --flows and every alert");
         return Err(Failure::usage(wrong));
     }
-    let context = Context { inputs: &found.inputs, live: false, host: None, extra: ExtraPlacement::TopLevel };
+    let context = Context {
+        inputs: &found.inputs,
+        live: false,
+        host: None,
+        extra: ExtraPlacement::TopLevel,
+        internal: Rules::builtin().internal(),
+    };
     let text =
         output::explain_flow(&found.verdicts, &found.alerts, &context, asked).map_err(anyhow::Error::msg)?;
     show(&text, asked)?;

@@ -25,7 +25,7 @@ use super::syslog::list;
 use super::{COMPACT_BYTES_MAX, Context, Key, NAME_BYTES_MAX, Record};
 use crate::bucket::PortBucket;
 use crate::payload::App;
-use crate::rules::{Alert, Severity};
+use crate::rules::{Alert, Severity, Way};
 use crate::verdict::Verdict;
 use std::net::IpAddr;
 
@@ -35,7 +35,7 @@ const VALUE_BYTES_MAX: usize = 96;
 
 /// The keys. What a numbered one is begins with a word, which stands under the key's name with `Label` behind
 /// it; where records differ in that word, all are named.
-pub const KEYS: [Key; 40] = [
+pub const KEYS: [Key; 41] = [
     ("rt", "packet time, as EVE's timestamp", "afps", true),
     ("externalId", "128 bits, hexadecimal: the same whenever the same record is written again", "afps", true),
     ("src", "the originator's IPv4 address", "af", false),
@@ -53,6 +53,7 @@ pub const KEYS: [Key; 40] = [
     ("cs3", "registered: its registered name", "afp", false),
     ("app", "the protocol that was recognised", "af", false),
     ("outcome", "how the flow went", "af", false),
+    ("deviceDirection", "0 into the networks that are ours, 1 out of them; neither is absent", "af", false),
     ("cnt", "flows: since the aggregate's line before (absent when none); of the port", "ap", false),
     ("cs4", "aggregate: its identifier", "a", false),
     ("flexString1", "stage: first, update or closing line of the aggregate", "a", false),
@@ -135,6 +136,7 @@ fn add_flow(keys: &mut Keys<'_>, context: &Context<'_>, verdict: &Verdict, alert
     }
     keys.add_some("app", (app != App::Unknown).then(|| app.spoken().name()));
     keys.add("outcome", evidence.outcome.name());
+    keys.add_some("deviceDirection", direction(context.internal.way(flow)));
     if let Some(alert) = alert {
         add_aggregate(keys, alert);
     }
@@ -154,6 +156,15 @@ fn add_flow(keys: &mut Keys<'_>, context: &Context<'_>, verdict: &Verdict, alert
     let input = if context.live { "deviceInboundInterface" } else { "fname" };
     keys.add_some(input, context.input(flow).map(|name| clean(name, NAME_BYTES_MAX)));
     keys.add_some("msg", Some(verdict.next_step()).filter(|step| !step.is_empty()));
+}
+
+/// CEF knows two ways.
+const fn direction(way: Way) -> Option<u8> {
+    match way {
+        Way::Inbound => Some(0),
+        Way::Outbound => Some(1),
+        Way::Internal | Way::External => None,
+    }
 }
 
 fn add_aggregate(keys: &mut Keys<'_>, alert: &Alert) {

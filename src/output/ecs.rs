@@ -34,6 +34,7 @@
 //! | `network.iana_number` | string: `6` `17` `132` | alert flow port | never |
 //! | `network.bytes` `network.packets` | integers: both ways | alert flow port | never |
 //! | `network.type` | `ipv4` `ipv6` | alert flow | never |
+//! | `network.direction` | `inbound` `outbound` `internal` `external` | alert flow | never |
 //! | `network.community_id` | string | alert flow | never |
 //! | `network.protocol` | string | alert flow | nothing was recognised |
 //! | `network.application` | string: what HTTP or TLS is used for | alert flow | not known |
@@ -45,6 +46,7 @@
 //! | `observer.ingress.interface.name` | string | alert flow | replaying |
 //! | `log.file.path` | string: the capture | alert flow | live |
 //! | `threat.framework` | `MITRE ATT&CK` | alert | the rule names no technique |
+//! | `threat.tactic.{id,name}` | strings: of these techniques | alert | none is of the enterprise matrix |
 //! | `threat.technique.id` | strings: `T1021` | alert | the same |
 //! | `threat.technique.subtechnique.id` | strings: `T1021.004` | alert | it names none |
 //! | `related.ip` | strings: originator, responder | alert flow | never |
@@ -59,12 +61,13 @@ use std::time::Duration;
 use arrayvec::ArrayString;
 use serde::Serialize;
 
+use super::attack::Threat;
 use super::clean::Text;
 use super::ghost::{GhostFlow, GhostPort, Names, Room};
 use super::line::{Digits, Ip, Rfc3339, write_json, write_within};
 use super::record::{self, reasons};
 use super::stats::GhostStats;
-use super::{Context, NAME_BYTES_MAX, Record, TECHNIQUE_BYTES_MAX, TECHNIQUES_MAX};
+use super::{Context, NAME_BYTES_MAX, Record};
 use crate::flow::{Flow, Outcome, Side};
 use crate::registry::Tags;
 use crate::rules::{Alert, Severity};
@@ -199,7 +202,10 @@ impl<'a> Said<'a> {
             rule: None,
             source: Some(End::new(flow.originator, flow.orig)),
             destination: Some(End::new(flow.responder, flow.resp)),
-            network: Some(Network::about(flow, &ghostport, &words.community_id)),
+            network: Some(Network {
+                direction: Some(context.internal.way(flow).name()),
+                ..Network::about(flow, &ghostport, &words.community_id)
+            }),
             observer: Observer { ingress: interface.map(Ingress::new), ..line.observer },
             log: file.map(|path| Log { file: LogFile { path } }),
             threat: None,
@@ -410,6 +416,8 @@ struct Network<'a> {
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     family: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    direction: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     protocol: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     application: Option<&'static str>,
@@ -429,6 +437,7 @@ impl<'a> Network<'a> {
             transport: transport.name(),
             iana_number: Digits(transport as u64),
             family: None,
+            direction: None,
             protocol: None,
             application: None,
             community_id: None,
@@ -502,40 +511,6 @@ struct Log<'a> {
 #[derive(Serialize)]
 struct LogFile<'a> {
     path: Text<'a>,
-}
-
-#[derive(Serialize)]
-struct Threat<'a> {
-    framework: &'static str,
-    technique: Technique<'a>,
-}
-
-#[derive(Serialize)]
-struct Technique<'a> {
-    id: Vec<Text<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    subtechnique: Option<Subtechnique<'a>>,
-}
-
-#[derive(Serialize)]
-struct Subtechnique<'a> {
-    id: Vec<Text<'a>>,
-}
-
-impl<'a> Threat<'a> {
-    fn new(techniques: &'a [String]) -> Option<Self> {
-        let (mut ids, mut subs) = (Vec::new(), Vec::new());
-        for technique in techniques.iter().take(TECHNIQUES_MAX) {
-            let main = technique.split('.').next().unwrap_or(technique);
-            ids.push(Text::cut(main, TECHNIQUE_BYTES_MAX));
-            if main.len() < technique.len() {
-                subs.push(Text::cut(technique, TECHNIQUE_BYTES_MAX));
-            }
-        }
-        let subtechnique = (!subs.is_empty()).then_some(Subtechnique { id: subs });
-        let framework = "MITRE ATT&CK";
-        (!ids.is_empty()).then_some(Self { framework, technique: Technique { id: ids, subtechnique } })
-    }
 }
 
 #[derive(Serialize)]

@@ -12,6 +12,7 @@
 //! newline at its end included; no control or direction-changing character from the wire, a
 //! claim or a process reaches a line or a terminal as such; the same input gives the same bytes.
 
+mod attack;
 mod briefing;
 pub mod cef;
 mod clean;
@@ -55,6 +56,7 @@ pub use table::{Look, finding, render};
 pub use why::{Asked, explain_flow, explain_line};
 
 use crate::flow::Flow;
+use crate::rules::Internal;
 use clean::Text;
 use ghost::Room;
 
@@ -70,9 +72,9 @@ const FILE_BYTES_MAX: usize = 1024;
 const NAME_BYTES_MAX: usize = 255;
 /// Longest text of a rule.
 const SIGNATURE_BYTES_MAX: usize = 512;
-/// Techniques of a rule that are written, and bytes of each.
+/// Techniques of a rule that are written, and bytes of each (a rule file has none longer than `T1021.004`).
 const TECHNIQUES_MAX: usize = 16;
-const TECHNIQUE_BYTES_MAX: usize = 32;
+const TECHNIQUE_BYTES_MAX: usize = 16;
 
 /// What does not change from line to line.
 #[derive(Clone, Copy, Debug)]
@@ -85,6 +87,8 @@ pub struct Context<'a> {
     pub host: Option<&'a str>,
     /// Where our own data stands.
     pub extra: ExtraPlacement,
+    /// The networks that are ours, for formats that say which way a flow goes.
+    pub internal: &'a Internal,
 }
 
 impl<'a> Context<'a> {

@@ -22,7 +22,10 @@
 //!
 //! Ends are `{ip, port, vlan_uid (the outer tag), svc_name (responder: the port's registered name)}`.
 //! `connection_info` is `{uid (flow_id), protocol_num, protocol_name, protocol_ver_id (4, 6), tcp_flags (all
-//! bits of both sides), direction_id 0}`: which networks are one's own is not known here.
+//! bits of both sides), direction_id, direction}`. The direction is that of [`Internal::way()`]: 1 Inbound, 2
+//! Outbound, 3 Lateral (both ends are ours), 99 External (neither is; OCSF has no number for that).
+//!
+//! [`Internal::way()`]: crate::rules::Internal::way
 //!
 //! # Detection Finding
 //! `activity_id`: 1 Create, 2 Update, 3 Close, by the aggregate's `first`, `update`, `closing`. `status_id` 1
@@ -33,7 +36,8 @@
 //! `finding_info{uid (ghostport.aggregate.id: the same in Create, Update and Close), title, desc (the facts
 //! that speak most for the story), types[] (the rule's category), first_seen_time, last_seen_time,
 //! analytic{uid (the rule's number), name (its stable name), type_id 1, type, version, category},
-//! attacks[{technique{uid}, sub_technique{uid}}]}`; `evidences[0]{src_endpoint, dst_endpoint,
+//! attacks[{tactic{uid, name}, technique{uid}, sub_technique{uid}, version (of ATT&CK)}]}` (a technique that
+//! serves several tactics once for each, at most 16 in all); `evidences[0]{src_endpoint, dst_endpoint,
 //! connection_info, process{pid, name}, data{ghostport}}`: the latest flow; `observables`: both addresses
 //! (type 2) and the responder's port (type 11).
 //!
@@ -47,14 +51,15 @@
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
+use super::attack::{Attack, attacks};
 use super::clean::Text;
 use super::ghost::{GhostFlow, Room, aggregate_id, registered};
 use super::line::{Digits, Ip, Millis, Rfc3339, write_json, write_within};
 use super::record::{self, reasons};
-use super::{Context, NAME_BYTES_MAX, Record, TECHNIQUE_BYTES_MAX, TECHNIQUES_MAX};
+use super::{Context, NAME_BYTES_MAX, Record};
 use crate::evidence::Evidence;
 use crate::flow::{Flow, Outcome, State};
-use crate::rules::{Alert, Severity, Stage};
+use crate::rules::{Alert, Severity, Stage, Way};
 use crate::time::Timestamp;
 use crate::verdict::Verdict;
 use crate::wire::{Endpoint, Transport};
@@ -116,7 +121,7 @@ fn finding<'a>(
         evidences: [Evidences {
             src_endpoint,
             dst_endpoint,
-            connection_info: Connection::new(flow),
+            connection_info: Connection::new(context, flow),
             process: ghost.process.as_ref().map(|process| Process { pid: process.pid, name: process.name }),
             data: Data { ghostport: ghost },
         }],
@@ -161,7 +166,7 @@ fn activity<'a>(
         status_detail: evidence.outcome.name(),
         src_endpoint,
         dst_endpoint,
-        connection_info: Connection::new(flow),
+        connection_info: Connection::new(context, flow),
         traffic: Traffic {
             bytes: flow.orig.bytes.saturating_add(flow.resp.bytes),
             bytes_out: flow.orig.bytes,
@@ -239,24 +244,21 @@ const fn status(outcome: Outcome) -> Status {
     }
 }
 
+const fn direction(way: Way) -> (u8, &'static str) {
+    match way {
+        Way::Inbound => (1, "Inbound"),
+        Way::Outbound => (2, "Outbound"),
+        Way::Internal => (3, "Lateral"),
+        // Other, under the name that it has here.
+        Way::External => (99, "External"),
+    }
+}
+
 fn ends(evidence: &Evidence, room: Room) -> (End<'_>, End<'_>) {
     let vlan = evidence.flow.vlan.ids().first().map(|&id| Digits(id.into()));
     let end = |end: Endpoint, svc_name| End { ip: Ip(end.addr), port: end.port, vlan_uid: vlan, svc_name };
     let name = registered(&evidence.claims).map(|name| Text::cut(name, room.text_max));
     (end(evidence.flow.originator, None), end(evidence.flow.responder, name))
-}
-
-fn attacks(techniques: &[String]) -> Vec<Attack<'_>> {
-    const fn uid(text: &str) -> Uid<'_> {
-        Uid { uid: Text::cut(text, TECHNIQUE_BYTES_MAX) }
-    }
-    fn attack(whole: &str) -> Attack<'_> {
-        match whole.split_once('.') {
-            Some((main, _)) => Attack { technique: uid(main), sub_technique: Some(uid(whole)) },
-            None => Attack { technique: uid(whole), sub_technique: None },
-        }
-    }
-    techniques.iter().take(TECHNIQUES_MAX).map(|whole| attack(whole)).collect()
 }
 
 /// Number and caption of an activity, and the caption of its type.
@@ -450,18 +452,6 @@ struct Analytic<'a> {
 }
 
 #[derive(Serialize)]
-struct Attack<'a> {
-    technique: Uid<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sub_technique: Option<Uid<'a>>,
-}
-
-#[derive(Serialize)]
-struct Uid<'a> {
-    uid: Text<'a>,
-}
-
-#[derive(Serialize)]
 struct Evidences<'a> {
     src_endpoint: End<'a>,
     dst_endpoint: End<'a>,
@@ -530,7 +520,8 @@ struct Connection {
 }
 
 impl Connection {
-    fn new(flow: &Flow) -> Self {
+    fn new(context: &Context<'_>, flow: &Flow) -> Self {
+        let (direction_id, direction) = direction(context.internal.way(flow));
         let flags = flow.orig.tcp_flags | flow.resp.tcp_flags;
         Self {
             uid: Digits(flow.id),
@@ -538,8 +529,8 @@ impl Connection {
             protocol_name: flow.transport.name(),
             protocol_ver_id: if flow.originator.addr.is_ipv4() { 4 } else { 6 },
             tcp_flags: (flow.transport == Transport::Tcp).then_some(flags),
-            direction_id: 0,
-            direction: "Unknown",
+            direction_id,
+            direction,
         }
     }
 }

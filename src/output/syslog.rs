@@ -35,7 +35,7 @@ const MESSAGE_BYTES_MAX: usize = 200;
 const VALUE_BYTES_MAX: usize = 96;
 
 /// The parameters.
-pub const KEYS: [Key; 58] = [
+pub const KEYS: [Key; 59] = [
     ("id", "128 bits, hexadecimal: the same whenever the same record is written again", "afps", true),
     ("sid", "the rule's number", "a", true),
     ("story", "the verdict's story", "af", true),
@@ -49,6 +49,7 @@ pub const KEYS: [Key; 58] = [
     ("registered", "its registered name", "afp", false),
     ("app", "the protocol that was recognised", "af", false),
     ("outcome", "how the flow went", "af", false),
+    ("way", "inbound, outbound, internal or external, seen from the networks that are ours", "af", false),
     ("stage", "first, update or closing line of the aggregate", "a", false),
     ("flows", "flows: since the aggregate's line before; of the port; of the run", "aps", false),
     ("total", "flows of the aggregate so far", "a", false),
@@ -135,7 +136,7 @@ fn add_flow(keys: &mut Keys<'_>, context: &Context<'_>, verdict: &Verdict, alert
     keys.add("proto", flow.transport.eve_name()).add("status", evidence.status.name());
     keys.add_some("registered", registered(&evidence.claims).map(value));
     keys.add_some("app", (app != App::Unknown).then(|| app.spoken().name()));
-    keys.add("outcome", evidence.outcome.name());
+    keys.add("outcome", evidence.outcome.name()).add("way", context.internal.way(flow).name());
     if let Some(alert) = alert {
         let aggregate = &alert.aggregate;
         keys.add("stage", aggregate.stage.name()).add("flows", aggregate.flows);

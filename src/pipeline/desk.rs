@@ -12,7 +12,7 @@ use super::standing::Standing;
 use super::{Config, Error, Input, Terminal};
 use crate::capture::{Burst, Damage};
 use crate::output::{self, Findings, Look};
-use crate::rules::{Alert, Severity};
+use crate::rules::{Alert, Internal, Severity};
 use crate::sink::{self, Keep, Lines, Pace};
 use crate::time::Timestamp;
 use crate::verdict::Verdict;
@@ -48,7 +48,7 @@ impl Desk {
     ///
     /// # Errors
     /// One of them cannot be opened.
-    pub(super) fn open(config: &Config, inputs: &[String]) -> Result<Self, Error> {
+    pub(super) fn open(config: &Config, inputs: &[String], internal: Internal) -> Result<Self, Error> {
         let live = matches!(config.input, Input::Live(..));
         let pace = if live { Pace::Live } else { Pace::Replay };
         let keep = Keep { pace, spool: config.spool.clone() };
@@ -65,7 +65,7 @@ impl Desk {
             ));
         }
         Ok(Self {
-            scribe: Scribe::start(config, inputs, outputs)?,
+            scribe: Scribe::start(config, inputs, outputs, internal)?,
             inputs: inputs.to_vec(),
             live,
             // Live, a reader that is stuck must not keep us from ending; in replay everything is said.
@@ -152,6 +152,11 @@ impl Desk {
 
     fn standing(&self, judge: &Judge, moment: &Moment, damage: &[Damage]) -> Standing {
         Standing::new((self.clock, moment), judge, self.alerts, self.live, damage.len())
+    }
+
+    /// HUP: from now on these networks are ours.
+    pub(super) fn turn(&mut self, internal: Internal) {
+        self.scribe.turn(internal);
     }
 
     /// HUP: files are opened anew, so that they can be rotated.

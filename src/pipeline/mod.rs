@@ -147,6 +147,23 @@ impl Config {
     }
 }
 
+impl Config {
+    /// Lines that were asked for and nobody will see, each in a sentence. A table shows ports in any case.
+    #[must_use]
+    pub fn doubts(&self) -> Vec<String> {
+        let flows = ("--flows", "flow", self.flows);
+        let ports = ("--ports", "port", self.ports && self.terminal.is_none());
+        let is_unheard = |event: &str| !self.targets.iter().any(|target| target.takes(event, None));
+        let doubts = [flows, ports].into_iter().filter(|&(_, event, wanted)| wanted && is_unheard(event));
+        let doubt = |(option, event, _)| {
+            let without = self.targets.iter().find(|target| !target.format.carries(event));
+            let why = without.map(|target| format!(" ({} has none)", target.format.name()));
+            format!("{option} shows nothing: no output takes {event} lines{}", why.unwrap_or_default())
+        };
+        doubts.map(doubt).collect()
+    }
+}
+
 /// Why a run did not take place or did not come to its end.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -242,7 +259,10 @@ fn follow(config: &Config, sought: Option<u64>) -> Result<(Report, Option<Sought
     let knowledge = load(config)?;
     let mut sources = open(config)?;
     let inputs = sources.first().map(|source| source.inputs().to_vec()).unwrap_or_default();
-    let mut desk = Desk::open(config, &inputs)?;
+    if !config.quiet {
+        config.doubts().iter().for_each(|doubt| say(doubt));
+    }
+    let mut desk = Desk::open(config, &inputs, knowledge.rules.internal().clone())?;
     let live = matches!(config.input, Input::Live(..));
     if config.verbose > 0 {
         say(&format!("{knowledge}; inputs: {}; workers: {}", inputs.len(), config.workers.max(1)));
@@ -271,7 +291,7 @@ fn follow(config: &Config, sought: Option<u64>) -> Result<(Report, Option<Sought
         }
         for command in control.commands.try_iter() {
             match command {
-                Command::Reload => reload(config, &mut judge, &desk),
+                Command::Reload => reload(config, &mut judge, &mut desk),
                 Command::Counters => desk.counters(&judge, moment),
             }
         }
@@ -335,11 +355,12 @@ fn workers(config: &Config, sources: usize, spent: &Receiver<Spent>) -> Vec<Work
 
 /// HUP: outputs are opened anew, rules and claims are loaded anew; a mistake in them leaves the old ones in
 /// force.
-fn reload(config: &Config, judge: &mut Judge, desk: &Desk) {
+fn reload(config: &Config, judge: &mut Judge, desk: &mut Desk) {
     desk.reopen();
     match load(config) {
         Ok(knowledge) => {
             say(&format!("reloaded: {knowledge}"));
+            desk.turn(knowledge.rules.internal().clone());
             judge.knowledge = knowledge;
         }
         Err(error) => say(&format!("not reloaded, the old rules stay in force: {error}")),

@@ -8,6 +8,9 @@
 //! then the records are let go, and each counts as a line lost in every output that would have had it. When
 //! the capture has ended there is nothing left to hold up, and the rest is waited for.
 //!
+//! Which way a flow goes is found out here too, and only for formats that say it: with every batch comes
+//! which networks were ours when it was gathered, so a reload changes nothing about what was said before.
+//!
 //! Invariants: a record that no output takes is not kept for a moment, so its memory can be used again; what
 //! was handed over is written, or is counted as lost.
 
@@ -22,7 +25,7 @@ use super::standing::Standing;
 use super::{Config, Input};
 use crate::bucket::PortBucket;
 use crate::output::{self, Context, ExtraPlacement, Record};
-use crate::rules::Alert;
+use crate::rules::{Alert, Internal};
 use crate::sink::{self, Format, Lines};
 use crate::verdict::Verdict;
 
@@ -54,11 +57,19 @@ impl Note {
     }
 }
 
+/// Records handed over at once.
+struct Bundle {
+    notes: Vec<Note>,
+    internal: Internal,
+}
+
 /// The judge's end of the queue.
 pub(super) struct Scribe {
     outputs: Arc<Vec<Lines>>,
     batch: Vec<Note>,
-    queue: Sender<Vec<Note>>,
+    /// The networks that are ours.
+    internal: Internal,
+    queue: Sender<Bundle>,
     /// Verdicts that were written, for their memory: taking a new one and letting another thread free the old
     /// one was half of what a line costs the judge.
     written: Receiver<Vec<Arc<Verdict>>>,
@@ -77,6 +88,7 @@ impl Scribe {
         config: &Config,
         inputs: &[String],
         outputs: Vec<Lines>,
+        internal: Internal,
     ) -> Result<Self, sink::Error> {
         let outputs = Arc::new(outputs);
         let live = matches!(config.input, Input::Live(..));
@@ -96,7 +108,7 @@ impl Scribe {
             .spawn(move || pen.write_all(&theirs, &notes, &back))
             .map_err(sink::Error::Stdout)?;
         let (batch, spent) = (Vec::new(), Vec::new());
-        Ok(Self { outputs, batch, queue, written, spent, thread, leave: live.then(Leave::new) })
+        Ok(Self { outputs, batch, internal, queue, written, spent, thread, leave: live.then(Leave::new) })
     }
 
     /// Takes a record for the outputs that want it.
@@ -124,6 +136,14 @@ impl Scribe {
         if !self.batch.is_empty() && !self.queue.is_full() {
             self.hand_over();
         }
+    }
+
+    /// From now on these networks are ours.
+    pub(super) fn turn(&mut self, internal: Internal) {
+        if !self.batch.is_empty() {
+            self.hand_over();
+        }
+        self.internal = internal;
     }
 
     /// The capture has ended: from now on everything is waited for.
@@ -159,21 +179,22 @@ impl Scribe {
     }
 
     fn hand_over(&mut self) {
-        let batch = mem::replace(&mut self.batch, Vec::with_capacity(BATCH_NOTES));
+        let notes = mem::replace(&mut self.batch, Vec::with_capacity(BATCH_NOTES));
+        let bundle = Bundle { notes, internal: self.internal.clone() };
         // The scribe is gone only when it panicked, which is told at the end.
-        let Some(leave) = &mut self.leave else { return drop(self.queue.send(batch)) };
+        let Some(leave) = &mut self.leave else { return drop(self.queue.send(bundle)) };
         let (left, begun) = (leave.left(), Instant::now());
-        let sent = self.queue.send_timeout(batch, left);
+        let sent = self.queue.send_timeout(bundle, left);
         leave.used(begun.elapsed());
-        if let Err(SendTimeoutError::Timeout(batch)) = sent {
-            self.let_go(&batch);
+        if let Err(SendTimeoutError::Timeout(bundle)) = sent {
+            self.let_go(&bundle.notes);
         }
     }
 
-    fn let_go(&self, batch: &[Note]) {
+    fn let_go(&self, notes: &[Note]) {
         for lines in self.outputs.iter() {
             let is_ours = |note: &&Note| note.show(|| 0, |record| takes(lines, record));
-            match batch.iter().filter(is_ours).count() {
+            match notes.iter().filter(is_ours).count() {
                 0 => {}
                 count => lines.lose(count as u64, "there were more lines than could be made in time"),
             }
@@ -182,9 +203,7 @@ impl Scribe {
 }
 
 fn takes(lines: &Lines, record: &Record<'_>) -> bool {
-    let (target, event_type) = (lines.target(), record.event_type());
-    let severity = record.severity().map(|severity| severity as u8);
-    target.takes(event_type, severity) && target.format.carries(event_type)
+    lines.target().takes(record.event_type(), record.severity().map(|severity| severity as u8))
 }
 
 /// Lines that these outputs lost so far.
@@ -237,24 +256,36 @@ struct Batch {
 }
 
 impl Pen {
-    fn write_all(mut self, outputs: &[Lines], queue: &Receiver<Vec<Note>>, back: &Sender<Vec<Arc<Verdict>>>) {
-        for notes in queue {
+    fn write_all(mut self, outputs: &[Lines], queue: &Receiver<Bundle>, back: &Sender<Vec<Arc<Verdict>>>) {
+        for Bundle { notes, internal } in queue {
             for note in &notes {
-                note.show(|| lost(outputs), |record| self.write(outputs, record));
+                if matches!(note, Note::Stats(_)) {
+                    self.hand_over(outputs); // what it says about lost lines is about all before it
+                }
+                note.show(|| lost(outputs), |record| self.write(outputs, &internal, record));
             }
-            for (lines, batch) in outputs.iter().zip(&mut self.batches) {
-                batch.hand_to(lines);
-            }
+            self.hand_over(outputs);
             let verdict = |note| if let Note::Flow { verdict, .. } = note { Some(verdict) } else { None };
             // Where nobody takes them, their memory is let go.
             let _ = back.try_send(notes.into_iter().filter_map(verdict).collect());
         }
     }
 
+    fn hand_over(&mut self, outputs: &[Lines]) {
+        for (lines, batch) in outputs.iter().zip(&mut self.batches) {
+            batch.hand_to(lines);
+        }
+    }
+
     /// One record to all who take it: written once for each format in use, however many outputs have it.
-    fn write(&mut self, outputs: &[Lines], record: &Record<'_>) {
-        let context =
-            Context { inputs: &self.inputs, live: self.live, host: self.host.as_deref(), extra: self.extra };
+    fn write(&mut self, outputs: &[Lines], internal: &Internal, record: &Record<'_>) {
+        let context = Context {
+            inputs: &self.inputs,
+            live: self.live,
+            host: self.host.as_deref(),
+            extra: self.extra,
+            internal,
+        };
         for format in Format::ALL {
             let is_for = |lines: &Lines| lines.target().format == format && takes(lines, record);
             if !outputs.iter().any(is_for) {
@@ -306,6 +337,7 @@ mod tests {
     use crate::flow::Outcome;
     use crate::payload::{App, AppProto, Sides, Strength};
     use crate::registry::PortStatus;
+    use crate::rules::Rules;
     use crate::sink::{Pace, Target};
     use crate::verdict::judge;
 
@@ -317,9 +349,7 @@ mod tests {
             let lines = Lines::open(&target, Pace::Replay, Arc::new(|_: &str| {})).unwrap();
             let (mut scribe, go) = scribe(vec![lines], None);
             go.send(()).unwrap();
-            let app = AppProto { app: App::Dns, sides: Sides::Both, strength: Strength::Strong };
-            let context = evidence::Context::bare(Outcome::TwoWay, PortStatus::Active);
-            let verdict = Arc::new(judge(evidence::gather(udp(53, 1, 1), app, &context)));
+            let verdict = dns();
             for _ in 0..BATCH_NOTES {
                 scribe.write(Note::Flow { verdict: Arc::clone(&verdict), alerted: false });
             }
@@ -331,6 +361,32 @@ mod tests {
             assert!(scribe.spent().is_none());
             scribe.end();
         }
+    }
+
+    #[test]
+    fn a_line_says_the_way_by_the_networks_that_were_ours_when_it_was_handed_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, rules) = (dir.path().join("ecs.json"), dir.path().join("ours.toml"));
+        std::fs::write(&rules, "internal = \"192.0.2.0/24\"").unwrap();
+        let reloaded = Rules::load(&[rules], None).unwrap();
+        let lines = Lines::open(&Target::file(Format::Ecs, &path), Pace::Replay, Arc::new(|_: &str| {}));
+        let (mut scribe, go) = scribe(vec![lines.unwrap()], None);
+        go.send(()).unwrap();
+        let verdict = dns();
+        let note = || Note::Flow { verdict: Arc::clone(&verdict), alerted: false };
+        scribe.write(note());
+        scribe.turn(reloaded.internal().clone());
+        scribe.write(note());
+        scribe.end().iter().for_each(Lines::flush);
+        let text = std::fs::read_to_string(&path).unwrap();
+        let ways: Vec<_> = text.lines().map(|line| line.contains(r#""direction":"internal""#)).collect();
+        assert_eq!(ways, [true, false], "{text}");
+    }
+
+    fn dns() -> Arc<Verdict> {
+        let app = AppProto { app: App::Dns, sides: Sides::Both, strength: Strength::Strong };
+        let context = evidence::Context::bare(Outcome::TwoWay, PortStatus::Active);
+        Arc::new(judge(evidence::gather(udp(53, 1, 1), app, &context)))
     }
 
     fn stats(_: usize) -> Note {
@@ -354,16 +410,21 @@ mod tests {
             may_go.recv().unwrap();
             pen.write_all(&theirs, &notes, &back);
         });
-        (Scribe { outputs, batch: Vec::new(), queue, written, spent: Vec::new(), thread, leave }, go)
+        let internal = Rules::builtin().internal().clone();
+        let (batch, spent) = (Vec::new(), Vec::new());
+        (Scribe { outputs, batch, internal, queue, written, spent, thread, leave }, go)
     }
 
     #[test]
     fn a_scribe_that_is_behind_costs_a_live_run_lines_that_are_counted_and_little_time() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("eve.json");
+        let (say, said) = bounded(9);
         let open = |spec: &str| {
             let target = Target::parse(&format!("{spec}:{}", path.display())).unwrap();
-            Lines::open(&target, Pace::Live, Arc::new(|_: &str| {})).unwrap()
+            let say = say.clone();
+            Lines::open(&target, Pace::Live, Arc::new(move |what: &str| say.send(what.to_owned()).unwrap()))
+                .unwrap()
         };
         // OCSF has no line for what is sent, so it cannot lose any.
         let (mut scribe, go) =
@@ -376,6 +437,11 @@ mod tests {
         assert_eq!(counters(&scribe, 0).lost, 9 * BATCH_NOTES as u64);
         assert_eq!((counters(&scribe, 1).sent, counters(&scribe, 2).sent), (0, 0));
         assert_eq!(scribe.lost(), 9 * BATCH_NOTES as u64);
+        let said: Vec<_> = said.try_iter().collect();
+        assert!(
+            said.len() == 1 && said[0].ends_with("more lines than could be made in time; 64 so far"),
+            "{said:?}"
+        );
         go.send(()).unwrap();
         let outputs = scribe.end();
         outputs.iter().for_each(Lines::flush);

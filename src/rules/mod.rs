@@ -25,4 +25,5 @@ pub use import::{Imported, import};
 pub use rule::{Alert, Revised, Rule, Severity};
 pub use set::{Error, Judged, Rules, TestReport};
 pub use state::{Counters, State};
-pub use word::Way;
+pub use technique::{ATTACK_VERSION, tactics};
+pub use word::{Internal, Way};

@@ -10,7 +10,7 @@ use super::file::{Contents, Expected, Policy, Suppress};
 use super::rule::{Alert, Rule, Severity};
 use super::state::{Reached, Spoken, State};
 use super::subject::Subject;
-use super::word::Net;
+use super::word::{Internal, Net};
 use crate::flow::Outcome;
 use crate::registry::{self, Diagnostic, Level, Place, Registry};
 use crate::time::Timestamp;
@@ -41,7 +41,7 @@ pub struct Rules {
     policies: Vec<Policy>,
     suppress: Vec<Suppress>,
     expected: Vec<Expected>,
-    internal: Vec<Net>,
+    internal: Internal,
     concerned: Concerned,
 }
 
@@ -130,7 +130,7 @@ impl Rules {
             }
             return judged;
         }
-        let subject = Subject::of(verdict, &self.internal);
+        let subject = Subject::of(verdict, &self.internal.0);
         let mut spoken = state.recall(subject.flow);
         for &policy in concerned {
             let Some(joined) = self.speaks(&self.policies[policy], state, &mut spoken, &subject) else {
@@ -187,7 +187,7 @@ impl Rules {
         verdict: &Arc<Verdict>,
         registry: &Registry,
     ) -> Alert {
-        let subject = Subject::of(verdict, &self.internal);
+        let subject = Subject::of(verdict, &self.internal.0);
         let same = self.policies.iter().find(|policy| policy.rule.sid == rule.sid);
         let group = same.and_then(|policy| policy.group.as_ref());
         let related = self.policies.iter().filter(|policy| group.is_some() && policy.group.as_ref() == group);
@@ -206,6 +206,12 @@ impl Rules {
     fn is_covered(&self, rule: &str, subject: &Subject<'_>) -> bool {
         let expected = |entry: &Expected| entry.covers(subject) && subject.time < entry.until;
         self.suppress.iter().any(|entry| entry.covers(rule, subject)) || self.expected.iter().any(expected)
+    }
+
+    /// The networks that are ours.
+    #[must_use]
+    pub const fn internal(&self) -> &Internal {
+        &self.internal
     }
 
     /// Every rule, in file order.
@@ -238,7 +244,7 @@ impl Rules {
         let mut report = TestReport::default();
         for policy in &self.policies {
             let tried =
-                |case: &super::file::Case| policy.fires(&case.subject(Registry::builtin(), &self.internal));
+                |case: &super::file::Case| policy.fires(&case.subject(Registry::builtin(), &self.internal.0));
             for (place, case) in &policy.must_match {
                 report.cases += 1;
                 let id = &policy.rule.id;
@@ -338,7 +344,7 @@ impl Rules {
             policies: Vec::new(),
             suppress: Vec::new(),
             expected: Vec::new(),
-            internal: INTERNAL.iter().filter_map(|net| net.parse().ok().map(Net)).collect(),
+            internal: Internal(INTERNAL.iter().filter_map(|net| net.parse().ok().map(Net)).collect()),
             concerned: Concerned::default(),
         };
         let (mut ids, mut sids) = (BTreeMap::new(), BTreeMap::new());
@@ -355,7 +361,7 @@ impl Rules {
             }
             rules.suppress.extend(contents.suppress);
             rules.expected.extend(contents.expected);
-            rules.internal = contents.internal.unwrap_or(rules.internal);
+            rules.internal = contents.internal.map_or(rules.internal, |nets| Internal(nets.into()));
         }
         let unknown = rules.suppress.iter().filter_map(|entry| entry.rule.as_ref());
         said.extend(unknown.filter(|(id, _)| !ids.contains_key(id)).map(|(_, wrong)| wrong.clone()));

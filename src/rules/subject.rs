@@ -7,7 +7,7 @@ use std::cell::OnceCell;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::word::{Net, Way};
+use super::word::{Net, Way, way};
 use crate::evidence::Fact;
 use crate::flow::{ConnState, Outcome};
 use crate::payload::{App, Sides};
@@ -148,16 +148,5 @@ impl<'a> AtPort<'a> {
             tags: registry.tags(transport, port),
             claims: registry.on(transport, port),
         }
-    }
-}
-
-/// Which way a flow goes, seen from the networks that are ours.
-fn way(internal: &[Net], originator: IpAddr, responder: IpAddr) -> Way {
-    let ours = |addr| internal.iter().any(|net| net.contains(addr));
-    match (ours(originator), ours(responder)) {
-        (false, true) => Way::Inbound,
-        (true, false) => Way::Outbound,
-        (true, true) => Way::Internal,
-        (false, false) => Way::External,
     }
 }

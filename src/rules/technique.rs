@@ -1,11 +1,26 @@
-//! Which ATT&CK techniques a rule may name without a remark: those that network traffic can show.
+//! Which ATT&CK techniques a rule may name without a remark (those that network traffic can show), and which
+//! tactics a technique serves.
 //!
 //! The numbers are MITRE's (attack.mitre.org, enterprise and ICS matrices), whose terms of use allow copies
 //! with attribution: © The MITRE Corporation. This work is reproduced and distributed with the permission of
 //! The MITRE Corporation. Only numbers stand here, and only of techniques that show on the wire: a number
-//! that is missing is a reason to look twice, not a mistake.
+//! that is missing is a reason to look twice, not a mistake. All were compared with ATT&CK 18.1 (ICS: MITRE's
+//! `attack-stix-data`, commit 7ad8a86f): each is in force, and has so many sub-techniques.
+//!
+//! Tactics are those of `rules/attack.tsv` (see `rules/README.md`), the whole enterprise matrix.
 //!
 //! Invariant: ascending, so that a number is found by halving.
+
+use std::sync::LazyLock;
+
+/// Techniques with their tactics' numbers, and tactics with their names, ascending.
+static ATTACK: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
+    let lines = include_str!("../../rules/attack.tsv").lines().filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| line.split_once('\t')).collect()
+});
+
+/// The version of ATT&CK that [`tactics()`] knows.
+pub const ATTACK_VERSION: &str = "18.1";
 
 /// Techniques, each with how many sub-techniques it has (`.001` to that number).
 #[rustfmt::skip]
@@ -44,9 +59,37 @@ pub(super) fn is_known(text: &str) -> bool {
     sub.is_empty() || sub.parse::<u8>().is_ok_and(|sub| (1..=KNOWN[found].1).contains(&sub))
 }
 
+/// Number and name of each tactic that a technique (or its sub-technique) serves, in the order of the matrix;
+/// none where it is not of the enterprise matrix.
+pub fn tactics(technique: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let main = technique.split('.').next().filter(|main| is_well_formed(main));
+    let numbers = main.and_then(find).unwrap_or_default().split(',');
+    numbers.filter_map(|tactic| Some((tactic, find(tactic)?)))
+}
+
+fn find(number: &str) -> Option<&'static str> {
+    let place = ATTACK.binary_search_by_key(&number, |(number, _)| number).ok()?;
+    Some(ATTACK[place].1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tactics_are_those_of_the_matrix() {
+        assert!(ATTACK.is_sorted() && ATTACK.len() > 200);
+        assert!(include_str!("../../rules/attack.tsv").contains(&format!("ATT&CK {ATTACK_VERSION},")));
+        let of = |technique| tactics(technique).collect::<Vec<_>>();
+        assert_eq!(of("T1571"), [("TA0011", "Command and Control")]);
+        assert_eq!(of("T1021.004"), [("TA0008", "Lateral Movement")]);
+        assert_eq!(of("T1133"), [("TA0001", "Initial Access"), ("TA0003", "Persistence")]);
+        for none in ["T0855", "T9999", "TA0011", ""] {
+            assert_eq!(of(none), [], "{none}");
+        }
+        let enterprise = KNOWN.iter().filter(|(id, _)| !id.starts_with("T0"));
+        assert!(enterprise.clone().all(|(id, _)| tactics(id).count() > 0));
+    }
 
     #[test]
     fn the_list_can_be_searched() {

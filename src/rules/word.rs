@@ -5,13 +5,14 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 use crate::evidence::CATALOGUE;
-use crate::flow::{ConnState, Outcome};
+use crate::flow::{ConnState, Flow, Outcome};
 use crate::payload::{App, Sides};
 use crate::registry::{PortStatus, Tier};
 use crate::verdict::Story;
@@ -71,6 +72,30 @@ impl Way {
             Self::Internal => "internal",
             Self::External => "external",
         }
+    }
+}
+
+/// The networks that are ours: `internal` in rule files. Shared, so that who writes lines can say the way of
+/// a flow without holding up who judges it.
+#[derive(Clone, Debug)]
+pub struct Internal(pub(super) Arc<[Net]>);
+
+impl Internal {
+    /// Which way a flow goes, seen from these networks.
+    #[must_use]
+    pub fn way(&self, flow: &Flow) -> Way {
+        way(&self.0, flow.originator.addr, flow.responder.addr)
+    }
+}
+
+/// Which way a flow goes, seen from the networks that are ours.
+pub(super) fn way(internal: &[Net], originator: IpAddr, responder: IpAddr) -> Way {
+    let ours = |addr| internal.iter().any(|net| net.contains(addr));
+    match (ours(originator), ours(responder)) {
+        (false, true) => Way::Inbound,
+        (true, false) => Way::Outbound,
+        (true, true) => Way::Internal,
+        (false, false) => Way::External,
     }
 }
 

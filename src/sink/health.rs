@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::Complain;
 
 /// After an end of trouble was said, new trouble that ends sooner is not.
-const QUIET: Duration = Duration::from_secs(60);
+pub(super) const QUIET: Duration = Duration::from_secs(60);
 
 /// How things stand with one output.
 pub(super) struct Health {

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use super::courier::Courier;
 use super::deliver::{self, Deliver, Refused};
 use super::dispatch::Dispatch;
-use super::health::Health;
+use super::health::{Health, QUIET};
 use super::left;
 use super::out::{Out, Written};
 use super::spool::{Appender, Spool};
@@ -64,7 +64,8 @@ impl From<Pace> for Keep {
     }
 }
 
-/// Who is told about trouble: once when it begins, once when it ends. Called on the writing thread.
+/// Who is told about trouble: once when it begins, once when it ends. Called on the writing thread, and by
+/// who hands over.
 pub type Complain = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// What became of the lines of one output.
@@ -156,12 +157,18 @@ impl Lines {
         Ok(())
     }
 
-    /// Counts lines that were to be handed over and that nobody had the time to make.
+    /// Counts lines that were to be handed over and that nobody had the time to make; says so once a minute.
     pub fn lose(&self, count: u64, why: &str) {
         let mut state = self.shared.lock();
         state.counters.sent += count;
         state.counters.lost += count;
         state.trouble = Some(why.to_owned());
+        let (lost, now) = (state.counters.lost, Instant::now());
+        if state.quiet_until.is_none_or(|until| now >= until) {
+            state.quiet_until = Some(now + QUIET);
+            drop(state);
+            (self.complain)(&format!("lines for {} are lost: {why}; {lost} so far", self.target.name()));
+        }
     }
 
     /// Waits until everything sent so far is written, is lost, or cannot be written for now, and until a
@@ -327,6 +334,8 @@ struct State {
     counters: Counters,
     /// What the system said when writing failed last.
     trouble: Option<String>,
+    /// Until then it is not said again that lines are lost for want of time.
+    quiet_until: Option<Instant>,
     hurry: bool,
     reopen: bool,
     closing: bool,

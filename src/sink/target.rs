@@ -144,10 +144,11 @@ impl Target {
         spec.parse()
     }
 
-    /// True when lines of this event type go there, and of this severity (1 is the worst) where it has one.
+    /// True when its format has lines of this event type, and they go there, and those of this severity (1 is
+    /// the worst) where it has one.
     #[must_use]
     pub fn takes(&self, event_type: &str, severity: Option<u8>) -> bool {
-        self.filter.takes(event_type, severity)
+        self.format.carries(event_type) && self.filter.takes(event_type, severity)
     }
 
     /// The destination, for messages.

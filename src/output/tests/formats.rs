@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
+use serde_json::json;
 
 use super::*;
 
@@ -210,6 +211,82 @@ fn the_siblings_say_what_eve_says() {
     assert_eq!((id, id), (&find(&syslog[0], "id"), &find(&cef[0], "externalId")));
     assert_eq!(find(&syslog[0], "cid"), eve["community_id"]);
     assert_eq!(find(&cef[0], "cs6"), eve["community_id"]);
+}
+
+#[test]
+fn the_way_of_a_flow_is_said_in_the_words_of_each_receiver() {
+    let context = contexts(&[], "")[0];
+    let (ours, foreign) = ("10.1.2.3", "2001:db8::1");
+    for (from, to, way, ocsf, cef) in [
+        (foreign, ours, "inbound", (1, "Inbound"), Some("0")),
+        (ours, foreign, "outbound", (2, "Outbound"), Some("1")),
+        (ours, ours, "internal", (3, "Lateral"), None),
+        (foreign, foreign, "external", (99, "External"), None),
+    ] {
+        let mut verdict = full();
+        let flow = &mut verdict.evidence.flow;
+        (flow.originator.addr, flow.responder.addr) = (from.parse().unwrap(), to.parse().unwrap());
+        let alert = alert(verdict);
+        for record in [Record::Alert(&alert), Record::Flow { verdict: &alert.verdict, alerted: true }] {
+            let said = |write: Write| {
+                let mut line = Vec::new();
+                write(&mut line, &context, &record);
+                line
+            };
+            assert_eq!(check_json("ecs", &said(ecs::write))[0]["network"]["direction"], way);
+            let line = &check_json("ocsf", &said(ocsf::write))[0];
+            let connection = line.pointer("/evidences/0/connection_info").unwrap_or(&line["connection_info"]);
+            assert_eq!(
+                (&connection["direction_id"], &connection["direction"]),
+                (&ocsf.0.into(), &ocsf.1.into())
+            );
+            let find = |pairs: &[(String, String)], key: &str| {
+                pairs.iter().find(|(name, _)| name == key).map(|(_, value)| value.clone())
+            };
+            assert_eq!(find(&check_cef(&said(cef::write))[0], "deviceDirection").as_deref(), cef);
+            assert_eq!(find(&check_syslog(&said(syslog::write))[0], "way").as_deref(), Some(way));
+        }
+    }
+}
+
+#[test]
+fn techniques_come_with_the_tactics_that_they_serve() {
+    let mut alert = alert(full());
+    let said = |write: Write, alert: &Alert| {
+        let mut line = Vec::new();
+        write(&mut line, &contexts(&[], "")[0], &Record::Alert(alert));
+        line
+    };
+    // Of ICS no tactics are known here.
+    Arc::make_mut(&mut alert.rule).techniques = ["T1133", "T1021.004", "T0886"].map(str::to_owned).to_vec();
+    let threat = &check_json("ecs", &said(ecs::write, &alert))[0]["threat"];
+    assert_eq!(threat["tactic"]["id"], json!(["TA0001", "TA0003", "TA0008"]));
+    assert_eq!(threat["tactic"]["name"], json!(["Initial Access", "Persistence", "Lateral Movement"]));
+    assert_eq!(threat["technique"]["id"], json!(["T1133", "T1021", "T0886"]));
+    let attacks = &check_json("ocsf", &said(ocsf::write, &alert))[0]["finding_info"]["attacks"];
+    let attack = |tactic: Value, technique, sub: Value| {
+        let mut attack = json!({"technique": {"uid": technique}, "version": "18.1"});
+        let parts = [("tactic", tactic), ("sub_technique", sub)];
+        parts.into_iter().filter(|(_, part)| !part.is_null()).for_each(|(key, part)| attack[key] = part);
+        attack
+    };
+    let tactic = |uid, name| json!({"uid": uid, "name": name});
+    assert_eq!(
+        attacks,
+        &json!([
+            attack(tactic("TA0001", "Initial Access"), "T1133", Value::Null),
+            attack(tactic("TA0003", "Persistence"), "T1133", Value::Null),
+            attack(tactic("TA0008", "Lateral Movement"), "T1021", json!({"uid": "T1021.004"})),
+            attack(Value::Null, "T0886", Value::Null),
+        ])
+    );
+    // As many as a rule may have, each with several tactics, in a line that is full otherwise too.
+    let long = "\\".repeat(5000);
+    let mut alert = hostile_alert(60, '\\', &long, "");
+    Arc::make_mut(&mut alert.rule).techniques = vec!["T1078.004".to_owned(); 99];
+    for (format, write) in JSON {
+        check_json(format, &said(write, &alert));
+    }
 }
 
 #[test]

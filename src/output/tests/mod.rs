@@ -19,7 +19,7 @@ use crate::flow::{EndReason, Outcome};
 use crate::host::Process;
 use crate::payload::{App, AppProto, Details};
 use crate::registry::{Claim, ClaimKind};
-use crate::rules::{Aggregate, Alert, Revised, Rule, Severity, Stage};
+use crate::rules::{Aggregate, Alert, Revised, Rule, Rules, Severity, Stage};
 use crate::time::Timestamp;
 use crate::verdict::{Story, Verdict};
 use crate::wire::{Endpoint, Skip, Skips, Transport};
@@ -196,7 +196,8 @@ fn contexts<'a>(inputs: &'a [String], host: &'a str) -> Vec<Context<'a>> {
     let mut contexts = Vec::new();
     for extra in [ExtraPlacement::TopLevel, ExtraPlacement::Metadata] {
         for live in [false, true] {
-            contexts.push(Context { inputs, live, host: live.then_some(host), extra });
+            let internal = Rules::builtin().internal();
+            contexts.push(Context { inputs, live, host: live.then_some(host), extra, internal });
         }
     }
     contexts

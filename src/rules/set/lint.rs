@@ -87,7 +87,7 @@ impl Rules {
     }
 
     fn never(&self, all: &[&Condition]) -> Option<&'static str> {
-        Condition::contradiction(all, Registry::builtin(), &self.internal)
+        Condition::contradiction(all, Registry::builtin(), &self.internal.0)
     }
 }
 

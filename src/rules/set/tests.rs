@@ -333,7 +333,7 @@ proptest! {
         // Once with the story that it is, and once with any.
         for story in [verdict.story, Story::ALL[story]] {
             verdict.story = story;
-            let subject = Subject::of(&verdict, &rules.internal);
+            let subject = Subject::of(&verdict, &rules.internal.0);
             let asked = rules.concerned.by(story, verdict.evidence.outcome);
             for (index, policy) in rules.policies.iter().enumerate() {
                 let is_silent = policy.fires(&subject).is_none();
