@@ -1,5 +1,6 @@
-//! Does work grow linearly? Nanoseconds of the whole release binary at 1 k to 4 M concurrent flows, with one
-//! and with two workers, as the table that stands in README.
+//! Does work grow linearly? Nanoseconds of the whole release binary at 1 k to 4 M concurrent flows, on one
+//! core (by taskset(1)), with one worker and a core for the judge, and with two workers, as the table that
+//! stands in README.
 //!
 //! Every flow opens with a SYN, then smallest frames of flows picked at random follow, all within seconds, so
 //! that no flow ends before the input does. Each number of flows is measured over two captures that differ in
@@ -50,8 +51,11 @@ fn main() {
     }
     let more = std::env::var("GHOSTPORT_BENCH_PACKETS")
         .map_or(4_000_000, |text| text.parse::<u64>().expect("a whole number").max(1));
-    println!("| flows | ns per packet, 1 worker | 2 workers | tcpdump | µs per flow, 1 worker | 2 workers |");
-    println!("|---|---|---|---|---|---|");
+    println!(
+        "| flows | ns per packet, one core | 1 worker | 2 workers | tcpdump \
+         | µs per flow, one core | 1 worker | 2 workers |"
+    );
+    println!("|---|---|---|---|---|---|---|---|");
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("linear.pcap");
     for flows in FLOWS {
@@ -60,17 +64,16 @@ fn main() {
         let [few, many] = [least, least + more].map(|follow| {
             make(&path, flows + follow, flows);
             let file = path.display().to_string();
-            let replay = |workers| {
-                let bound = ["--flows-max", "8388608", "--workers", workers];
-                quickest(GHOSTPORT, &[&["-q", "-n", "-r", &file, "-o", "eve:/dev/null"][..], &bound].concat())
-            };
-            [replay("1"), replay("2"), quickest("tcpdump", &["-r", &file, "-w", "/dev/null"])]
+            let words = ["-q", "-n", "-r", &file, "-o", "eve:/dev/null", "--flows-max", "8388608"];
+            let replay = |workers| quickest(GHOSTPORT, &[&words[..], &["--workers", workers]].concat());
+            let one_core = quickest("taskset", &[&["-c", "0", GHOSTPORT][..], &words].concat());
+            [one_core, replay("1"), replay("2"), quickest("tcpdump", &["-r", &file, "-w", "/dev/null"])]
         });
-        let packet = [0, 1, 2].map(|at| (many[at] - few[at]) / as_float(more));
-        let flow = [0, 1].map(|at| (few[at] - packet[at] * as_float(least)) / as_float(flows) / 1000.0);
+        let packet = [0, 1, 2, 3].map(|at| (many[at] - few[at]) / as_float(more));
+        let flow = [0, 1, 2].map(|at| (few[at] - packet[at] * as_float(least)) / as_float(flows) / 1000.0);
         println!(
-            "| {flows} | {:.0} | {:.0} | {:.0} | {:.2} | {:.2} |",
-            packet[0], packet[1], packet[2], flow[0], flow[1]
+            "| {flows} | {:.0} | {:.0} | {:.0} | {:.0} | {:.2} | {:.2} | {:.2} |",
+            packet[0], packet[1], packet[2], packet[3], flow[0], flow[1], flow[2]
         );
     }
 }

@@ -6,6 +6,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -214,16 +215,21 @@ fn expect_closing_stats((run, rest): (binary::Run, Vec<Value>)) {
     }
 }
 
+/// One link at a time: what is promised within seconds is not asked for while another test floods its own.
+static TURN: Mutex<()> = Mutex::new(());
+
 /// Two namespaces and the wire between them.
 pub(super) struct Link {
     pub(super) server: String,
     pub(super) client: String,
+    _turn: MutexGuard<'static, ()>,
 }
 
 impl Link {
     fn new(tag: &str) -> Result<Self, String> {
         let pid = std::process::id();
-        let link = Self { server: format!("gps{tag}{pid}"), client: format!("gpc{tag}{pid}") };
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let link = Self { server: format!("gps{tag}{pid}"), client: format!("gpc{tag}{pid}"), _turn: turn };
         let (server, client) = (link.server.as_str(), link.client.as_str());
         ip(&["netns", "add", server])?; // from here on `Drop` takes away whatever was made
         ip(&["netns", "add", client])?;

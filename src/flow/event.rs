@@ -34,8 +34,8 @@ impl Order {
     }
 }
 
-/// One thing that happened to one flow. `N` is the note the caller keeps on a flow, `D` what it adds to an event
-/// before it hands that on; the table never looks inside.
+/// One thing that happened to one flow. `N` is the note the caller keeps on a flow, `D` what it adds to an
+/// event before it hands that on; the table never looks inside.
 #[derive(Debug)]
 pub enum Event<N, D = ()> {
     /// The first packet of a flow.

@@ -69,12 +69,12 @@ pub(super) type Each<'a> = &'a mut dyn FnMut(&Burst, Events, &Moment) -> bool;
 pub(super) fn run(
     sources: &mut [Box<dyn Source>],
     workers: Vec<Worker>,
-    cores: usize,
     stop: &AtomicBool,
     each: Each<'_>,
 ) -> Result<(), capture::Error> {
+    let has_one_core = thread::available_parallelism().is_ok_and(|cores| cores.get() == 1);
     match (sources, <[Worker; 1]>::try_from(workers)) {
-        ([source, ..], Ok([worker])) if cores < 2 => alone(&mut **source, worker, stop, each),
+        ([source, ..], Ok([worker])) if has_one_core => alone(&mut **source, worker, stop, each),
         (sources, Ok(worker)) => apart(sources, worker.into(), stop, each),
         ([source], Err(workers)) => together(&mut **source, workers, stop, each),
         (sources, Err(workers)) => apart(sources, workers, stop, each),

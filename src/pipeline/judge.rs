@@ -328,10 +328,10 @@ impl Judge {
     fn alerts(&mut self, verdict: &Arc<Verdict>, desk: &mut Desk) -> u64 {
         let Knowledge { rules, registry } = &self.knowledge;
         let id = verdict.evidence.flow.id;
+        // Then it is not noted: nothing more will be said about it.
+        let is_over = verdict.evidence.flow.ended.is_some();
         let judged = rules.judge(&mut self.state, verdict, registry);
         if judged.is_alerted {
-            // What is over is not noted: nothing more will be said about it.
-            let is_over = verdict.evidence.flow.ended.is_some();
             let is_new = if is_over { !self.alerted.contains(&id) } else { self.alerted.insert(id) };
             self.alerted_flows += u64::from(is_new);
             desk.alerted(verdict);
@@ -354,7 +354,7 @@ impl Judge {
             sought.alerts.extend(alerts.iter().filter(|alert| is_own(alert)).cloned());
         }
         for alert in alerts {
-            if is_own(&alert) {
+            if is_own(&alert) && !is_over {
                 self.raised.insert(id, Raised::by(&alert));
             }
             desk.alert(alert);

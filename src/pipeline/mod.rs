@@ -18,7 +18,6 @@ mod worker;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, bounded};
@@ -269,8 +268,7 @@ fn follow(config: &Config, sought: Option<u64>) -> Result<(Report, Option<Sought
     }
     let with_buckets = config.ports || config.terminal.is_some();
     let (spent_in, spent_out) = bounded(SPENT_BATCHES_MAX);
-    let ask_host = live && config.ask_host;
-    let mut judge = Judge::new(knowledge, config.gathering, with_buckets, ask_host, spent_in);
+    let mut judge = Judge::new(knowledge, config.gathering, with_buckets, live && config.ask_host, spent_in);
     judge.sought = sought.map(|flow| Sought { flow, verdicts: Vec::new(), alerts: Vec::new() });
     let mut tape = Tape::start(config, live)?;
     let control = Control::start();
@@ -281,8 +279,7 @@ fn follow(config: &Config, sought: Option<u64>) -> Result<(Report, Option<Sought
     }
 
     let workers = workers(config, sources.len(), &spent_out);
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    let ended = crew::run(&mut sources, workers, cores, &control.stop, &mut |burst, events, moment| {
+    let ended = crew::run(&mut sources, workers, &control.stop, &mut |burst, events, moment| {
         desk.hear(moment);
         judge.hear_all(events, &mut desk);
         // In replay only what happens to flows moves the clock: where a burst ends is no part of the order.

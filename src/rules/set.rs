@@ -15,6 +15,7 @@ use crate::flow::Outcome;
 use crate::registry::{self, Diagnostic, Level, Place, Registry};
 use crate::time::Timestamp;
 use crate::verdict::{Story, Verdict};
+use crate::wire::text::{address, decimal};
 
 mod lint;
 
@@ -458,7 +459,7 @@ fn alert(Due { rule, aggregate, verdict }: Due, registry: &Registry) -> Alert {
 
 /// The title with its placeholders filled in.
 fn signature(title: &str, verdict: &Verdict, registry: &Registry) -> String {
-    let mut text = String::with_capacity(title.len() + 32);
+    let mut text = String::with_capacity(title.len() + 96);
     let mut rest = title;
     while let Some((before, after)) = rest.split_once('{') {
         text.push_str(before);
@@ -467,27 +468,27 @@ fn signature(title: &str, verdict: &Verdict, registry: &Registry) -> String {
             rest = after;
             continue;
         };
-        text.push_str(&value(name, verdict, registry));
+        push_value(&mut text, name, verdict, registry);
         rest = behind;
     }
     text.push_str(rest);
     text
 }
 
-fn value(name: &str, verdict: &Verdict, registry: &Registry) -> String {
+fn push_value(text: &mut String, name: &str, verdict: &Verdict, registry: &Registry) {
     let evidence = &verdict.evidence;
     let flow = &evidence.flow;
     let port = flow.responder.port;
     match name {
-        "port" => port.to_string(),
-        "transport" => flow.transport.name().to_owned(),
-        "registered" => registry.registered_name(flow.transport, port).unwrap_or("nobody").to_owned(),
-        "app_proto" => evidence.app.app.name().to_owned(),
-        "story" => verdict.story.name().to_owned(),
-        "status" => evidence.status.name().to_owned(),
-        "originator" => flow.originator.addr.to_string(),
-        "responder" => flow.responder.addr.to_string(),
-        _ => String::new(), // refused when the file was read
+        "port" => text.push_str(&decimal(port.into())),
+        "transport" => text.push_str(flow.transport.name()),
+        "registered" => text.push_str(registry.registered_name(flow.transport, port).unwrap_or("nobody")),
+        "app_proto" => text.push_str(evidence.app.app.name()),
+        "story" => text.push_str(verdict.story.name()),
+        "status" => text.push_str(evidence.status.name()),
+        "originator" => text.push_str(&address(flow.originator.addr)),
+        "responder" => text.push_str(&address(flow.responder.addr)),
+        _ => {} // refused when the file was read
     }
 }
 

@@ -1,8 +1,8 @@
 //! What an analyst does next: one line per story, with the endpoints filled in.
 //!
 //! Invariants: only addresses, port numbers and our own words go into a line, never a name or a byte from the
-//! wire, a claim or a process. Every line of output has one, and `std` formats so slowly that this was a sixth
-//! of the line, and with [`address`] still a tenth; hence the common ones are put together from pieces.
+//! wire, a claim or a process. Every line of output has one, and `std` formats so slowly that this was a
+//! sixth of the line, and with [`address`] still a tenth; hence the common ones are put together from pieces.
 
 use super::{Story, Verdict};
 use crate::evidence::Fact;
