@@ -90,8 +90,8 @@ impl Desk {
         }
     }
 
-    /// A line about one flow or many.
-    pub(super) fn alert(&mut self, alert: Alert) {
+    /// A line about one flow or many. Gives a verdict of an older one that is not needed any more.
+    pub(super) fn alert(&mut self, alert: Alert) -> Option<Arc<Verdict>> {
         self.alerts += 1;
         self.worst = Some(self.worst.map_or(alert.rule.severity, |worst| worst.min(alert.rule.severity)));
         if let Some(terminal) = self.terminal {
@@ -104,6 +104,7 @@ impl Desk {
             }
         }
         self.scribe.write(Note::Alert(Box::new(alert)));
+        self.scribe.spent()
     }
 
     /// A finished flow. Gives a verdict that is not needed here any more: this one, or an older one.

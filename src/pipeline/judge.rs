@@ -127,7 +127,7 @@ impl Judge {
     pub(super) fn until(&mut self, clock: Timestamp, desk: &mut Desk) {
         let Knowledge { rules, registry } = &self.knowledge;
         for alert in rules.until(&mut self.state, clock, registry) {
-            desk.alert(alert);
+            desk.alert(alert).into_iter().for_each(|spent| self.bench.hand_back(spent));
         }
     }
 
@@ -135,7 +135,7 @@ impl Judge {
     pub(super) fn finish(&mut self, desk: &mut Desk) {
         let Knowledge { rules, registry } = &self.knowledge;
         for alert in rules.finish(&mut self.state, registry) {
-            desk.alert(alert);
+            desk.alert(alert).into_iter().for_each(|spent| self.bench.hand_back(spent));
         }
     }
 
@@ -357,7 +357,7 @@ impl Judge {
             if is_own(&alert) && !is_over {
                 self.raised.insert(id, Raised::by(&alert));
             }
-            desk.alert(alert);
+            desk.alert(alert).into_iter().for_each(|spent| self.bench.hand_back(spent));
         }
         begun
     }

@@ -70,10 +70,10 @@ pub(super) struct Scribe {
     /// The networks that are ours.
     internal: Internal,
     queue: Sender<Bundle>,
-    /// Verdicts that were written, for their memory: taking a new one and letting another thread free the old
-    /// one was half of what a line costs the judge.
-    written: Receiver<Vec<Arc<Verdict>>>,
-    spent: Vec<Arc<Verdict>>,
+    /// Records that were written, for the memory of their verdicts: taking a new one and letting another
+    /// thread free the old one was half of what a line costs the judge.
+    written: Receiver<Vec<Note>>,
+    spent: Vec<Note>,
     thread: JoinHandle<()>,
     /// How long may be waited; `None` for as long as it takes.
     leave: Option<Leave>,
@@ -118,17 +118,21 @@ impl Scribe {
             if self.batch.len() >= BATCH_NOTES {
                 self.hand_over();
             }
-        } else if let Note::Flow { verdict, .. } = note {
-            self.spent.push(verdict);
+        } else if let Note::Flow { .. } | Note::Alert(_) = note {
+            self.spent.push(note);
         }
     }
 
     /// A verdict that was written, or that nobody wanted, and is not needed any more.
     pub(super) fn spent(&mut self) -> Option<Arc<Verdict>> {
-        if self.spent.is_empty() {
-            self.spent = self.written.try_recv().ok()?;
+        loop {
+            match self.spent.pop() {
+                Some(Note::Flow { verdict, .. }) => return Some(verdict),
+                Some(Note::Alert(alert)) => return Some(alert.verdict),
+                Some(Note::Port { .. } | Note::Stats(_)) => {}
+                None => self.spent = self.written.try_recv().ok()?,
+            }
         }
-        self.spent.pop()
     }
 
     /// Hands over what was gathered, unless the scribe is busy anyway: then more may be gathered.
@@ -256,7 +260,7 @@ struct Batch {
 }
 
 impl Pen {
-    fn write_all(mut self, outputs: &[Lines], queue: &Receiver<Bundle>, back: &Sender<Vec<Arc<Verdict>>>) {
+    fn write_all(mut self, outputs: &[Lines], queue: &Receiver<Bundle>, back: &Sender<Vec<Note>>) {
         for Bundle { notes, internal } in queue {
             for note in &notes {
                 if matches!(note, Note::Stats(_)) {
@@ -265,9 +269,8 @@ impl Pen {
                 note.show(|| lost(outputs), |record| self.write(outputs, &internal, record));
             }
             self.hand_over(outputs);
-            let verdict = |note| if let Note::Flow { verdict, .. } = note { Some(verdict) } else { None };
             // Where nobody takes them, their memory is let go.
-            let _ = back.try_send(notes.into_iter().filter_map(verdict).collect());
+            let _ = back.try_send(notes);
         }
     }
 

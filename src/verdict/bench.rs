@@ -23,12 +23,15 @@ const PLACE_BITS: u32 = PLACES.trailing_zeros();
 /// Flows given back at once at most, some 1 MB: more than a burst ends in a scan.
 const SPENT_FLOWS: usize = 4096;
 
+/// Verdicts kept for their memory: some 100 KB. Lines give them back by the dozen.
+const SPARES_MAX: usize = 128;
+
 /// Judges, and remembers the answers it gave lately.
 #[derive(Debug)]
 pub struct Bench {
     known: Box<[Option<(Sums, Answer)>]>,
-    /// A verdict that nobody needs any more.
-    spare: Option<Arc<Verdict>>,
+    /// Verdicts that nobody needs any more, at most [`SPARES_MAX`]; the latest is the last.
+    spares: Vec<Arc<Verdict>>,
     /// Flows of verdicts that nobody needs any more, at most [`SPENT_FLOWS`].
     #[expect(clippy::vec_box, reason = "what is kept is the memory behind the box")]
     spent: Vec<Box<Flow>>,
@@ -36,7 +39,7 @@ pub struct Bench {
 
 impl Default for Bench {
     fn default() -> Self {
-        Self { known: vec![None; PLACES].into_boxed_slice(), spare: None, spent: Vec::new() }
+        Self { known: vec![None; PLACES].into_boxed_slice(), spares: Vec::new(), spent: Vec::new() }
     }
 }
 
@@ -49,7 +52,7 @@ impl Bench {
 
     /// The verdict that [`judge()`](super::judge()) gives on what [`gather()`] finds.
     pub fn judge(&mut self, flow: Box<Flow>, app: AppProto, context: &Context<'_>) -> Arc<Verdict> {
-        if let Some(mut verdict) = self.spare.take()
+        if let Some(mut verdict) = self.spares.pop()
             && let Some(last) = Arc::get_mut(&mut verdict)
         {
             let rows = &last.weights;
@@ -73,8 +76,8 @@ impl Bench {
 
     /// Takes back a verdict that has been told; its memory is used again when nobody else kept it.
     pub fn hand_back(&mut self, verdict: Arc<Verdict>) {
-        if Arc::strong_count(&verdict) == 1 {
-            self.spare = Some(verdict);
+        if Arc::strong_count(&verdict) == 1 && self.spares.len() < SPARES_MAX {
+            self.spares.push(verdict);
         }
     }
 
