@@ -41,8 +41,7 @@ use progress::Bar;
 use recorder::Tape;
 use worker::{Spent, Worker};
 
-/// Batches of judged flows on their way back to the workers. What a flow said may go with it, so this is some
-/// MB at most.
+/// Batches of judged flows on their way back to the workers: 10 MB at most.
 const SPENT_BATCHES_MAX: usize = 8;
 
 /// Where frames come from.

@@ -42,6 +42,10 @@ pub(super) enum Part {
     Flows(u64),
 }
 
+/// Empty lists for events that are kept.
+const LISTS_MAX: usize = 4;
+/// Events for which an empty list may have room: one that held the timeouts of a whole table is let go.
+const LIST_EVENTS_MAX: usize = 16_384;
 /// Flows for which memory is at hand, where it came back: more than most bursts end.
 const SPARE_FLOWS: usize = 4096;
 /// Frames whose flows make one part of the end: about 2 MB of flows at most, which stay in the cache until
@@ -187,7 +191,10 @@ impl Worker {
             && let Ok(spent) = self.spent.try_recv()
         {
             self.events.reuse(spent.flows);
-            self.lists.push(spent.events);
+            // A worker may get back what another one sent, again and again.
+            if self.lists.len() < LISTS_MAX && spent.events.capacity() <= LIST_EVENTS_MAX {
+                self.lists.push(spent.events);
+            }
         }
     }
 

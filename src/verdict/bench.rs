@@ -13,7 +13,7 @@ use std::sync::Arc;
 use super::judge::{Answer, Sums, answer, judge_by};
 use super::{Verdict, weights};
 use crate::evidence::{Context, Fact, gather, gather_into};
-use crate::flow::Flow;
+use crate::flow::{Flow, Head};
 use crate::payload::AppProto;
 
 /// Answers remembered; a new one takes the place of an old one with the same low hash bits. About 70 KB.
@@ -86,8 +86,10 @@ impl Bench {
         take(&mut self.spent)
     }
 
-    fn spend(&mut self, flow: Box<Flow>) {
+    fn spend(&mut self, mut flow: Box<Flow>) {
         if self.spent.len() < SPENT_FLOWS {
+            // Thousands may wait, and what each said is up to 6 KB.
+            (flow.head_orig, flow.head_resp) = (Head::default(), Head::default());
             self.spent.push(flow);
         }
     }
