@@ -24,9 +24,8 @@ use std::process::{Command, ExitCode, Stdio};
 
 use ghostport::capture::{Frame, LinkType};
 use ghostport::flow::{Config, Ears, Flow, Keep, Table, Told};
-use ghostport::output::{Context, ExtraPlacement, Record, eve};
+use ghostport::output::{Record, eve};
 use ghostport::payload::{Carrier, recognise};
-use ghostport::rules::Rules;
 use ghostport::time::Timestamp;
 use ghostport::wire::{Decoder, Limits, Packet, Scratch, Transport};
 
@@ -222,13 +221,7 @@ fn write_lines(work: Work, rounds: u32) -> usize {
         verdicts.iter().map(|verdict| Record::Flow { verdict, alerted: true }).collect()
     };
     let inputs = ["traffic.pcap".to_owned()];
-    let context = Context {
-        inputs: &inputs,
-        live: false,
-        host: None,
-        extra: ExtraPlacement::default(),
-        internal: Rules::builtin().internal(),
-    };
+    let context = said::context(&inputs);
     let mut batch = Vec::new();
     for _ in 0..1 + TIMES * rounds as usize {
         batch.clear();

@@ -15,8 +15,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use ghostport::output::{Context, ExtraPlacement, Record, Write, cef, ecs, eve, hec, ocsf, syslog};
-use ghostport::rules::Rules;
+use ghostport::output::{Record, Write, cef, ecs, eve, hec, ocsf, syslog};
 use ghostport::verdict::Verdict;
 
 mod said;
@@ -35,13 +34,7 @@ const ALERTS: [(&str, Write); 6] = [
 
 fn lines(criterion: &mut Criterion) {
     let inputs = ["traffic.pcap".to_owned()];
-    let context = Context {
-        inputs: &inputs,
-        live: false,
-        host: None,
-        extra: ExtraPlacement::default(),
-        internal: Rules::builtin().internal(),
-    };
+    let context = said::context(&inputs);
     let (verdicts, alerts) = said::said();
     let flow = |batch: &mut Vec<u8>, verdict: &Arc<Verdict>| {
         eve::write(batch, &context, &Record::Flow { verdict, alerted: true });

@@ -3,8 +3,9 @@
 use std::fs;
 use std::sync::Arc;
 
+use ghostport::output::{Context, ExtraPlacement};
 use ghostport::pipeline::{Config, seek};
-use ghostport::rules::Alert;
+use ghostport::rules::{Alert, Rules};
 use ghostport::verdict::Verdict;
 
 const STORIES: [&str; 6] =
@@ -14,6 +15,12 @@ const STORIES: [&str; 6] =
 pub(crate) fn said() -> (Vec<Arc<Verdict>>, Vec<Alert>) {
     let (verdicts, alerts): (Vec<_>, Vec<_>) = STORIES.into_iter().map(about).unzip();
     (verdicts, alerts.concat())
+}
+
+/// What lines are written with.
+pub(crate) fn context(inputs: &[String]) -> Context<'_> {
+    let internal = Rules::builtin().internal();
+    Context { inputs, live: false, host: None, extra: ExtraPlacement::default(), internal }
 }
 
 /// The last verdict about the first flow of a capture's expected lines, and the alerts about it.
