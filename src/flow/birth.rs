@@ -14,7 +14,7 @@ use hashbrown::HashMap;
 
 use super::key::{End, Key, flow_id};
 use super::slab::{Linked, Links};
-use super::{Basis, ConnState, Direction, EndReason, Flow, Head, History, Side, SynHint};
+use super::{Basis, ConnState, Direction, EndReason, Flow, History, Side, SynHint};
 use crate::time::Timestamp;
 use crate::wire::{Packet, TcpFlags, Transport, Vlan};
 
@@ -211,40 +211,35 @@ impl Embryo {
         super::key::low32(self.packed >> FRAME_BITS & 0xffff)
     }
 
-    /// The flow it stands for, told at once: by way of the full record it was a twelfth of a scan.
-    pub(super) fn flow(&self, profile: &Profile, ended: Option<EndReason>) -> Flow {
-        let (key, orig, frame) = (self.key(), self.sender(), self.frame());
-        let mut history = History::default();
-        history.push(b'S');
-        Flow {
-            id: flow_id(&key, self.time.as_nanos(), frame, profile.layer),
-            transport: Transport::Tcp,
-            originator: key.end(orig),
-            responder: key.end(1 - orig),
-            direction: Direction { basis: Basis::Syn, confidence: 100 },
-            vlan: profile.vlan,
-            input: profile.input,
-            first_frame: frame,
-            start: self.time,
-            end: self.time,
-            conn_state: ConnState::S0,
-            history,
-            orig: Side {
-                packets: 1,
-                bytes: u64::from(profile.wire_len),
-                payload_bytes: 0,
-                tcp_flags: profile.flags,
-            },
-            resp: Side::default(),
-            head_orig: Head::default(),
-            head_resp: Head::default(),
-            icmp: None,
-            syn: profile.hint(),
-            attempts: 1,
-            one_sided: false,
-            carrier: false,
-            ended,
-        }
+    /// Writes the flow it stands for, all of it but the heads, at once: by way of the full record it was a
+    /// twelfth of a scan.
+    pub(super) fn tell(&self, flow: &mut Flow, profile: &Profile, why: Option<EndReason>) {
+        // All fields are named, so that none is forgotten.
+        #[rustfmt::skip]
+        let Flow {
+            id, transport, originator, responder, direction, vlan, input, first_frame, start, end, conn_state,
+            history, orig, resp, head_orig: _, head_resp: _, icmp, syn, attempts, one_sided, carrier, ended,
+        } = flow;
+        let (key, asking) = (self.key(), self.sender());
+        *id = flow_id(&key, self.time.as_nanos(), self.frame(), profile.layer);
+        *transport = Transport::Tcp;
+        *originator = key.end(asking);
+        *responder = key.end(1 - asking);
+        *direction = Direction { basis: Basis::Syn, confidence: 100 };
+        *vlan = profile.vlan;
+        *input = profile.input;
+        *first_frame = self.frame();
+        (*start, *end) = (self.time, self.time);
+        *conn_state = ConnState::S0;
+        *history = History::SYN;
+        let bytes = u64::from(profile.wire_len);
+        *orig = Side { packets: 1, bytes, payload_bytes: 0, tcp_flags: profile.flags };
+        *resp = Side::default();
+        *icmp = None;
+        *syn = profile.hint();
+        *attempts = 1;
+        (*one_sided, *carrier) = (false, false);
+        *ended = why;
     }
 }
 
@@ -277,8 +272,10 @@ mod tests {
             let embryo = Embryo::new(&key, sender, &packet, 3);
             let ended = Some(EndReason::Timeout);
             let full = super::super::track::Track::<u32>::grown(&embryo, &profile);
-            let full = full.flow(&profile, Default::default(), None, ended);
-            assert_eq!(format!("{:?}", embryo.flow(&profile, ended)), format!("{full:?}"));
+            let [mut by_full, mut by_embryo] = [Flow::blank(), Flow::blank()];
+            full.tell(&mut by_full, &profile, None, ended);
+            embryo.tell(&mut by_embryo, &profile, ended);
+            assert_eq!(format!("{by_embryo:?}"), format!("{by_full:?}"));
         }
     }
 

@@ -98,11 +98,11 @@ impl<N, D> Told<N, D> {
         }
     }
 
-    /// The flow in memory of its own.
-    pub(super) fn boxed(&mut self, flow: Flow) -> Box<Flow> {
-        let Some(mut spare) = self.spare.pop() else { return Box::new(flow) };
-        *spare = flow;
-        spare
+    /// A flow in memory of its own, written over one that was told before. `write` leaves nothing of that.
+    pub(super) fn flow(&mut self, write: impl FnOnce(&mut Flow)) -> Box<Flow> {
+        let mut flow = self.spare.pop().unwrap_or_else(|| Box::new(Flow::blank()));
+        write(&mut flow);
+        flow
     }
 }
 

@@ -9,10 +9,10 @@
 //! this with a `base` of its own.
 //!
 //! Invariants: `len <= 512`, `len < island.0 < island.1 <= 512` or there is no island; `bytes[..len]` is
-//! contiguous.
+//! contiguous; nothing else of `bytes` is ever read, so a buffer that is used again need not be emptied.
 
+use super::HEAD_BYTES_MAX;
 use super::slab::NIL;
-use super::{HEAD_BYTES_MAX, Head};
 
 /// Bytes of one buffer, as a distance between sequence numbers.
 #[expect(clippy::cast_possible_truncation, reason = "512")]
@@ -34,15 +34,32 @@ pub(super) struct HeadBuffer {
     bytes: [u8; HEAD_BYTES_MAX],
 }
 
+/// Where a buffer begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Beginning {
+    /// Sequence number of its first byte (TCP).
+    pub(super) base: u32,
+    /// True when that is where the stream began.
+    pub(super) from_start: bool,
+}
+
 impl HeadBuffer {
-    /// An empty buffer whose first byte has this sequence number.
-    pub(super) fn new(base: u32, from_start: bool) -> Self {
+    /// An empty buffer.
+    pub(super) const fn new(beginning: Beginning) -> Self {
+        let Beginning { base, from_start } = beginning;
         Self { base, len: 0, island: (0, 0), from_start, next: NIL, bytes: [0; HEAD_BYTES_MAX] }
     }
 
-    /// An empty buffer for the bytes behind this one's.
-    pub(super) fn following(&self) -> Self {
-        Self::new(self.base.wrapping_add(SIZE), self.from_start)
+    /// The same, of one that somebody else has filled.
+    pub(super) fn begin(&mut self, beginning: Beginning) {
+        Beginning { base: self.base, from_start: self.from_start } = beginning;
+        self.next = NIL;
+        self.forget();
+    }
+
+    /// Of the buffer for the bytes behind this one's.
+    pub(super) const fn following(&self) -> Beginning {
+        Beginning { base: self.base.wrapping_add(SIZE), from_start: self.from_start }
     }
 
     /// True when nothing more fits.
@@ -90,13 +107,13 @@ impl HeadBuffer {
         &self.bytes[..usize::from(self.len)]
     }
 
-    /// What was gathered. Bytes behind a hole are given only when there is nothing before it.
-    pub(super) fn snapshot(&self) -> Head {
+    /// What was gathered, and whether it is from the start. Bytes behind a hole are given only when there is
+    /// nothing before it.
+    pub(super) fn gathered(&self) -> (&[u8], bool) {
         if self.len == 0 && self.island.1 > 0 {
-            let bytes = self.bytes[usize::from(self.island.0)..usize::from(self.island.1)].to_vec();
-            return Head { bytes, from_start: false };
+            return (&self.bytes[usize::from(self.island.0)..usize::from(self.island.1)], false);
         }
-        Head { bytes: self.contiguous().to_vec(), from_start: self.from_start }
+        (self.contiguous(), self.from_start)
     }
 
     fn place(&mut self, at: usize, bytes: &[u8]) {
@@ -128,28 +145,29 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn head(segments: &[(u32, &[u8])]) -> Head {
-        let mut buffer = HeadBuffer::new(u32::MAX - 1, true);
+    fn gathered(segments: &[(u32, &[u8])]) -> (Vec<u8>, bool) {
+        let mut buffer = HeadBuffer::new(Beginning { base: 9, from_start: false });
+        buffer.append(&[b'?'; HEAD_BYTES_MAX]); // of which nothing may be seen
+        buffer.begin(Beginning { base: u32::MAX - 1, from_start: true });
         for (ahead, bytes) in segments {
             buffer.segment((u32::MAX - 1).wrapping_add(*ahead), bytes);
         }
-        buffer.snapshot()
+        let (bytes, from_start) = buffer.gathered();
+        (bytes.to_vec(), from_start)
     }
 
     #[test]
     fn retransmissions_are_not_doubled_and_one_island_waits() {
-        assert_eq!(head(&[(0, b"GET "), (0, b"GET "), (2, b"T /x")]).bytes, b"GET /x");
-        assert_eq!(head(&[(4, b"/x"), (0, b"GET ")]).bytes, b"GET /x");
-        assert_eq!(head(&[(0, b"G"), (4, b"/x"), (6, b"y"), (1, b"ET ")]).bytes, b"GET /xy");
-        assert_eq!(head(&[(0, b"G"), (2, b"T"), (9, b"z"), (1, b"E")]).bytes, b"GET");
+        assert_eq!(gathered(&[(0, b"GET "), (0, b"GET "), (2, b"T /x")]).0, b"GET /x");
+        assert_eq!(gathered(&[(4, b"/x"), (0, b"GET ")]).0, b"GET /x");
+        assert_eq!(gathered(&[(0, b"G"), (4, b"/x"), (6, b"y"), (1, b"ET ")]).0, b"GET /xy");
+        assert_eq!(gathered(&[(0, b"G"), (2, b"T"), (9, b"z"), (1, b"E")]).0, b"GET");
     }
 
     #[test]
     fn a_lost_beginning_is_said() {
-        let short = head(&[(4, b"/x")]);
-        assert_eq!((short.bytes.as_slice(), short.from_start), (&b"/x"[..], false));
-        let long = head(&[(5000, b"abc"), (5003, b"def")]);
-        assert_eq!((long.bytes.as_slice(), long.from_start), (&b"abcdef"[..], false));
+        assert_eq!(gathered(&[(4, b"/x")]), (b"/x".to_vec(), false));
+        assert_eq!(gathered(&[(5000, b"abc"), (5003, b"def")]), (b"abcdef".to_vec(), false));
     }
 
     proptest! {
@@ -158,16 +176,16 @@ mod tests {
             cuts in proptest::collection::vec((0usize..700, 1usize..300), 1..12),
         ) {
             let stream: Vec<u8> = (0..1000u32).map(|n| u8::try_from(n * 7 % 251).unwrap()).collect();
-            let mut buffer = HeadBuffer::new(77, true);
+            let mut buffer = HeadBuffer::new(Beginning { base: 77, from_start: true });
             for (from, len) in cuts {
                 buffer.segment(77 + u32::try_from(from).unwrap(), &stream[from..from + len]);
             }
-            let head = buffer.snapshot();
-            prop_assert!(head.bytes.len() <= HEAD_BYTES_MAX);
-            if head.from_start {
-                prop_assert_eq!(&head.bytes[..], &stream[..head.bytes.len()]);
+            let (bytes, from_start) = buffer.gathered();
+            prop_assert!(bytes.len() <= HEAD_BYTES_MAX);
+            if from_start {
+                prop_assert_eq!(bytes, &stream[..bytes.len()]);
             } else {
-                prop_assert!(stream.windows(head.bytes.len()).any(|part| part == head.bytes));
+                prop_assert!(stream.windows(bytes.len()).any(|part| part == bytes));
             }
         }
     }

@@ -6,7 +6,7 @@
 //! Invariants: at most `max` buffers live; a chain is at most [`LONG_HEAD_BYTES_MAX`] long and ends; only the
 //! first buffer of a chain is ever named from outside.
 
-use super::head::HeadBuffer;
+use super::head::{Beginning, HeadBuffer};
 use super::slab::{NIL, Slab};
 use super::{HEAD_BYTES_MAX, Head, LONG_HEAD_BYTES_MAX};
 use crate::wire::{Packet, TcpFlags};
@@ -46,9 +46,13 @@ impl Heads {
         Self { buffers: Slab::new(), max: max.min(usize::from(u16::MAX)) }
     }
 
-    /// Takes a head in; `None` at the bound.
-    pub(super) fn insert(&mut self, first: HeadBuffer) -> Option<u32> {
-        (self.buffers.live() < self.max).then(|| self.buffers.insert(first))
+    /// A new head; `None` at the bound.
+    pub(super) fn insert(&mut self, beginning: Beginning) -> Option<u32> {
+        (self.buffers.live() < self.max).then(|| self.buffer(beginning))
+    }
+
+    fn buffer(&mut self, beginning: Beginning) -> u32 {
+        self.buffers.renew(|buffer| buffer.begin(beginning), || HeadBuffer::new(beginning))
     }
 
     /// True when the first buffer takes no more.
@@ -117,22 +121,29 @@ impl Heads {
             return Grown::Refused;
         }
         for _ in buffers..wanted {
-            let next = self.buffers.insert(self.buffers.get(last).following());
+            let next = self.buffer(self.buffers.get(last).following());
             self.buffers.get_mut(last).next = next;
             last = next;
         }
         Grown::Longer
     }
 
-    /// What was gathered.
-    pub(super) fn snapshot(&self, head: u32) -> Head {
+    /// Writes what was gathered; nothing for `NIL`.
+    pub(super) fn tell(&self, head: u32, said: &mut Head) {
+        said.bytes.clear();
+        said.from_start = false;
+        if head == NIL {
+            return;
+        }
         let mut buffer = self.buffers.get(head);
-        let mut said = buffer.snapshot();
+        let (bytes, from_start) = buffer.gathered();
+        said.from_start = from_start;
+        said.bytes.reserve_exact(bytes.len());
+        said.bytes.extend_from_slice(bytes);
         while buffer.is_full() && buffer.next != NIL {
             buffer = self.buffers.get(buffer.next);
             said.bytes.extend_from_slice(buffer.contiguous());
         }
-        said
     }
 
     /// Lets a head go.
@@ -154,6 +165,15 @@ pub(super) fn payload_seq(packet: &Packet<'_>) -> u32 {
 mod tests {
     use super::*;
 
+    const START: Beginning = Beginning { base: 0, from_start: true };
+
+    fn told(heads: &Heads, head: u32) -> Vec<u8> {
+        let mut said = Head { bytes: b"something else".to_vec(), from_start: false };
+        heads.tell(head, &mut said);
+        assert!(said.from_start);
+        said.bytes
+    }
+
     fn stream(len: usize) -> Vec<u8> {
         (0..len).map(|n| u8::try_from(n * 7 % 251).unwrap()).collect()
     }
@@ -162,20 +182,20 @@ mod tests {
     fn a_long_head_holds_what_came_in_any_order() {
         let bytes = stream(4000);
         let mut heads = Heads::new(8);
-        let head = heads.insert(HeadBuffer::new(u32::MAX - 700, true)).unwrap();
+        let head = heads.insert(Beginning { base: u32::MAX - 700, from_start: true }).unwrap();
         let seq = |at: usize| (u32::MAX - 700).wrapping_add(u32::try_from(at).unwrap());
         heads.segment(head, seq(0), &bytes[..600]);
-        assert_eq!(heads.snapshot(head).bytes, &bytes[..HEAD_BYTES_MAX]);
+        assert_eq!(told(&heads, head), &bytes[..HEAD_BYTES_MAX]);
         assert_eq!(heads.grow(head, 2000), Grown::Longer);
         heads.segment(head, seq(0), &bytes[..600]);
         heads.segment(head, seq(1500), &bytes[1500..4000]);
-        assert_eq!(heads.snapshot(head).bytes, &bytes[..600]);
+        assert_eq!(told(&heads, head), &bytes[..600]);
         heads.segment(head, seq(400), &bytes[400..1700]);
-        assert_eq!(heads.snapshot(head).bytes, &bytes[..2048]);
+        assert_eq!(told(&heads, head), &bytes[..2048]);
         assert_eq!(heads.grow(head, 2000), Grown::Enough);
         assert_eq!(heads.grow(head, usize::MAX), Grown::Longer);
         heads.segment(head, seq(1800), &bytes[1800..]);
-        assert_eq!(heads.snapshot(head).bytes, &bytes[..LONG_HEAD_BYTES_MAX]);
+        assert_eq!(told(&heads, head), &bytes[..LONG_HEAD_BYTES_MAX]);
         heads.release(head);
         assert_eq!(heads.buffers.live(), 0);
     }
@@ -184,25 +204,24 @@ mod tests {
     fn datagrams_stand_behind_each_other() {
         let bytes = stream(1300);
         let mut heads = Heads::new(8);
-        let head = heads.insert(HeadBuffer::new(0, true)).unwrap();
+        let head = heads.insert(START).unwrap();
         let taken = heads.append(head, &bytes);
         assert_eq!((taken, heads.grow(head, 3000)), (HEAD_BYTES_MAX, Grown::Longer));
         assert_eq!(heads.append(head, &bytes[taken..]), 1300 - taken);
         assert_eq!(heads.append(head, &bytes), 1300);
-        assert_eq!(heads.snapshot(head).bytes, [&bytes[..], &bytes[..]].concat());
+        assert_eq!(told(&heads, head), [&bytes[..], &bytes[..]].concat());
     }
 
     #[test]
     fn the_pool_has_one_bound_for_short_and_long() {
         let mut heads = Heads::new(4);
-        let mut full = HeadBuffer::new(0, true);
-        full.append(&stream(512));
-        let head = heads.insert(full).unwrap();
-        let young = heads.insert(HeadBuffer::new(0, true)).unwrap();
+        let head = heads.insert(START).unwrap();
+        heads.append(head, &stream(512));
+        let young = heads.insert(START).unwrap();
         assert_eq!(heads.grow(young, 2000), Grown::Enough, "it is not full");
         assert_eq!(heads.grow(head, 2000), Grown::Refused);
         heads.release(young);
         assert_eq!(heads.grow(head, 2000), Grown::Longer);
-        assert_eq!(heads.insert(HeadBuffer::new(0, true)), None);
+        assert_eq!(heads.insert(START), None);
     }
 }

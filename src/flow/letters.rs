@@ -44,8 +44,12 @@ impl Letter {
     }
 }
 
-const SPELLED: [u8; 11] = *b"SHADFRTWGIQ";
+/// By code; the upper half for who is the originator.
+const SPELLED: [u8; 32] = *b"shadfrtwgiq?????SHADFRTWGIQ?????";
+/// Bit of a code that is set for the higher end.
+const HIGHER: u32 = 1 << 4;
 const CODE_BITS: usize = 5;
+const CODE_MASK: u32 = (1 << CODE_BITS) - 1;
 const CODES_PER_WORD: usize = 6;
 
 /// The letters of both ends: 22 at most, five bits each.
@@ -89,7 +93,11 @@ impl Letters {
 
     /// The end that sent the first reset.
     pub(super) fn first_reset(&self) -> Option<End> {
-        self.codes().find(|&(_, letter)| letter == b'R').map(|(end, _)| end)
+        let is_reset = |code: &u32| code & !HIGHER == Letter::Reset as u32;
+        let first = |code| usize::from(code & HIGHER != 0);
+        // Hardly any flow has one.
+        let any = (self.seen[0] | self.seen[1]) & Letter::Reset.bit() != 0;
+        any.then(|| self.codes().find(is_reset).map(first)).flatten()
     }
 
     /// The letters, upper case for `originator`.
@@ -98,9 +106,10 @@ impl Letters {
         if turned {
             history.push(b'^');
         }
-        for (end, letter) in self.codes() {
-            history.push(if end == originator { letter } else { letter.to_ascii_lowercase() });
-        }
+        // The bit that tells the ends apart tells upper from lower case, too, once it stands for the
+        // originator.
+        let turn = if originator == 0 { HIGHER } else { 0 };
+        self.codes().for_each(|code| history.push(spelled(code ^ turn)));
         history
     }
 
@@ -108,13 +117,17 @@ impl Letters {
         (self.seen[0].count_ones() + self.seen[1].count_ones()) as usize
     }
 
-    fn codes(&self) -> impl Iterator<Item = (End, u8)> + '_ {
-        (0..self.count()).map(|at| {
-            let code = self.order[at / CODES_PER_WORD] >> (at % CODES_PER_WORD * CODE_BITS) & 0x1f;
-            let letter = SPELLED.get((code & 0xf) as usize).copied().unwrap_or(b'?');
-            ((code >> 4) as End, letter)
-        })
+    fn codes(&self) -> impl Iterator<Item = u32> + '_ {
+        let words = self
+            .order
+            .iter()
+            .flat_map(|word| (0..CODES_PER_WORD).map(move |at| word >> (at * CODE_BITS) & CODE_MASK));
+        words.take(self.count())
     }
+}
+
+fn spelled(code: u32) -> u8 {
+    SPELLED[(code & CODE_MASK) as usize]
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! A flow as it is handed on: both directions of one 5-tuple, and everything that was seen of it.
 
 use arrayvec::ArrayVec;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use crate::time::Timestamp;
 use crate::wire::{Endpoint, Transport, Vlan};
@@ -54,6 +54,37 @@ pub struct Flow {
     pub carrier: bool,
     /// Why it ended; `None` while it lives.
     pub ended: Option<EndReason>,
+}
+
+impl Flow {
+    /// Of nothing: paper for a flow to be written on.
+    pub(super) fn blank() -> Self {
+        let nobody = Endpoint::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+        Self {
+            id: 0,
+            transport: Transport::Tcp,
+            originator: nobody,
+            responder: nobody,
+            direction: Direction { basis: Basis::FirstPacket, confidence: 0 },
+            vlan: Vlan::default(),
+            input: 0,
+            first_frame: 0,
+            start: Timestamp::MIN,
+            end: Timestamp::MIN,
+            conn_state: ConnState::Oth,
+            history: History::default(),
+            orig: Side::default(),
+            resp: Side::default(),
+            head_orig: Head::default(),
+            head_resp: Head::default(),
+            icmp: None,
+            syn: None,
+            attempts: 0,
+            one_sided: false,
+            carrier: false,
+            ended: None,
+        }
+    }
 }
 
 /// How we know who the originator is.
@@ -190,6 +221,13 @@ pub struct History {
 impl History {
     /// Letters kept.
     pub const LETTERS_MAX: usize = 24;
+
+    /// Of a SYN and nothing else.
+    pub(super) const SYN: Self = {
+        let mut letters = [0; Self::LETTERS_MAX];
+        letters[0] = b'S';
+        Self { letters, len: 1, seen: Self::bit(b'S') }
+    };
 
     /// Adds an ASCII letter or `^`; the 25th and later ones are not kept.
     pub fn push(&mut self, letter: u8) {

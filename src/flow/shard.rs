@@ -11,12 +11,12 @@
 use super::birth::{Embryo, Profile, Profiles};
 use super::config::{Config, Counters};
 use super::deadlines::{Deadlines, TRACKS};
-use super::head::HeadBuffer;
+use super::head::Beginning;
 use super::heads::{Goes, Grown, Heads, payload_seq};
 use super::key::{End, Hasher, Key, low32};
 use super::slab::{List, NIL, Slab};
 use super::track::{Class, Hearing, Track, icmp_note, refuses_or_none};
-use super::{Ears, EndReason, Event, Flow, Head, IcmpNote, Keep, Opened, Order, Said, Told, tcp};
+use super::{Ears, EndReason, Event, Flow, IcmpNote, Keep, Opened, Order, Said, Told, tcp};
 use super::{HEARINGS_MAX, SAID_MAX, SHARDS};
 use crate::time::Timestamp;
 use crate::wire::{Packet, Role, Transport};
@@ -312,7 +312,7 @@ impl<N: Copy + Default> Shard<N> {
         // What was heard said nothing: a later datagram may. (A stream goes on where it was.)
         let again = !is_tcp && fragment.is_none() && (1..HEARINGS_MAX).contains(&track.heard);
         if first {
-            let Some(head) = self.heads.insert(first_head(track, arrival)) else {
+            let Some(head) = self.heads.insert(beginning(track, arrival)) else {
                 self.counters.heads_refused += 1;
                 if track.head(1 - sender) == NIL {
                     track.set_hearing(Hearing::Done);
@@ -361,12 +361,12 @@ impl<N: Copy + Default> Shard<N> {
         ears: &mut impl Ears<N>,
         out: &mut Told<N, D>,
     ) {
-        let mut flow = out.boxed(self.snapshot(at, None));
+        let mut flow = out.flow(|flow| self.tell(at, flow, None));
         let (mut note, mut keep) = ears.hear(&flow);
         if let Keep::More(len) = keep {
             match self.lengthen(at, arrival, rest, len) {
                 Grown::Longer => {
-                    *flow = self.snapshot(at, None);
+                    self.tell(at, &mut flow, None);
                     (note, keep) = ears.hear(&flow);
                 }
                 Grown::Enough => {}
@@ -493,7 +493,7 @@ impl<N: Copy + Default> Shard<N> {
     }
 
     fn close<D: Default>(&mut self, at: u32, reason: EndReason, order: Order, out: &mut Told<N, D>) {
-        let flow = out.boxed(self.snapshot(at, Some(reason)));
+        let flow = out.flow(|flow| self.tell(at, flow, Some(reason)));
         self.release_heads(at);
         let track = self.tracks.get_mut(at);
         let class = std::mem::replace(&mut track.class, Class::Gone);
@@ -510,7 +510,7 @@ impl<N: Copy + Default> Shard<N> {
 
     fn close_embryo<D: Default>(&mut self, at: u32, reason: EndReason, order: Order, out: &mut Told<N, D>) {
         let embryo = *self.embryos.get(at);
-        let flow = out.boxed(embryo.flow(self.profiles.get(embryo.profile()), Some(reason)));
+        let flow = out.flow(|flow| self.tell_embryo(&embryo, flow, Some(reason)));
         self.young.unlink(&mut self.embryos, at);
         self.embryos.remove(at);
         self.profiles.release(embryo.profile());
@@ -518,13 +518,19 @@ impl<N: Copy + Default> Shard<N> {
         out.push((order, Event::Closed(flow, N::default(), D::default())));
     }
 
-    fn snapshot(&self, at: u32, ended: Option<EndReason>) -> Flow {
+    /// Writes what is known of a flow.
+    fn tell(&self, at: u32, flow: &mut Flow, ended: Option<EndReason>) {
         let track = self.tracks.get(at);
-        let heads = track.heads().map(|head| match head {
-            NIL => Head::default(),
-            head => self.heads.snapshot(head),
-        });
-        track.flow(self.profiles.get(track.profile), heads, self.icmp_of(track), ended)
+        track.tell(flow, self.profiles.get(track.profile), self.icmp_of(track), ended);
+        let orig = track.originator();
+        self.heads.tell(track.head(orig), &mut flow.head_orig);
+        self.heads.tell(track.head(1 - orig), &mut flow.head_resp);
+    }
+
+    fn tell_embryo(&self, embryo: &Embryo, flow: &mut Flow, ended: Option<EndReason>) {
+        embryo.tell(flow, self.profiles.get(embryo.profile()), ended);
+        self.heads.tell(NIL, &mut flow.head_orig);
+        self.heads.tell(NIL, &mut flow.head_resp);
     }
 
     fn icmp_of(&self, track: &Track<N>) -> Option<IcmpNote> {
@@ -544,15 +550,16 @@ impl<N: Copy + Default> Shard<N> {
     }
 }
 
-/// An empty head that begins where the stream began, if that was seen.
-fn first_head<N: Copy + Default>(track: &Track<N>, arrival: &Arrival<'_, '_>) -> HeadBuffer {
+/// A head begins where the stream began, if that was seen.
+fn beginning<N: Copy + Default>(track: &Track<N>, arrival: &Arrival<'_, '_>) -> Beginning {
     use super::letters::Letter;
     let (packet, sender) = (arrival.packet, arrival.sender);
     if packet.transport != Transport::Tcp {
-        return HeadBuffer::new(0, track.payload_sent(sender) == u64::from(packet.payload_len));
+        let from_start = track.payload_sent(sender) == u64::from(packet.payload_len);
+        return Beginning { base: 0, from_start };
     }
     if track.letters.saw(sender, Letter::Syn) || track.letters.saw(sender, Letter::SynAck) {
-        return HeadBuffer::new(track.isn[sender].wrapping_add(1), true);
+        return Beginning { base: track.isn[sender].wrapping_add(1), from_start: true };
     }
-    HeadBuffer::new(payload_seq(packet), false)
+    Beginning { base: payload_seq(packet), from_start: false }
 }

@@ -30,15 +30,21 @@ impl<T: Copy, const BLOCK: usize> Slab<T, BLOCK> {
 
     /// Takes a record in and names its place.
     pub(super) fn insert(&mut self, record: T) -> u32 {
+        self.renew(|old| *old = record, || record)
+    }
+
+    /// Makes a record out of one that was freed, or else a fresh one, and names its place: for large records
+    /// of which little has to be written.
+    pub(super) fn renew(&mut self, change: impl FnOnce(&mut T), fresh: impl FnOnce() -> T) -> u32 {
         if let Some(at) = self.free.pop() {
-            *self.get_mut(at) = record;
+            change(self.get_mut(at));
             return at;
         }
         if self.used.is_multiple_of(BLOCK) {
             self.blocks.push(Vec::with_capacity(BLOCK));
         }
         if let Some(block) = self.blocks.last_mut() {
-            block.push(record);
+            block.push(fresh());
         }
         self.used += 1;
         u32::try_from(self.used - 1).unwrap_or(NIL)

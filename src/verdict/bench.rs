@@ -13,15 +13,19 @@ use std::sync::Arc;
 use super::judge::{Answer, Sums, answer, judge_by};
 use super::{Verdict, weights};
 use crate::evidence::{Context, Fact, gather, gather_into};
-use crate::flow::{Flow, Head};
+use crate::flow::{Flow, HEAD_BYTES_MAX, Head};
 use crate::payload::AppProto;
 
 /// Answers remembered; a new one takes the place of an old one with the same low hash bits. About 70 KB.
 const PLACES: usize = 256;
 const PLACE_BITS: u32 = PLACES.trailing_zeros();
 
-/// Flows given back at once at most, some 1 MB: more than a burst ends in a scan.
+/// Flows given back at once at most, some 2 MB, 6 MB where all have said much: more than a burst ends in a
+/// scan.
 const SPENT_FLOWS: usize = 4096;
+
+/// Memory of a head that goes back with its flow: most say less.
+const SPENT_HEAD_BYTES: usize = HEAD_BYTES_MAX;
 
 /// Verdicts kept for their memory: some 100 KB. Lines give them back by the dozen.
 const SPARES_MAX: usize = 128;
@@ -89,7 +93,11 @@ impl Bench {
     fn spend(&mut self, mut flow: Box<Flow>) {
         if self.spent.len() < SPENT_FLOWS {
             // Thousands may wait, and what each said is up to 6 KB.
-            (flow.head_orig, flow.head_resp) = (Head::default(), Head::default());
+            for head in [&mut flow.head_orig, &mut flow.head_resp] {
+                if head.bytes.capacity() > SPENT_HEAD_BYTES {
+                    *head = Head::default();
+                }
+            }
             self.spent.push(flow);
         }
     }

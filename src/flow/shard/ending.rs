@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use super::{EMBRYO, Shard};
 use crate::flow::prefetch::prefetch;
 use crate::flow::slab::List;
-use crate::flow::{EndReason, Event, Manner, Order, Outcome, Told};
+use crate::flow::{EndReason, Event, Flow, Manner, Order, Outcome, Told};
 use crate::time::Timestamp;
 
 impl<N: Copy + Default> Shard<N> {
@@ -37,6 +37,7 @@ impl<N: Copy + Default> Shard<N> {
     }
 
     /// What a living flow's attempt would come to if it ended now: its originator, its manner, its outcome.
+    /// Nothing when it was answered.
     pub(in crate::flow) fn attempt(&self, place: u32) -> Option<(IpAddr, Manner, Outcome)> {
         if place & EMBRYO != 0 {
             // A SYN and nothing else.
@@ -45,8 +46,13 @@ impl<N: Copy + Default> Shard<N> {
             return Some((originator.addr, Manner::Asks, Outcome::Unanswered));
         }
         let track = self.tracks.get(place);
+        // Most are, and the rest of the record is not looked at.
+        if track.is_answered() {
+            return None;
+        }
+        let mut flow = Flow::blank();
         let profile = self.profiles.get(track.profile);
-        let flow = track.flow(profile, Default::default(), self.icmp_of(track), Some(EndReason::Shutdown));
+        track.tell(&mut flow, profile, self.icmp_of(track), Some(EndReason::Shutdown));
         let (manner, outcome) = flow.attempt()?;
         Some((flow.originator.addr, manner, outcome))
     }
@@ -58,14 +64,14 @@ impl<N: Copy + Default> Shard<N> {
         let reason = Some(EndReason::Shutdown);
         if place & EMBRYO != 0 {
             let embryo = self.embryos.get(place & !EMBRYO);
-            let profile = self.profiles.get(embryo.profile());
-            let flow = out.boxed(embryo.flow(profile, reason));
-            out.push((order(embryo.frame(), profile.layer), Event::Closed(flow, N::default(), D::default())));
+            let flow = out.flow(|flow| self.tell_embryo(embryo, flow, reason));
+            let order = order(embryo.frame(), self.profiles.get(embryo.profile()).layer);
+            out.push((order, Event::Closed(flow, N::default(), D::default())));
             self.embryos.remove(place & !EMBRYO);
         } else {
             let track = self.tracks.get(place);
             let (note, order) = (track.note, order(track.frame, self.profiles.get(track.profile).layer));
-            let flow = out.boxed(self.snapshot(place, reason));
+            let flow = out.flow(|flow| self.tell(place, flow, reason));
             out.push((order, Event::Closed(flow, note, D::default())));
             self.release_heads(place);
             self.tracks.remove(place);
