@@ -1,7 +1,7 @@
 //! What an endpoint did across flows: who answers, who probes how widely, who keeps asking where nothing
 //! answers.
 //!
-//! Fed by one thread in the order of the run and asked from anywhere. Everything has a configured bound, and
+//! Fed and asked by one thread in the order of the run. Everything has a configured bound, and
 //! what came first is forgotten when it is full, so memory is bounded and what is forgotten does not depend
 //! on hash order. Reach is kept twice: for the last five to ten minutes of packet time, and, since who is
 //! patient probes once in a quarter of an hour, for the last six to twelve hours; each window in two halves.
@@ -10,15 +10,13 @@
 //! seek an endpoint: a scan seeks nobody in particular, and so it costs one look-up a flow instead of two
 //! entries. Who answers and who is sought stand in one entry, since every verdict asks for both.
 
-use std::collections::VecDeque;
 use std::net::IpAddr;
 
-use dashmap::DashMap;
 use foldhash::fast::FixedState;
 
 use super::distinct::{Distinct, even, even_addr};
+use super::keyed::{Bounded, Expected, Key, Keyed};
 use super::originator::Originator;
-use super::ring::{Key, Ring};
 use super::{Flow, Habits, Known, Listener, Manner, Opened, Outcome, Sought};
 use crate::time::Timestamp;
 use crate::wire::{Endpoint, Transport};
@@ -46,12 +44,23 @@ impl Default for EndpointsConfig {
 /// What endpoints did across flows.
 #[derive(Debug)]
 pub struct Endpoints {
-    originators: Ring<Originator>,
-    responders: DashMap<Key, Responder, FixedState>,
+    originators: Keyed<Originator>,
+    /// Originators, in the order in which they first began something.
+    began: Bounded,
+    responders: Keyed<Responder>,
     /// Those that answered, in the order in which they first did.
     listeners: Bounded,
     /// Those that were sought, likewise.
     sought: Bounded,
+}
+
+/// Both ends of a flow, on their way: see [`Endpoints::expect`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ends {
+    originator: Expected,
+    responder: Expected,
+    /// The originator's end, as one that may have answered others.
+    serving: Expected,
 }
 
 /// An endpoint that answered, was sought, or both; forgotten when it is neither any more.
@@ -86,11 +95,32 @@ impl Endpoints {
     pub fn new(config: &EndpointsConfig) -> Self {
         let hasher = FixedState::with_seed(config.seed);
         Self {
-            originators: Ring::new(config.originators_max, &hasher),
-            responders: DashMap::with_hasher(hasher),
+            originators: Keyed::new(&hasher),
+            began: Bounded::new(config.originators_max),
+            responders: Keyed::new(&hasher),
             listeners: Bounded::new(config.listeners_max),
             sought: Bounded::new(config.sought_max),
         }
+    }
+
+    /// A flow between these ends will be told of soon: brings in where the search for them begins. They are
+    /// hashed once for this and [`Self::fetch`].
+    #[inline]
+    pub fn expect(&self, transport: Transport, originator: Endpoint, responder: Endpoint) -> Ends {
+        Ends {
+            // How it begins is not known yet; nearly everybody asks.
+            originator: self.originators.expect(asker(originator.addr, Manner::Asks)),
+            responder: self.responders.expect(end(transport, responder)),
+            serving: self.responders.expect(end(transport, originator)),
+        }
+    }
+
+    /// The flow comes next: brings in what is known of its ends.
+    #[inline]
+    pub fn fetch(&self, ends: Ends) {
+        self.originators.fetch(ends.originator);
+        self.responders.fetch(ends.responder);
+        self.responders.fetch(ends.serving);
     }
 
     /// A flow was opened. Answers, and what is already under way, are nobody's attempt.
@@ -103,7 +133,7 @@ impl Endpoints {
         let responder = opened.responder;
         let host = even_addr(responder.addr);
         let port = even(u64::from(responder.port) << 8 | opened.transport as u64);
-        let originator = self.originators.entry(asker(opened.originator.addr, manner));
+        let originator = self.originator(asker(opened.originator.addr, manner));
         originator.attempt(opened, host, port);
         if !originator.is_wide() && opened.asks {
             self.seek(end(opened.transport, responder), opened.originator.addr);
@@ -123,18 +153,18 @@ impl Endpoints {
 
     /// The responder of a flow answered: a SYN-ACK, or a datagram back. Once per flow.
     pub fn answered(&mut self, flow: &Flow) {
-        let key = end(flow.transport, flow.responder);
-        let is_new = {
-            let mut known = self.responders.entry(key).or_default();
-            let is_new = known.answers == 0;
-            if is_new {
-                known.first = flow.start;
+        let place = self.responder(end(flow.transport, flow.responder));
+        let known = self.responders.at_mut(place);
+        let is_new = known.answers == 0;
+        if is_new {
+            known.first = flow.start;
+        }
+        known.answers = known.answers.saturating_add(1);
+        if is_new {
+            if let Some(first) = self.listeners.make_room() {
+                self.forget(first, |known| known.answers = 0);
             }
-            known.answers = known.answers.saturating_add(1);
-            is_new
-        };
-        if is_new && let Some(first) = self.listeners.push(key) {
-            self.forget(first, |known| known.answers = 0);
+            self.listeners.push(place);
         }
         if flow.asked()
             && let Some(originator) = self.originators.get_mut(asker(flow.originator.addr, Manner::Asks))
@@ -149,7 +179,7 @@ impl Endpoints {
         if self.listeners.is_empty() {
             return None;
         }
-        self.responders.get(&end(transport, endpoint)).and_then(|known| known.listener())
+        self.responders.get(end(transport, endpoint)).and_then(Responder::listener)
     }
 
     /// All that is known of both ends of a flow whose originator begins in this manner.
@@ -161,7 +191,7 @@ impl Endpoints {
         originator: Endpoint,
         responder: Endpoint,
     ) -> Known {
-        let known = self.responders.get(&end(transport, responder));
+        let known = self.responders.get(end(transport, responder));
         let (listener, seekers) =
             known.map_or((None, 0), |known| (known.listener(), known.seekers.count_u32()));
         Known {
@@ -186,23 +216,42 @@ impl Endpoints {
     }
 
     fn seek(&mut self, key: Key, who: IpAddr) {
-        let is_new = {
-            let mut known = self.responders.entry(key).or_default();
-            let is_new = known.seekers.is_empty();
-            known.seekers.insert(even_addr(who));
-            is_new
-        };
-        if is_new && let Some(first) = self.sought.push(key) {
-            self.forget(first, |known| known.seekers = Distinct::default());
+        let place = self.responder(key);
+        let known = self.responders.at_mut(place);
+        let is_new = known.seekers.is_empty();
+        known.seekers.insert(even_addr(who));
+        if is_new {
+            if let Some(first) = self.sought.make_room() {
+                self.forget(first, |known| known.seekers = Distinct::default());
+            }
+            self.sought.push(place);
         }
     }
 
-    /// Forgets one side of a responder, and the whole of it when nothing is left.
-    fn forget(&self, key: Key, side: impl FnOnce(&mut Responder)) {
-        self.responders.remove_if_mut(&key, |_, known| {
-            side(known);
-            known.is_forgotten()
+    fn originator(&mut self, key: Key) -> &mut Originator {
+        let place = self.originators.place(key).unwrap_or_else(|| {
+            if let Some(first) = self.began.make_room() {
+                self.originators.remove(first);
+            }
+            let place = self.originators.insert(key);
+            self.began.push(place);
+            place
         });
+        self.originators.at_mut(place)
+    }
+
+    /// Where what is known of an end stands, or will.
+    fn responder(&mut self, key: Key) -> u32 {
+        self.responders.place(key).unwrap_or_else(|| self.responders.insert(key))
+    }
+
+    /// Forgets one side of a responder, and the whole of it when nothing is left.
+    fn forget(&mut self, place: u32, side: impl FnOnce(&mut Responder)) {
+        let known = self.responders.at_mut(place);
+        side(known);
+        if known.is_forgotten() {
+            self.responders.remove(place);
+        }
     }
 }
 
@@ -212,30 +261,6 @@ fn asker(addr: IpAddr, manner: Manner) -> Key {
 
 fn end(transport: Transport, end: Endpoint) -> Key {
     Key::new(end.addr, u32::from(end.port) << 8 | transport as u32)
-}
-
-/// Keys in the order they came, up to a bound.
-#[derive(Debug)]
-struct Bounded {
-    order: VecDeque<Key>,
-    max: usize,
-}
-
-impl Bounded {
-    fn new(max: usize) -> Self {
-        Self { order: VecDeque::new(), max: max.max(1) }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.order.is_empty()
-    }
-
-    /// Adds a key that is not there; the one that came first, when there are too many now.
-    fn push(&mut self, key: Key) -> Option<Key> {
-        let first = if self.order.len() >= self.max { self.order.pop_front() } else { None };
-        self.order.push_back(key);
-        first
-    }
 }
 
 #[cfg(test)]
@@ -364,6 +389,6 @@ mod tests {
         }
         let answers = |number| endpoints.listener(Transport::Tcp, end(number, 80)).map(|known| known.answers);
         assert_eq!((answers(49), answers(50), answers(149)), (None, Some(1), Some(1)));
-        assert_eq!((endpoints.listeners.order.len(), endpoints.originators.len()), (100, 100));
+        assert_eq!((endpoints.listeners.len(), endpoints.originators.len()), (100, 100));
     }
 }

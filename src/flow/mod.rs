@@ -25,12 +25,13 @@ mod head;
 mod heads;
 mod index;
 mod key;
+mod keyed;
 mod letters;
 mod originator;
 mod outcome;
 mod prefetch;
 mod record;
-mod ring;
+
 mod settle;
 mod shard;
 mod slab;
@@ -48,7 +49,7 @@ mod tests;
 pub use behaviour::{Habits, Knocks, Known, Listener, Manner, Reach, Sought};
 pub use config::{Config, Counters, Timeouts};
 pub use distinct::{Distinct, even, even_addr};
-pub use endpoints::{Endpoints, EndpointsConfig};
+pub use endpoints::{Endpoints, EndpointsConfig, Ends};
 pub use event::{Ears, Event, Keep, Opened, Order, Said, Told};
 #[doc(hidden)]
 pub use fuzz::fuzz;

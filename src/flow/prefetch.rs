@@ -10,9 +10,15 @@ impl Flow {
     /// Hints that this flow will be read soon. Another thread has just written it, so each of its lines is
     /// waited for as long as for memory.
     pub fn prefetch(&self) {
-        let start = std::ptr::from_ref(self).cast::<u8>();
-        (0..size_of::<Self>()).step_by(LINE).for_each(|at| prefetch(start.wrapping_add(at)));
+        prefetch_whole(self);
     }
+}
+
+/// Hints that all of this will be read soon.
+#[inline]
+pub(super) fn prefetch_whole<T>(wanted: &T) {
+    let start = std::ptr::from_ref(wanted).cast::<u8>();
+    (0..size_of::<T>()).step_by(LINE).for_each(|at| prefetch(start.wrapping_add(at)));
 }
 
 /// Hints that the line at `address` will be read soon. The address may be anything; nothing is read. Does

@@ -5,22 +5,30 @@
 //!
 //! What the owner of a place says of it is not overwritten by what others say, while it lives.
 //!
-//! Invariants: at most `entries_max` entries; ordered containers only, so that what is evicted is the same on
-//! every run.
+//! Shared: it is written hardly ever and may be asked from any thread (`DashMap`).
+//!
+//! Invariants: at most `entries_max` entries; what is evicted follows from the order of announcements, never
+//! from hashes, so it is the same on every run.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
+
+use dashmap::DashMap;
+use foldhash::fast::FixedState;
 
 use super::meeting::{Announcement, Meeting};
 use crate::time::Timestamp;
 use crate::wire::{Endpoint, Transport};
+
+/// Seed of the hash, the same in every run.
+const SEED: u64 = 0x6d65_6574;
 
 /// Announced meeting places by transport and endpoint.
 #[derive(Debug)]
 pub struct Announced {
     entries_max: usize,
     lifetime: Duration,
-    entries: BTreeMap<(Transport, Endpoint), Entry>,
+    entries: DashMap<(Transport, Endpoint), Entry, FixedState>,
     /// Keys in the order they were last announced, each with its turn; a key whose turn is not the entry's is
     /// stale.
     order: VecDeque<(u64, (Transport, Endpoint))>,
@@ -42,7 +50,7 @@ impl Announced {
     #[must_use]
     pub fn new(entries_max: usize, lifetime: Duration) -> Self {
         let entries_max = entries_max.max(1);
-        let (entries, order) = (BTreeMap::new(), VecDeque::new());
+        let (entries, order) = (DashMap::with_hasher(FixedState::with_seed(SEED)), VecDeque::new());
         Self { entries_max, lifetime, entries, order, turn: 0, evicted: 0 }
     }
 
@@ -52,13 +60,14 @@ impl Announced {
         let key = (meeting.transport, Endpoint::new(meeting.addr, meeting.port));
         let known = self.entries.get(&key);
         let alive = known.filter(|known| time.since(known.latest.time) <= self.lifetime);
-        if alive.is_some_and(|alive| alive.latest.meeting.is_own()) && !meeting.is_own() {
+        if alive.as_ref().is_some_and(|alive| alive.latest.meeting.is_own()) && !meeting.is_own() {
             return;
         }
+        let latest = Announcement { meeting, frame, time };
+        let first = alive.as_ref().map_or_else(|| latest.clone(), |alive| alive.first.clone());
+        drop(alive); // it is locked as long as it is looked at
         self.turn += 1;
         self.order.push_back((self.turn, key));
-        let latest = Announcement { meeting, frame, time };
-        let first = alive.map_or_else(|| latest.clone(), |alive| alive.first.clone());
         let known = self.entries.insert(key, Entry { turn: self.turn, first, latest }).is_some();
         if !known && self.entries.len() > self.entries_max {
             self.evict();
@@ -72,12 +81,17 @@ impl Announced {
     /// The latest announcement of this endpoint, unless it is older than the lifetime at `now`. When that
     /// came after `now`, the first of those that led up to it: nobody follows directions not given yet.
     #[must_use]
-    pub fn on(&self, transport: Transport, endpoint: Endpoint, now: Timestamp) -> Option<&Announcement> {
-        let Entry { first, latest, .. } = self.entries.get(&(transport, endpoint))?;
+    pub fn on(&self, transport: Transport, endpoint: Endpoint, now: Timestamp) -> Option<Announcement> {
+        // Asked for every flow, and most captures have none.
+        if self.order.is_empty() {
+            return None;
+        }
+        let known = self.entries.get(&(transport, endpoint))?;
+        let Entry { first, latest, .. } = known.value();
         if latest.time <= now {
-            (now.since(latest.time) <= self.lifetime).then_some(latest)
+            (now.since(latest.time) <= self.lifetime).then(|| latest.clone())
         } else {
-            (first.time <= now).then_some(first)
+            (first.time <= now).then(|| first.clone())
         }
     }
 

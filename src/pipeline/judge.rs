@@ -17,7 +17,7 @@ use super::desk::Desk;
 use super::worker::{Happening, Spent};
 use crate::bucket::Buckets;
 use crate::evidence::{Context, Fact};
-use crate::flow::{self, Endpoints, Event, Flow, Habits, Hints, Known, Manner, Order, Outcome};
+use crate::flow::{self, Endpoints, Ends, Event, Flow, Habits, Hints, Known, Manner, Order, Outcome};
 use crate::host::{Listeners, Process};
 use crate::payload::{Announced, Announcement, App, AppProto, Conversations, Details, Words};
 use crate::registry::{Claim, ClaimKind, Registry};
@@ -35,8 +35,13 @@ const ANNOUNCED_LIFETIME: Duration = Duration::from_secs(3600);
 /// How old what we know about local sockets may be when a verdict asks.
 const LISTENERS_AGE_MAX: Duration = Duration::from_secs(2);
 
-/// Events looked ahead: judging so many takes longer than bringing a flow in from another core.
-const LOOK_AHEAD: usize = 2;
+/// Events looked ahead for their flow, which another core has just written.
+const FLOW_AHEAD: usize = 6;
+/// Events looked ahead for where the search for their flow's ends begins.
+const ENDS_AHEAD: usize = 4;
+/// So many events later, what is known of the ends is looked ahead for. Judging two takes longer than bringing
+/// anything in.
+const SEARCH: usize = 2;
 
 /// Flow ids: they are hashes already, and never iterated over, so a fast fixed hash is enough.
 type Flows = HashSet<u64, FixedState>;
@@ -110,16 +115,34 @@ impl Judge {
     /// Takes what happened in one burst, in order.
     pub(super) fn hear_all(&mut self, mut events: Events, desk: &mut Desk) {
         let mut queue = events.drain(..);
-        while let Some((order, happening)) = queue.next() {
-            if let Some((_, soon)) = queue.as_slice().get(LOOK_AHEAD) {
-                prefetch(soon);
-            }
+        let mut searches = [Ends::default(); SEARCH];
+        let mut turns = (0..SEARCH).cycle();
+        while let (Some((order, happening)), Some(turn)) = (queue.next(), turns.next()) {
+            self.look_ahead(queue.as_slice(), &mut searches[turn]);
             self.until(order.clock, desk);
             self.hear(order, happening, desk);
         }
         drop(queue);
         // When the workers have enough, it is let go.
         let _ = self.spent.try_send(Spent { flows: self.bench.spent(), events });
+    }
+
+    /// Brings in what the next events will ask for: waiting for it when it was asked for was a sixth of a run
+    /// with many hosts.
+    fn look_ahead(&self, coming: &[(Order, Happening)], search: &mut Ends) {
+        if let Some((_, Event::Heard(flow, ..) | Event::Closed(flow, ..))) = coming.get(FLOW_AHEAD) {
+            flow.prefetch();
+        }
+        self.endpoints.fetch(*search);
+        *search = match coming.get(ENDS_AHEAD) {
+            Some((_, Event::Opened(opened))) => {
+                self.endpoints.expect(opened.transport, opened.originator, opened.responder)
+            }
+            Some((_, Event::Heard(flow, ..) | Event::Closed(flow, ..))) => {
+                self.endpoints.expect(flow.transport, flow.originator, flow.responder)
+            }
+            _ => Ends::default(),
+        };
     }
 
     /// Moves the packet clock and says what is due by it.
@@ -249,7 +272,7 @@ impl Judge {
         let process = self.process(&flow, outcome);
         let announcement = explanation(&self.announced, &self.knowledge.registry, &flow, app.app);
         let is_silent = flow.orig.payload_bytes == 0 && flow.resp.payload_bytes == 0;
-        let app = match announcement {
+        let app = match &announcement {
             Some(announcement) if !is_silent => announcement.meeting.tells(app),
             _ => app,
         };
@@ -281,7 +304,7 @@ impl Judge {
             sought,
             listener: known.listener,
             originator_listener: known.originator_listener,
-            announcement,
+            announcement: announcement.as_ref(),
             process,
             details: self.details.get(&flow.id).map(Arc::clone),
         };
@@ -363,13 +386,6 @@ impl Judge {
     }
 }
 
-/// Hints that the flow of an event will be read soon.
-fn prefetch(soon: &Happening) {
-    if let Event::Heard(flow, ..) | Event::Closed(flow, ..) = soon {
-        flow.prefetch();
-    }
-}
-
 /// What a line about a flow told.
 #[derive(Debug)]
 struct Raised {
@@ -413,12 +429,7 @@ impl Raised {
 
 /// The announcement that explains this flow. When a directory lists a service where its registration puts
 /// it, or where what speaks belongs, that is no news.
-fn explanation<'a>(
-    places: &'a Announced,
-    registry: &Registry,
-    flow: &Flow,
-    app: App,
-) -> Option<&'a Announcement> {
+fn explanation(places: &Announced, registry: &Registry, flow: &Flow, app: App) -> Option<Announcement> {
     let found = places.on(flow.transport, flow.responder, flow.start)?;
     let belongs = |claim: &Claim| match app {
         // As far as anybody can tell.
