@@ -92,6 +92,11 @@ impl Deadlines {
         }
     }
 
+    /// The flow that most likely comes due after so many others.
+    pub(super) fn soon(&self, others: usize) -> Option<u32> {
+        self.due.len().checked_sub(others + 1).map(|last| self.due[last].1)
+    }
+
     /// No flow of this class has a deadline before this.
     pub(super) fn earliest<N: Copy>(&self, tracks: &Slab<Track<N>, TRACKS>) -> Option<Timestamp> {
         if let Some(&(deadline, _)) = self.due.last() {

@@ -163,6 +163,7 @@ impl Endpoints {
         if is_new {
             if let Some(first) = self.listeners.make_room() {
                 self.forget(first, |known| known.answers = 0);
+                self.listeners.front().into_iter().for_each(|next| self.responders.doom(next));
             }
             self.listeners.push(place);
         }
@@ -223,6 +224,7 @@ impl Endpoints {
         if is_new {
             if let Some(first) = self.sought.make_room() {
                 self.forget(first, |known| known.seekers = Distinct::default());
+                self.sought.front().into_iter().for_each(|next| self.responders.doom(next));
             }
             self.sought.push(place);
         }
@@ -232,6 +234,7 @@ impl Endpoints {
         let place = self.originators.place(key).unwrap_or_else(|| {
             if let Some(first) = self.began.make_room() {
                 self.originators.remove(first);
+                self.began.front().into_iter().for_each(|next| self.originators.doom(next));
             }
             let place = self.originators.insert(key);
             self.began.push(place);

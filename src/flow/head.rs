@@ -18,8 +18,9 @@ use super::slab::NIL;
 #[expect(clippy::cast_possible_truncation, reason = "512")]
 const SIZE: u32 = HEAD_BYTES_MAX as u32;
 
-/// A buffer of the pool.
+/// A buffer of the pool. What is written of it first, and the first bytes, lie side by side.
 #[derive(Clone, Copy, Debug)]
+#[repr(C)]
 pub(super) struct HeadBuffer {
     /// Sequence number of the first byte (TCP).
     base: u32,

@@ -128,6 +128,11 @@ impl Heads {
         Grown::Longer
     }
 
+    /// Brings in the beginning of a head.
+    pub(super) fn prefetch(&self, head: u32) {
+        super::prefetch::prefetch(self.buffers.address(head));
+    }
+
     /// Writes what was gathered; nothing for `NIL`.
     pub(super) fn tell(&self, head: u32, said: &mut Head) {
         said.bytes.clear();

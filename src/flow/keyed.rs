@@ -145,6 +145,13 @@ impl<V: Default> Keyed<V> {
         }
     }
 
+    /// The value at a place will be removed soon: brings in where its key is looked for.
+    pub(super) fn doom(&self, place: u32) {
+        if let Some((key, _)) = self.slots.get(place as usize) {
+            self.expect(*key);
+        }
+    }
+
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.slots.len() - self.free.len()
@@ -175,6 +182,11 @@ impl Bounded {
     /// The place that has to go before another one comes, when there are as many as there may be.
     pub(super) fn make_room(&mut self) -> Option<u32> {
         if self.order.len() >= self.max { self.order.pop_front() } else { None }
+    }
+
+    /// The place that goes next.
+    pub(super) fn front(&self) -> Option<u32> {
+        self.order.front().copied()
     }
 
     /// Adds a place that is not there.

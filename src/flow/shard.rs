@@ -171,6 +171,7 @@ impl<N: Copy + Default> Shard<N> {
         }
         for class in 0..self.classes.len() {
             while let Some((deadline, at)) = self.classes[class].next_due(&mut self.tracks, clock) {
+                self.look_ahead(class);
                 let track = self.tracks.get(at);
                 let order = Order::due(deadline, track.frame, self.profiles.get(track.profile).layer);
                 self.counters.timed_out += 1;
@@ -180,6 +181,17 @@ impl<N: Copy + Default> Shard<N> {
         let young = self.young.front().map(|at| self.embryos.get(at).time.after(opening));
         let others = self.classes.iter().filter_map(|class| class.earliest(&self.tracks));
         self.next_due = others.chain(young).min().unwrap_or(Timestamp::MAX);
+    }
+
+    /// Brings in the flow that comes due after the next one, and what the next one's record leads to.
+    fn look_ahead(&self, class: usize) {
+        let [next, second] = [0, 1].map(|turn| self.classes[class].soon(turn));
+        second.into_iter().for_each(|at| self.prefetch_whole(at));
+        if let Some(at) = next {
+            let track = self.tracks.get(at);
+            super::prefetch::prefetch(self.index.address(low32(self.hasher.hash(&track.key))));
+            track.heads().into_iter().for_each(|head| self.heads.prefetch(head));
+        }
     }
 
     /// The full record of this packet's flow, when it lies where it was guessed to be: no second search. What

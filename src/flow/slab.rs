@@ -28,6 +28,11 @@ impl<T: Copy, const BLOCK: usize> Slab<T, BLOCK> {
         self.used - self.free.len()
     }
 
+    /// All places, free ones too.
+    pub(super) fn places(&self) -> impl Iterator<Item = u32> + use<T, BLOCK> {
+        0..u32::try_from(self.used).unwrap_or(NIL)
+    }
+
     /// Takes a record in and names its place.
     pub(super) fn insert(&mut self, record: T) -> u32 {
         self.renew(|old| *old = record, || record)

@@ -68,12 +68,12 @@ pub(super) struct Track<N> {
     payload: [u64; 2],
     /// Next sequence number of each end, as far as it is known (`known`); of a silent end, as acknowledged.
     pub(super) next: [u32; 2],
+    /// Which were seen, and the order of the first six, end the second line: most flows never have more.
+    pub(super) letters: Letters,
     pub(super) said: u16,
     pub(super) heard: u8,
     /// Payload packets since the last hearing.
     pub(super) since: u8,
-    /// Which were seen ends the second line; their order begins the third.
-    pub(super) letters: Letters,
     /// Sequence number of each end's SYN, when one was seen.
     pub(super) isn: [u32; 2],
     pub(super) start: Timestamp,
@@ -122,10 +122,10 @@ impl<N: Copy + Default> Track<N> {
             bytes: [0; 2],
             payload: [0; 2],
             next: [0; 2],
+            letters: Letters::default(),
             said: 0,
             heard: 0,
             since: 0,
-            letters: Letters::default(),
             isn: [0; 2],
             start: time,
             end: time,
@@ -425,6 +425,6 @@ mod tests {
     #[test]
     fn a_full_record_stays_small() {
         assert_eq!(size_of::<Track<[u8; 4]>>(), 192);
-        assert_eq!(std::mem::offset_of!(Track<u32>, letters), 124);
+        assert_eq!(std::mem::offset_of!(Track<u32>, letters), 120);
     }
 }

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use super::{EMBRYO, Shard};
 use crate::flow::prefetch::prefetch;
 use crate::flow::slab::List;
+use crate::flow::track::Class;
 use crate::flow::{EndReason, Event, Flow, Manner, Order, Outcome, Told};
 use crate::time::Timestamp;
 
@@ -20,18 +21,18 @@ impl<N: Copy + Default> Shard<N> {
         }
     }
 
-    /// Names every flow that lives: its first frame and its place.
+    /// Names every flow that lives: its first frame and its place. Full records as they lie: along their
+    /// lists each would have to be waited for.
     pub(in crate::flow) fn living(&mut self, mut each: impl FnMut(u64, u32)) {
         let mut next = self.young.front();
         while let Some(at) = next {
             each(self.embryos.get(at).frame(), at | EMBRYO);
             next = List::behind(&mut self.embryos, at);
         }
-        for class in &self.classes {
-            let mut next = class.oldest();
-            while let Some(at) = next {
-                each(self.tracks.get(at).frame, at);
-                next = List::behind(&mut self.tracks, at);
+        for at in self.tracks.places() {
+            let track = self.tracks.get(at);
+            if track.class != Class::Gone {
+                each(track.frame, at);
             }
         }
     }
