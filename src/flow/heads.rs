@@ -18,6 +18,9 @@ pub(super) struct Heads {
     max: usize,
 }
 
+/// What is told of a head takes memory in steps of this.
+const SAID_BYTES: usize = 128;
+
 /// Where payload goes in its sender's head.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Goes {
@@ -143,7 +146,10 @@ impl Heads {
         let mut buffer = self.buffers.get(head);
         let (bytes, from_start) = buffer.gathered();
         said.from_start = from_start;
-        said.bytes.reserve_exact(bytes.len());
+        if said.bytes.capacity() < bytes.len() {
+            // A little more than needed: this memory is used again.
+            said.bytes = Vec::with_capacity(bytes.len().next_multiple_of(SAID_BYTES));
+        }
         said.bytes.extend_from_slice(bytes);
         while buffer.is_full() && buffer.next != NIL {
             buffer = self.buffers.get(buffer.next);

@@ -87,6 +87,8 @@ impl<'a> Hello<'a> {
         }
         let mut hello = Self { legacy_version, ciphers, extensions: Vec::new(), is_whole: at == end };
         if let Some(len) = be16(bytes, at) {
+            // As many as a browser has; more only grow it.
+            hello.extensions.reserve(if message.kind == CLIENT { 20 } else { 4 });
             hello.read_extensions(bytes, at + 2, end.min(at + 2 + usize::from(len)));
         }
         Some(hello)

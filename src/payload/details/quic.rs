@@ -265,7 +265,9 @@ fn read_frames(plain: &[u8], is_cut: bool, pieces: &mut Vec<Piece>) -> Option<()
     let (mut left, mut found) = (plain, Vec::new());
     while let Some((kind, rest)) = left.split_first() {
         let next = match kind {
-            0 | 1 => Some(rest), // PADDING, PING
+            // PADDING, most of a datagram.
+            0 => Some(rest.iter().position(|byte| *byte != 0).map_or(&[][..], |padding| &rest[padding..])),
+            1 => Some(rest), // PING
             2 | 3 => skip_ack(rest, *kind == 3),
             6 => crypto(rest, is_cut, &mut found),
             0x1c => break, // CONNECTION_CLOSE: nothing else matters
