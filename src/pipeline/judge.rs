@@ -4,12 +4,13 @@
 //! what, which alerts were raised. Because events arrive in an order that does not depend on threads, neither
 //! does anything said.
 
+use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 use foldhash::fast::FixedState;
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 
 use super::Knowledge;
 use super::crew::Events;
@@ -21,7 +22,7 @@ use crate::flow::{self, Endpoints, Ends, Event, Flow, Habits, Hints, Known, Mann
 use crate::host::{Listeners, Process};
 use crate::payload::{Announced, Announcement, App, AppProto, Conversations, Details, Words};
 use crate::registry::{Claim, ClaimKind, Registry};
-use crate::rules::{Aggregate, Alert, Gathering, Revised, Rule, Rules, Stage, State};
+use crate::rules::{Aggregate, Alert, Gathering, Revised, Rule, Rules, Spoken, Stage, State};
 use crate::time::Timestamp;
 use crate::verdict::{Bench, Story, Verdict};
 use crate::wire::Endpoint;
@@ -43,9 +44,6 @@ const ENDS_AHEAD: usize = 4;
 /// anything in.
 const SEARCH: usize = 2;
 
-/// Flow ids: they are hashes already, and never iterated over, so a fast fixed hash is enough.
-type Flows = HashSet<u64, FixedState>;
-
 /// See the module.
 pub(super) struct Judge {
     /// Claims and rules; swapped whole on reload.
@@ -58,16 +56,11 @@ pub(super) struct Judge {
     announced: Announced,
     conversations: Conversations,
     bench: Bench,
-    /// Flows under way that an alert stands for, by id.
-    alerted: Flows,
     /// Flows that an alert stands for.
     pub(super) alerted_flows: u64,
-    /// What lines about flows under way told, by id.
-    raised: HashMap<u64, Raised, FixedState>,
-    /// Flows under way that were answered, by id.
-    answered: Flows,
-    /// What the handshakes of flows under way said, by id.
-    details: HashMap<u64, Arc<Details>, FixedState>,
+    /// Of flows under way, by id. Ids are hashes already, and this is never iterated over, so a fast fixed
+    /// hash is enough.
+    notes: HashMap<u64, Notes, FixedState>,
     /// Local sockets and when they were read; `None` in replay, where the machine is not the one in the
     /// capture.
     listeners: Option<(Listeners, Option<Instant>)>,
@@ -75,6 +68,28 @@ pub(super) struct Judge {
     pub(super) sought: Option<Sought>,
     /// Takes flows back to the workers.
     spent: Sender<Spent>,
+}
+
+/// What is kept of a flow between its verdicts.
+#[derive(Debug, Default)]
+struct Notes {
+    /// It was answered, and the responder knows.
+    answered: bool,
+    /// An alert stands for it.
+    alerted: bool,
+    /// What its handshake said.
+    details: Option<Arc<Details>>,
+    /// What rules said about it.
+    spoken: Spoken,
+    /// What the latest line about it told.
+    raised: Option<Box<Raised>>,
+}
+
+impl Notes {
+    const fn is_empty(&self) -> bool {
+        let Self { answered, alerted, details, spoken, raised } = self;
+        !*answered && !*alerted && details.is_none() && spoken.is_empty() && raised.is_none()
+    }
 }
 
 /// What was said of one flow.
@@ -101,10 +116,7 @@ impl Judge {
             announced: Announced::new(ANNOUNCED_MAX, ANNOUNCED_LIFETIME),
             conversations: Conversations::new(CONVERSATIONS_MAX),
             bench: Bench::new(),
-            alerted: Flows::default(),
-            raised: HashMap::default(),
-            answered: Flows::default(),
-            details: HashMap::default(),
+            notes: HashMap::default(),
             listeners: ask_host.then(|| (Listeners::new(), None)),
             sought: None,
             spent,
@@ -180,15 +192,17 @@ impl Judge {
             }
             Event::Heard(flow, app, details) => {
                 self.listen_to_heads(&flow, app.app, order.frame);
-                if let Some(details) = details {
-                    self.details.insert(flow.id, Arc::from(details));
-                }
-                let verdict = self.verdict(flow, app);
-                let findings = self.alerts(&verdict, desk);
+                let id = flow.id;
+                let mut notes = self.notes_of(id, details);
+                let verdict = self.verdict(flow, app, &mut notes);
+                let findings = self.alerts(&verdict, &mut notes, desk);
                 if let Some(buckets) = &mut self.buckets {
                     buckets.found(&verdict, findings);
                 }
                 self.bench.hand_back(verdict);
+                if !notes.is_empty() {
+                    self.notes.insert(id, notes);
+                }
             }
             Event::Ended(originator, manner, outcome) => {
                 self.endpoints.ended(originator, manner, outcome);
@@ -202,10 +216,8 @@ impl Judge {
                 }
                 // What was never due is heard now; it was said in the first packet.
                 self.listen_to_heads(&flow, app.app, flow.first_frame);
-                if let Some(details) = details {
-                    self.details.insert(flow.id, Arc::from(details));
-                }
-                self.closed(flow, app, desk);
+                let notes = self.notes_of(flow.id, details);
+                self.closed(flow, app, notes, desk);
             }
         }
     }
@@ -235,38 +247,34 @@ impl Judge {
         }
     }
 
-    fn closed(&mut self, flow: Box<Flow>, app: AppProto, desk: &mut Desk) {
-        let id = flow.id;
-        let verdict = self.verdict(flow, app);
+    /// Takes the notes on a flow, with what its handshake says now.
+    fn notes_of(&mut self, id: u64, details: Option<Box<Details>>) -> Notes {
         // Most flows are never heard before they end: where nothing was noted, nothing is looked up.
-        if !self.answered.is_empty() {
-            self.answered.remove(&id);
-        }
-        if !self.details.is_empty() {
-            self.details.remove(&id);
-        }
-        let before = self.alerted_flows;
-        let findings = self.alerts(&verdict, desk);
+        let kept = if self.notes.is_empty() { None } else { self.notes.remove(&id) };
+        let mut notes = kept.unwrap_or_default();
+        notes.details = details.map(Arc::from).or(notes.details);
+        notes
+    }
+
+    fn closed(&mut self, flow: Box<Flow>, app: AppProto, mut notes: Notes, desk: &mut Desk) {
+        let verdict = self.verdict(flow, app, &mut notes);
+        let findings = self.alerts(&verdict, &mut notes, desk);
         if let Some(buckets) = &mut self.buckets {
             buckets.add(&verdict, findings);
         }
-        let alerted = self.alerted_flows > before || !self.alerted.is_empty() && self.alerted.remove(&id);
-        if !self.raised.is_empty() {
-            self.raised.remove(&id);
-        }
-        if let Some(spent) = desk.flow(verdict, alerted) {
+        if let Some(spent) = desk.flow(verdict, notes.alerted) {
             self.bench.hand_back(spent);
         }
     }
 
     /// Settles who opened, gathers the facts and weighs them.
-    fn verdict(&mut self, mut flow: Box<Flow>, app: AppProto) -> Arc<Verdict> {
+    fn verdict(&mut self, mut flow: Box<Flow>, app: AppProto, notes: &mut Notes) -> Arc<Verdict> {
         if !flow.direction.is_decided() {
             let hints = self.hints(&flow);
             flow::settle(&mut flow, &hints);
         }
         let outcome = flow.outcome();
-        if (outcome.answered() || outcome == Outcome::Reset) && self.is_first_answer(&flow) {
+        if (outcome.answered() || outcome == Outcome::Reset) && !mem::replace(&mut notes.answered, true) {
             self.endpoints.answered(&flow);
         }
         let process = self.process(&flow, outcome);
@@ -306,14 +314,9 @@ impl Judge {
             originator_listener: known.originator_listener,
             announcement: announcement.as_ref(),
             process,
-            details: self.details.get(&flow.id).map(Arc::clone),
+            details: notes.details.clone(),
         };
         self.bench.judge(flow, app, &context)
-    }
-
-    /// Notes that a flow was answered, unless it is over; true when that was not known before.
-    fn is_first_answer(&mut self, flow: &Flow) -> bool {
-        if flow.ended.is_some() { !self.answered.contains(&flow.id) } else { self.answered.insert(flow.id) }
     }
 
     fn hints(&self, flow: &Flow) -> Hints {
@@ -348,15 +351,14 @@ impl Judge {
     }
 
     /// Says what is to be said about a verdict; the number of alerts that begin with it.
-    fn alerts(&mut self, verdict: &Arc<Verdict>, desk: &mut Desk) -> u64 {
+    fn alerts(&mut self, verdict: &Arc<Verdict>, notes: &mut Notes, desk: &mut Desk) -> u64 {
         let Knowledge { rules, registry } = &self.knowledge;
         let id = verdict.evidence.flow.id;
-        // Then it is not noted: nothing more will be said about it.
+        // Then nothing more will be said about it.
         let is_over = verdict.evidence.flow.ended.is_some();
-        let judged = rules.judge(&mut self.state, verdict, registry);
+        let judged = rules.judge(&mut self.state, &mut notes.spoken, verdict, registry);
         if judged.is_alerted {
-            let is_new = if is_over { !self.alerted.contains(&id) } else { self.alerted.insert(id) };
-            self.alerted_flows += u64::from(is_new);
+            self.alerted_flows += u64::from(!mem::replace(&mut notes.alerted, true));
             desk.alerted(verdict);
         }
         if let Some(released) = judged.released {
@@ -365,7 +367,7 @@ impl Judge {
         let mut alerts = judged.alerts;
         let begun = alerts.iter().filter(|alert| alert.aggregate.stage == Stage::First).count() as u64;
         let is_own = |alert: &Alert| alert.verdict.evidence.flow.id == id;
-        if let Some(raised) = self.raised.get(&id).filter(|raised| raised.story != verdict.story) {
+        if let Some(raised) = notes.raised.as_ref().filter(|raised| raised.story != verdict.story) {
             if !alerts.iter().any(is_own) {
                 alerts.push(raised.again(rules, verdict, registry));
             }
@@ -378,7 +380,7 @@ impl Judge {
         }
         for alert in alerts {
             if is_own(&alert) && !is_over {
-                self.raised.insert(id, Raised::by(&alert));
+                notes.raised = Some(Box::new(Raised::by(&alert)));
             }
             desk.alert(alert).into_iter().for_each(|spent| self.bench.hand_back(spent));
         }

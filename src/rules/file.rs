@@ -147,7 +147,7 @@ pub struct Policy {
     /// `file:line` of the rule.
     pub(super) place: String,
     pub(super) about: String,
-    pub(super) group: Option<String>,
+    pub(super) group: Option<Arc<str>>,
     pub(super) when: Condition,
     pub(super) unless: Vec<Condition>,
     /// Other severities, the first that holds.
@@ -339,7 +339,7 @@ impl Policy {
             spots,
             place: at(place, raw.id.span().start),
             about: raw.about,
-            group: raw.group,
+            group: raw.group.map(Arc::from),
             when: raw.when.into_inner(),
             unless: raw.unless.into_iter().map(Spanned::into_inner).collect(),
             threshold: raw.threshold.map(|raw| {

@@ -24,6 +24,6 @@ pub use fuzz::fuzz;
 pub use import::{Imported, import};
 pub use rule::{Alert, Revised, Rule, Severity};
 pub use set::{Error, Judged, Rules, TestReport};
-pub use state::{Counters, State};
+pub use state::{Counters, Spoken, State};
 pub use technique::{ATTACK_VERSION, tactics};
 pub use word::{Internal, Way};

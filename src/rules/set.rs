@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::aggregate::{Aggregate, Due, Joined, Key};
 use super::file::{Contents, Expected, Policy, Suppress};
 use super::rule::{Alert, Rule, Severity};
-use super::state::{Reached, Spoken, State};
+use super::state::{Reached, Said, Spoken, State};
 use super::subject::Subject;
 use super::word::{Internal, Net};
 use crate::flow::Outcome;
@@ -120,21 +120,25 @@ impl Rules {
     }
 
     /// What the rules want somebody to see of a verdict, in file order. A rule speaks at most once about a
-    /// flow. The packet clock is that of the last [`Self::until`].
-    pub fn judge(&self, state: &mut State, verdict: &Arc<Verdict>, registry: &Registry) -> Judged {
+    /// flow: `spoken` is what they said about it before, and takes what they say now. The packet clock is
+    /// that of the last [`Self::until`].
+    pub fn judge(
+        &self,
+        state: &mut State,
+        spoken: &mut Spoken,
+        verdict: &Arc<Verdict>,
+        registry: &Registry,
+    ) -> Judged {
         let mut judged = Judged::default();
         let evidence = &verdict.evidence;
         let concerned = self.concerned.by(verdict.story, evidence.outcome);
         if concerned.is_empty() {
-            if evidence.flow.ended.is_some() {
-                state.finished(evidence.flow.id);
-            }
             return judged;
         }
         let subject = Subject::of(verdict, &self.internal.0);
-        let mut spoken = state.recall(subject.flow);
+        state.lend(spoken);
         for &policy in concerned {
-            let Some(joined) = self.speaks(&self.policies[policy], state, &mut spoken, &subject) else {
+            let Some(joined) = self.speaks(&self.policies[policy], state, spoken, &subject) else {
                 continue;
             };
             judged.is_alerted = true;
@@ -151,7 +155,7 @@ impl Rules {
             }
         }
         state.counters.alerts += judged.alerts.len() as u64;
-        state.remember(subject.flow, spoken, subject.ended);
+        state.take_back(spoken, subject.ended);
         judged
     }
 
@@ -275,20 +279,20 @@ impl Rules {
         &self,
         policy: &Policy,
         state: &mut State,
-        spoken: &mut Vec<Spoken>,
+        Spoken(spoken): &mut Spoken,
         subject: &Subject<'_>,
     ) -> Option<Joined> {
         let rule = policy.fires(subject)?;
-        if spoken.iter().any(|spoken| spoken.sid == rule.sid) {
+        if spoken.iter().any(|said| said.sid == rule.sid) {
             return None;
         }
         let bad = rule.severity as u8;
         let said_before = spoken
             .iter()
-            .filter_map(|spoken| spoken.alerted.as_ref())
+            .filter_map(|said| said.alerted.as_ref())
             .any(|(group, severity)| policy.group.as_ref() == Some(group) && *severity <= bad);
         spoken.reserve_exact(1); // hardly ever more
-        spoken.push(Spoken { sid: rule.sid, alerted: None });
+        spoken.push(Said { sid: rule.sid, alerted: None });
         if self.silenced(&rule.id, state, subject) {
             return None;
         }
@@ -307,7 +311,7 @@ impl Rules {
             }
         }
         if let (Some(group), Some(last)) = (&policy.group, spoken.last_mut()) {
-            last.alerted = Some((group.clone(), bad));
+            last.alerted = Some((Arc::clone(group), bad));
         }
         let within = policy.threshold.map_or(Duration::ZERO, |threshold| threshold.within);
         Some(state.aggregates.join((key, known), rule, within, subject, held.as_deref()))

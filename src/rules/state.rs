@@ -1,5 +1,5 @@
-//! What rules remember between verdicts: which rule has spoken about which flow, and how often lately.
-//! Bounded.
+//! What rules remember between verdicts: which rule has spoken about a flow, kept by whoever keeps the flow,
+//! and how often lately. Bounded.
 //!
 //! Two generations: what is remembered goes into the young one; when that is full, it becomes the old one and
 //! the old one is forgotten, counted. What was asked for within the last half of the bound is therefore
@@ -10,6 +10,7 @@
 
 use std::collections::BTreeMap;
 use std::hash::Hash;
+use std::sync::Arc;
 
 use hashbrown::HashMap;
 
@@ -20,9 +21,6 @@ use crate::time::Timestamp;
 
 /// Windows remembered per generation.
 const WINDOWS_MAX: usize = 65_536;
-/// Flows under way that were spoken about, per generation: both together are as many as there may be flows by
-/// default, because a flow that is forgotten would be counted twice.
-const FLOWS_MAX: usize = 1 << 20;
 
 /// What became of the verdicts that rules matched.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,7 +37,7 @@ pub struct Counters {
     pub held_back: u64,
     /// Another rule of the same group had already spoken about the flow, at the same severity or a worse one.
     pub grouped: u64,
-    /// Flows and windows forgotten because the memory is bounded.
+    /// Windows forgotten because the memory is bounded.
     pub forgotten: u64,
     /// Aggregates closed before their time because too many were open.
     pub closed_early: u64,
@@ -48,9 +46,8 @@ pub struct Counters {
 /// The memory. One per run.
 #[derive(Debug)]
 pub struct State {
-    flows: Generations<u64, Vec<Spoken>>,
     /// Room for the next flow that no rule has spoken about.
-    spare: Vec<Spoken>,
+    spare: Vec<Said>,
     windows: Generations<Key, Window>,
     pub(super) aggregates: Aggregates,
     pub(super) counters: Counters,
@@ -58,12 +55,25 @@ pub struct State {
     pub(super) silenced: BTreeMap<String, u64>,
 }
 
+/// What rules have said about a flow so far: kept with the flow between its verdicts, at most one entry a
+/// rule. The default is nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Spoken(pub(super) Vec<Said>);
+
+impl Spoken {
+    /// True when no rule has said anything.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 /// A rule has spoken about a flow.
 #[derive(Clone, Debug)]
-pub(super) struct Spoken {
+pub(super) struct Said {
     pub(super) sid: u32,
     /// Its group and severity when it became an alert.
-    pub(super) alerted: Option<(String, u8)>,
+    pub(super) alerted: Option<(Arc<str>, u8)>,
 }
 
 #[derive(Clone, Debug)]
@@ -94,7 +104,6 @@ impl State {
     #[must_use]
     pub fn gathering(gathering: Gathering) -> Self {
         Self {
-            flows: Generations::new(FLOWS_MAX),
             spare: Vec::new(),
             windows: Generations::new(WINDOWS_MAX),
             aggregates: Aggregates::new(gathering),
@@ -107,7 +116,7 @@ impl State {
     #[must_use]
     pub const fn counters(&self) -> Counters {
         let mut counters = self.counters;
-        counters.forgotten = self.flows.forgotten + self.windows.forgotten;
+        counters.forgotten = self.windows.forgotten;
         counters.closed_early = self.aggregates.closed_early;
         counters
     }
@@ -118,25 +127,20 @@ impl State {
         &self.silenced
     }
 
-    /// Takes what rules have said about a flow, to be put back by [`Self::remember()`].
-    pub(super) fn recall(&mut self, flow: u64) -> Vec<Spoken> {
-        self.flows.remove(&flow).unwrap_or_else(|| std::mem::take(&mut self.spare))
-    }
-
-    /// Puts back what rules have said about a flow, unless it is over: then nobody asks again. Most flows
-    /// that a rule speaks about are spoken about once, when they end, and never come into the map.
-    pub(super) fn remember(&mut self, flow: u64, mut spoken: Vec<Spoken>, ended: bool) {
-        if ended || spoken.is_empty() {
-            spoken.clear();
-            self.spare = spoken;
-        } else {
-            *self.flows.entry(flow) = spoken;
+    /// Gives room to what will be said about a flow. Most flows that a rule speaks about are spoken about
+    /// once, when they end: so the room is the same for all of them.
+    pub(super) fn lend(&mut self, spoken: &mut Spoken) {
+        if spoken.0.capacity() == 0 {
+            spoken.0 = std::mem::take(&mut self.spare);
         }
     }
 
-    /// Forgets a finished flow.
-    pub(super) fn finished(&mut self, flow: u64) {
-        self.flows.remove(&flow);
+    /// Takes the room back when nothing was said, or the flow is over and nobody asks again.
+    pub(super) fn take_back(&mut self, spoken: &mut Spoken, ended: bool) {
+        if ended || spoken.is_empty() {
+            spoken.0.clear();
+            self.spare = std::mem::take(&mut spoken.0);
+        }
     }
 
     /// Counts a match. Where an aggregate is open already there is nothing to wait for.
@@ -210,14 +214,6 @@ impl<K: Eq + Hash, V: Default> Generations<K, V> {
     fn get_mut(&mut self, key: &K) -> Option<&mut V> {
         self.young.get_mut(key).or_else(|| self.old.get_mut(key))
     }
-
-    fn remove(&mut self, key: &K) -> Option<V> {
-        // Asked at the end of every flow, and most runs have nothing here.
-        if self.young.is_empty() && self.old.is_empty() {
-            return None;
-        }
-        self.young.remove(key).or_else(|| self.old.remove(key))
-    }
 }
 
 #[cfg(test)]
@@ -226,16 +222,14 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_and_forgetting_is_counted() {
-        let mut state = State { flows: Generations::new(WINDOWS_MAX), ..State::new() };
-        for flow in 0..300_000 {
-            state.remember(flow, vec![Spoken { sid: 1, alerted: None }], false);
+        let mut windows = Generations::<u32, u32>::new(1000);
+        for key in 0..4_600 {
+            *windows.entry(key) = key + 7;
         }
-        assert!(state.flows.young.len() + state.flows.old.len() <= 2 * WINDOWS_MAX);
-        let kept = (state.flows.young.len() + state.flows.old.len()) as u64;
-        assert_eq!(state.counters().forgotten + kept, 300_000);
-        let spoken = state.recall(299_999);
-        assert_eq!(spoken.len(), 1);
-        state.remember(299_999, spoken, true);
-        assert!(state.recall(299_999).is_empty());
+        let kept = windows.young.len() + windows.old.len();
+        assert!(kept <= 2000);
+        assert_eq!(windows.forgotten + kept as u64, 4_600);
+        let mut known = |key| windows.get_mut(&key).copied();
+        assert_eq!([known(4_599), known(4_099), known(0)], [Some(4_606), Some(4_106), None]);
     }
 }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::bucket::tests::verdict;
 use crate::registry::Registry;
-use crate::rules::{Alert, Rules, Severity, State};
+use crate::rules::{Alert, Rules, Severity, Spoken, State};
 
 const RULE: &str = "[[rule]]\nid = 'x'\nsid = 1100000\nrev = 1\ntitle = 'X on {port}'\nseverity = 'low'\n\
                     category = 'Misc activity'\nmatch = { probability = 0.1, packets = 1 }\n";
@@ -44,7 +44,8 @@ impl Run {
         let flow = &mut verdict.evidence.flow;
         flow.id = self.flows;
         (flow.start, flow.end) = (Timestamp::from_parts(seconds, 0), Timestamp::from_parts(seconds, 1));
-        let judged = self.rules.judge(&mut self.state, &Arc::new(verdict), Registry::builtin());
+        let spoken = &mut Spoken::default();
+        let judged = self.rules.judge(&mut self.state, spoken, &Arc::new(verdict), Registry::builtin());
         self.lines.extend(judged.alerts);
     }
 

@@ -66,15 +66,22 @@ fn subject(flow: u64, seconds: i64) -> Subject<'static> {
     }
 }
 
-fn speaks(rules: &Rules, state: &mut State, subject: &Subject<'_>) -> Vec<Severity> {
-    let mut spoken = state.recall(subject.flow);
+/// What rules remember, and what whoever keeps the flows remembers for them.
+#[derive(Default)]
+struct Memory {
+    state: State,
+    flows: BTreeMap<u64, Spoken>,
+}
+
+fn speaks(rules: &Rules, memory: &mut Memory, subject: &Subject<'_>) -> Vec<Severity> {
+    let Memory { state, flows } = memory;
+    let spoken = flows.entry(subject.flow).or_default();
     let mut said = Vec::new();
     for policy in &rules.policies {
-        if rules.speaks(policy, state, &mut spoken, subject).is_some() {
+        if rules.speaks(policy, state, spoken, subject).is_some() {
             said.extend(policy.fires(subject).map(|rule| rule.severity));
         }
     }
-    state.remember(subject.flow, spoken, subject.ended);
     said
 }
 
@@ -105,17 +112,17 @@ fn ordinary_traffic_is_silent() {
         (subject.asked_bytes, subject.answered_bytes) = (100, 100);
         for story in quiet {
             subject.story = story;
-            assert_eq!(speaks(Rules::builtin(), &mut State::new(), &subject), [], "{port}");
+            assert_eq!(speaks(Rules::builtin(), &mut Memory::default(), &subject), [], "{port}");
         }
         if subject.status == PortStatus::Active {
             for story in [Story::KnownSquatter, Story::Undetermined] {
                 subject.story = story;
-                assert_eq!(speaks(Rules::builtin(), &mut State::new(), &subject), [], "{port}");
+                assert_eq!(speaks(Rules::builtin(), &mut Memory::default(), &subject), [], "{port}");
             }
         }
         subject.story = Story::Undetermined;
         subject.outcome = crate::flow::Outcome::Unanswered;
-        assert_eq!(speaks(Rules::builtin(), &mut State::new(), &subject), [], "{port}");
+        assert_eq!(speaks(Rules::builtin(), &mut Memory::default(), &subject), [], "{port}");
     }
 }
 
@@ -132,7 +139,10 @@ fn one_alert_per_flow() {
         (subject.asked_bytes, subject.answered_bytes) = (100, 100);
         for story in Story::ALL {
             subject.story = story;
-            assert!(speaks(Rules::builtin(), &mut State::new(), &subject).len() <= 1, "{port} {story:?}");
+            assert!(
+                speaks(Rules::builtin(), &mut Memory::default(), &subject).len() <= 1,
+                "{port} {story:?}"
+            );
         }
     }
 }
@@ -215,12 +225,12 @@ fn a_typo_leads_to_the_word_that_was_meant() {
 #[test]
 fn a_rule_speaks_once_about_a_flow_and_a_threshold_holds_back() {
     let rules = rules(&format!("{GOOD}threshold = {{ count = 2, seconds = 60, by = 'originator' }}\n"));
-    let mut state = State::new();
-    let mut counted = |flow, seconds| speaks(&rules, &mut state, &subject(flow, seconds)).len();
+    let mut memory = Memory::default();
+    let mut counted = |flow, seconds| speaks(&rules, &mut memory, &subject(flow, seconds)).len();
     assert_eq!((counted(1, 0), counted(1, 1), counted(2, 2), counted(3, 3)), (0, 0, 1, 1));
-    assert_eq!(state.counters().held_back, 0, "the one held back is part of what was said");
-    state.aggregates.finish();
-    let mut counted = |flow, seconds| speaks(&rules, &mut state, &subject(flow, seconds)).len();
+    assert_eq!(memory.state.counters().held_back, 0, "the one held back is part of what was said");
+    memory.state.aggregates.finish();
+    let mut counted = |flow, seconds| speaks(&rules, &mut memory, &subject(flow, seconds)).len();
     assert_eq!((counted(4, 60), counted(5, 61)), (0, 1), "the next window");
 }
 
@@ -234,9 +244,9 @@ fn a_group_speaks_again_only_with_something_worse() {
         grouped(&second),
         grouped(&second).replace("'y'", "'z'").replace("1100001", "1100002").replace("'low'", "'high'")
     ));
-    let mut state = State::new();
-    assert_eq!(speaks(&rules, &mut state, &subject(1, 0)), [Severity::Low, Severity::High]);
-    assert_eq!(state.counters().grouped, 1);
+    let mut memory = Memory::default();
+    assert_eq!(speaks(&rules, &mut memory, &subject(1, 0)), [Severity::Low, Severity::High]);
+    assert_eq!(memory.state.counters().grouped, 1);
 }
 
 #[test]
@@ -244,19 +254,19 @@ fn silence_is_counted() {
     let suppress =
         "[[suppress]]\nrule = 'x'\nnet = '10.0.0.1'\nports = '3000-3100'\nreason = 'our scanner'\n";
     let rules = rules(&format!("{GOOD}{suppress}"));
-    let mut state = State::new();
-    assert_eq!(speaks(&rules, &mut state, &subject(1, 0)), []);
-    assert_eq!(state.counters().suppressed, 1);
-    assert_eq!(state.silenced().get("r.toml:9"), Some(&1));
+    let mut memory = Memory::default();
+    assert_eq!(speaks(&rules, &mut memory, &subject(1, 0)), []);
+    assert_eq!(memory.state.counters().suppressed, 1);
+    assert_eq!(memory.state.silenced().get("r.toml:9"), Some(&1));
     let mut other = subject(2, 0);
     other.originator = "10.0.0.3".parse().unwrap();
-    assert_eq!(speaks(&rules, &mut state, &other), [Severity::Low]);
+    assert_eq!(speaks(&rules, &mut memory, &other), [Severity::Low]);
 }
 
 #[test]
 fn a_claim_can_be_suppressed_by_its_id() {
     let rules = rules(&format!("{GOOD}[[suppress]]\nclaim = '3098/tcp/iana'\nreason = 'ours'\n"));
-    assert_eq!(speaks(&rules, &mut State::new(), &subject(1, 0)), []);
+    assert_eq!(speaks(&rules, &mut Memory::default(), &subject(1, 0)), []);
 }
 
 #[test]
@@ -265,17 +275,17 @@ fn expected_services_expire_by_packet_time_and_never_cover_malware() {
                     expires = 1970-01-02\n";
     let any = GOOD.replace("story = 'scan'", "probability = 0.1, packets = 1");
     let rules = rules(&format!("{any}{expected}"));
-    let mut state = State::new();
+    let mut memory = Memory::default();
     let mut http = subject(1, 0);
     (http.app, http.story) = (App::Http, Story::NonstandardPort);
-    assert_eq!(speaks(&rules, &mut state, &http), []);
+    assert_eq!(speaks(&rules, &mut memory, &http), []);
     (http.flow, http.story) = (2, Story::SuspectedMalware);
-    assert_eq!(speaks(&rules, &mut state, &http), [Severity::Low]);
+    assert_eq!(speaks(&rules, &mut memory, &http), [Severity::Low]);
     (http.flow, http.story, http.time) = (3, Story::NonstandardPort, Timestamp::from_parts(2 * 86_400, 0));
-    assert_eq!(speaks(&rules, &mut state, &http), [Severity::Low]);
+    assert_eq!(speaks(&rules, &mut memory, &http), [Severity::Low]);
     (http.flow, http.app) = (4, App::Ssh);
-    assert_eq!(speaks(&rules, &mut state, &http), [Severity::Low]);
-    let counters = state.counters();
+    assert_eq!(speaks(&rules, &mut memory, &http), [Severity::Low]);
+    let counters = memory.state.counters();
     assert_eq!((counters.expected, counters.expired), (1, 1));
 }
 
