@@ -103,6 +103,12 @@ impl Shipper {
         assert!(!hung, "it does not end: {}", self.said());
     }
 
+    fn kill(&mut self) {
+        let mut child = self.child.take().expect("it runs");
+        child.kill().expect("it is ours");
+        child.wait().expect("it ends");
+    }
+
     fn said(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
@@ -110,9 +116,8 @@ impl Shipper {
 
 impl Drop for Shipper {
     fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _gone_is_fine = child.kill();
-            let _ = child.wait();
+        if self.child.is_some() {
+            self.kill();
         }
     }
 }
@@ -287,4 +292,51 @@ fn fluent_bit_gets_every_line_of_a_stream_though_it_goes_away() {
         _ => {}
     });
     assert!(got.keys().eq(expected.keys()), "{}", difference(&got, &expected));
+}
+
+/// A line may come twice when an answer is lost, as documented.
+#[test]
+fn vector_gets_every_line_though_it_is_killed() {
+    let (folder, port) = (tempfile::tempdir().expect("a folder"), free_port());
+    let blocks = recipe("Vector", folder.path(), port);
+    let [config, ours] = blocks.as_slice() else { panic!("other blocks") };
+    let dir = folder.path().display().to_string();
+    let config = format!(
+        "data_dir = \"{dir}\"\n{config}\n[sinks.out]\ntype = \"file\"\ninputs = [\"ghostport\"]\n\
+         path = \"{dir}/out\"\nencoding.codec = \"json\"\nacknowledgements.enabled = true\n"
+    );
+    fs::write(folder.path().join("vector.toml"), config).expect("writes");
+    let (path, log) = (format!("{dir}/vector.toml"), folder.path().join("said"));
+    let program = ("GHOSTPORT_TEST_VECTOR", "vector");
+    let Some(mut vector) = Shipper::new("Vector", program, &["-c", &path], &log, Some(port)) else { return };
+    let spec = output(ours);
+    let mut piped = Piped::start(folder.path(), &["-o", &spec, "-o", "eve:all.json", "--spool", "spool"]);
+    vector.start();
+    piped.feed(&scan(6_000), 30, |number| {
+        thread::sleep(Duration::from_millis(300));
+        match number {
+            8 => vector.stop(),
+            16 => vector.start(),
+            22 => {
+                vector.kill();
+                vector.start();
+            }
+            _ => {}
+        }
+    });
+    piped.end().expect_code(0);
+    let expected = lines_of(&folder.path().join("all.json"));
+    let lines = written(&folder.path().join("out"), expected.len());
+    let expected = counted(expected.iter().map(|line| object(line)));
+    let got = counted(lines.iter().map(|line| vector_said(line)));
+    assert!(got.keys().eq(expected.keys()), "{}", difference(&got, &expected));
+}
+
+/// With the time as we write it.
+fn vector_said(line: &str) -> Value {
+    let mut value = object(line);
+    let time = value["timestamp"].as_str().and_then(|time| time.strip_suffix('Z')).expect("a time in UTC");
+    let (whole, fraction) = time.split_once('.').unwrap_or((time, ""));
+    value["timestamp"] = Value::from(format!("{whole}.{fraction:0<6}+0000"));
+    value
 }
