@@ -1,6 +1,6 @@
 //! Programs that carry our lines on, run with the recipes of `src/sink/receivers.md`, word for word but for
-//! folders and ports: every line arrives, once where that is promised, as an object with everything in it, and
-//! under the time of the event.
+//! folders and ports: every line arrives, once where that is promised, as an object with everything in it,
+//! and under the time of the event.
 //!
 //! No package server that CI reaches has these programs, so they are taken from where an environment variable
 //! says or from the PATH; where there is none, the tests say so and are skipped.
@@ -19,7 +19,7 @@ use serde_json::Value;
 use crate::sinks::{Piped, lines_of, scan};
 use crate::support::{binary, skip_aloud, tree};
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// The blocks of a recipe, in order, with our folders and our port in place of those that it names.
 fn recipe(heading: &str, folder: &Path, port: u16) -> Vec<String> {
@@ -286,12 +286,61 @@ fn fluent_bit_gets_every_line_of_a_stream_though_it_goes_away() {
         8 => fluent_bit.stop(),
         16 => fluent_bit.start(),
         22 => {
-            fluent_bit.stop();
+            fluent_bit.kill();
             fluent_bit.start();
         }
         _ => {}
     });
     assert!(got.keys().eq(expected.keys()), "{}", difference(&got, &expected));
+}
+
+/// It has inputs that pretend to be Splunk's collector and Elasticsearch: a second opinion on how we speak to
+/// those.
+#[test]
+fn fluent_bit_understands_what_splunk_and_elasticsearch_are_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let [splunk, elasticsearch] = [free_port(), free_port()];
+    let input = |name: &str, port: u16| {
+        format!(
+            "    - {{ name: {name}, tag: {name}, listen: 127.0.0.1, port: {port}, splunk_token: hunter2 }}\n"
+        )
+    };
+    let config = format!(
+        "pipeline:\n  inputs:\n{}{}  outputs:\n    - {{ name: file, match: '*', path: {} }}\n",
+        input("splunk", splunk),
+        input("elasticsearch", elasticsearch).replace(", splunk_token: hunter2", ""),
+        folder.path().display()
+    );
+    fs::write(folder.path().join("fluent-bit.yaml"), config).expect("writes");
+    fs::write(folder.path().join("token"), "hunter2").expect("writes");
+    let (path, log) =
+        (folder.path().join("fluent-bit.yaml").display().to_string(), folder.path().join("said"));
+    let (test, program) = ("Fluent Bit as a receiver", ("GHOSTPORT_TEST_FLUENT_BIT", "fluent-bit"));
+    let Some(mut fluent_bit) = Shipper::new(test, program, &["-c", &path], &log, Some(splunk)) else {
+        return;
+    };
+    fluent_bit.start();
+    let captures = tree::root().join("captures").display().to_string();
+    let told = [
+        ("splunk", "hec", format!("http://127.0.0.1:{splunk}?token=file:token")),
+        ("elasticsearch", "ecs", format!("es+http://127.0.0.1:{elasticsearch}")),
+    ];
+    for (name, format, place) in told {
+        let (there, here) = (format!("{format}:{place}"), format!("{format}:{format}"));
+        let args = ["-q", "--flows", "--ports", "-r", &captures, "-o", &there, "-o", &here];
+        binary::run_in(folder.path(), &args).expect_code(0);
+        let expected = lines_of(&folder.path().join(format));
+        let lines = written(&folder.path().join(name), expected.len());
+        let record = |line: &String| {
+            let (_, record) = line.split_once(", ").unwrap_or_else(|| panic!("{line}"));
+            let mut record = object(record.strip_suffix(']').expect("a record"));
+            record.as_object_mut().expect("an object").remove("@meta");
+            record
+        };
+        let expected = counted(expected.iter().map(|line| object(line)));
+        let got = counted(lines.iter().map(record));
+        assert!(got == expected, "{name}: {}", difference(&got, &expected));
+    }
 }
 
 /// A line may come twice when an answer is lost, as documented.
