@@ -213,7 +213,8 @@ impl FluentBit {
         Some(Self { shipper, folder, output: output(if is_stream { to_stream } else { to_file }) })
     }
 
-    /// Feeds a scan to ghostport, which writes as the recipe says; `between` comes after each of 30 pieces.
+    /// Feeds a scan to ghostport, which writes as the recipe says; `between` comes after each of 30 pieces, and
+    /// a pause after it.
     /// Gives what arrived and the lines that there were, each with how often.
     fn run(
         mut self,
@@ -226,8 +227,8 @@ impl FluentBit {
         wait_until("ghostport writes", || folder.join("all.json").exists());
         self.shipper.start();
         piped.feed(&scan(6_000), 30, |number| {
-            thread::sleep(Duration::from_millis(300));
             between(number, &mut self.shipper);
+            thread::sleep(Duration::from_millis(300));
         });
         piped.end().expect_code(0);
         let expected = lines_of(&folder.join("all.json"));
@@ -255,6 +256,7 @@ fn fluent_bit_reads_every_line_of_a_rotating_file_once() {
             files = there;
         }
         if number == 15 {
+            thread::sleep(Duration::from_millis(500));
             fluent_bit.stop();
             fluent_bit.start();
         }
