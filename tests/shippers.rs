@@ -177,7 +177,8 @@ fn difference(got: &BTreeMap<String, usize>, expected: &BTreeMap<String, usize>)
     let twice: usize = got.values().map(|count| count - 1).sum();
     let [first_missing, first_other] = [&missing, &others].map(|lines| lines.first());
     format!(
-        "of {} lines {} are missing ({first_missing:?}), {} are others ({first_other:?}), {twice} are there again",
+        "of {} lines {} are missing ({first_missing:?}), {} are others ({first_other:?}), \
+         {twice} are there again",
         expected.len(),
         missing.len(),
         others.len()
@@ -213,9 +214,8 @@ impl FluentBit {
         Some(Self { shipper, folder, output: output(if is_stream { to_stream } else { to_file }) })
     }
 
-    /// Feeds a scan to ghostport, which writes as the recipe says; `between` comes after each of 30 pieces, and
-    /// a pause after it.
-    /// Gives what arrived and the lines that there were, each with how often.
+    /// Feeds a scan to ghostport, which writes as the recipe says; `between` comes after each of 30 pieces,
+    /// and a pause after it. Gives what arrived and the lines that there were, each with how often.
     fn run(
         mut self,
         options: &[&str],
@@ -345,7 +345,8 @@ fn fluent_bit_understands_what_splunk_and_elasticsearch_are_told() {
     }
 }
 
-/// A line may come twice when an answer is lost, as documented.
+/// A line may come twice when an answer is lost, as documented. It is killed while nothing is written, for its
+/// file may not have a torn line.
 #[test]
 fn vector_gets_every_line_though_it_is_killed() {
     let (folder, port) = (tempfile::tempdir().expect("a folder"), free_port());
