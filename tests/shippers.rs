@@ -345,8 +345,8 @@ fn fluent_bit_understands_what_splunk_and_elasticsearch_are_told() {
     }
 }
 
-/// A line may come twice when an answer is lost, as documented. It is killed while nothing is written, for its
-/// file may not have a torn line.
+/// A line may come twice when an answer is lost, as documented. It is killed while nothing is written, for
+/// its file may not have a torn line.
 #[test]
 fn vector_gets_every_line_though_it_is_killed() {
     let (folder, port) = (tempfile::tempdir().expect("a folder"), free_port());
