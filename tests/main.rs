@@ -32,6 +32,7 @@ mod receivers;
 mod registry;
 mod scenarios;
 mod schema;
+mod shippers;
 mod siem;
 mod sinks;
 mod support;
