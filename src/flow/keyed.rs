@@ -128,11 +128,17 @@ impl<V: Default> Keyed<V> {
     /// A key will be asked for soon: brings in where the search for it begins.
     #[inline]
     pub(super) fn expect(&self, key: Key) -> Expected {
-        Expected((self.slots.len() >= FEW).then(|| {
+        Expected((!self.are_few()).then(|| {
             let tag = self.tag(key);
             super::prefetch::prefetch(self.index.address(tag));
             tag
         }))
+    }
+
+    /// So few that none needs to be brought in.
+    #[inline]
+    pub(super) const fn are_few(&self) -> bool {
+        self.slots.len() < FEW
     }
 
     /// What was expected comes now: brings in the value that it most likely is.

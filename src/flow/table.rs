@@ -113,7 +113,7 @@ impl<N: Copy + Default> Table<N> {
         for (shard, number) in self.shards.iter_mut().zip(0..) {
             shard.living(|frame, place| living.push(Living { frame, shard: number, place }));
         }
-        // Stable, because that sees that each shard's half-open flows come in order, as the million of a scan.
+        // Stable, because that sees that each shard's half-open flows come in order, as those of a scan do.
         living.sort_by_key(|one| one.frame);
         living
     }

@@ -40,8 +40,8 @@ const LISTENERS_AGE_MAX: Duration = Duration::from_secs(2);
 const FLOW_AHEAD: usize = 6;
 /// Events looked ahead for where the search for their flow's ends begins.
 const ENDS_AHEAD: usize = 4;
-/// So many events later, what is known of the ends is looked ahead for. Judging two takes longer than bringing
-/// anything in.
+/// So many events later, what is known of the ends is looked ahead for. Judging two takes longer than
+/// bringing anything in.
 const SEARCH: usize = 2;
 
 /// See the module.
@@ -128,8 +128,8 @@ impl Judge {
     pub(super) fn hear_all(&mut self, mut events: Events, desk: &mut Desk) {
         let mut queue = events.drain(..);
         let mut searches = [Ends::default(); SEARCH];
-        let mut turns = (0..SEARCH).cycle();
-        while let (Some((order, happening)), Some(turn)) = (queue.next(), turns.next()) {
+        for turn in (0..SEARCH).cycle() {
+            let Some((order, happening)) = queue.next() else { break };
             self.look_ahead(queue.as_slice(), &mut searches[turn]);
             self.until(order.clock, desk);
             self.hear(order, happening, desk);
