@@ -160,6 +160,13 @@ impl Judge {
     /// Moves the packet clock and says what is due by it.
     #[inline]
     pub(super) fn until(&mut self, clock: Timestamp, desk: &mut Desk) {
+        if self.state.advance(clock) {
+            self.due(clock, desk);
+        }
+    }
+
+    #[cold]
+    fn due(&mut self, clock: Timestamp, desk: &mut Desk) {
         let Knowledge { rules, registry } = &self.knowledge;
         for alert in rules.until(&mut self.state, clock, registry) {
             desk.alert(alert).into_iter().for_each(|spent| self.bench.hand_back(spent));

@@ -163,7 +163,7 @@ impl Rules {
     /// them are over.
     #[inline]
     pub fn until(&self, state: &mut State, clock: Timestamp, registry: &Registry) -> Vec<Alert> {
-        if state.aggregates.advance(clock) { self.due(state, registry) } else { Vec::new() }
+        if state.advance(clock) { self.due(state, registry) } else { Vec::new() }
     }
 
     #[cold]

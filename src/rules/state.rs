@@ -112,6 +112,13 @@ impl State {
         }
     }
 
+    /// Moves the packet clock; true when [`Rules::until`](super::Rules::until) has something to say by it.
+    /// Asked for every event, when hardly ever something is.
+    #[inline]
+    pub fn advance(&mut self, clock: Timestamp) -> bool {
+        self.aggregates.advance(clock)
+    }
+
     /// What became of the verdicts that rules matched so far.
     #[must_use]
     pub const fn counters(&self) -> Counters {
