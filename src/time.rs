@@ -6,6 +6,7 @@
 //! Invariants: arithmetic saturates (a hostile capture may carry any 64-bit time stamp); no function here
 //! reads a clock.
 
+use std::cell::Cell;
 use std::fmt;
 use std::time::Duration;
 
@@ -62,22 +63,23 @@ impl Timestamp {
     }
 
     /// `YYYY-MM-DDTHH:MM:SS.ffffff+0000`: the one shape that Arkime, Wazuh and Filebeat all read in EVE
-    /// lines. Digit by digit: every line has several times, and the formatting machinery took five times as
-    /// long.
+    /// lines.
     #[must_use]
     pub fn text(self) -> ArrayString<31> {
-        let seconds = self.as_seconds();
-        let (year, month, day) = civil_from_days(seconds.div_euclid(86_400));
-        let of_day = seconds.rem_euclid(86_400);
-        let mut text = *b"0000-00-00T00:00:00.000000+0000";
-        put::<0, 4>(&mut text, year);
-        put::<5, 2>(&mut text, month);
-        put::<8, 2>(&mut text, day);
-        put::<11, 2>(&mut text, of_day / 3600);
-        put::<14, 2>(&mut text, of_day / 60 % 60);
-        put::<17, 2>(&mut text, of_day % 60);
+        ArrayString::from_byte_string(&self.ascii()).unwrap_or_default()
+    }
+
+    /// The bytes of [`Self::text`]. Digit by digit: every line has several times, and the formatting machinery
+    /// took five times as long. Most of them lie in the second of the one before, so that is kept.
+    #[must_use]
+    pub fn ascii(self) -> [u8; 31] {
+        let (mut kept, mut text) = SECOND.get();
+        if kept != self.as_seconds() {
+            (kept, text) = (self.as_seconds(), whole_second(self.as_seconds()));
+            SECOND.set((kept, text));
+        }
         put::<20, 6>(&mut text, self.0.rem_euclid(NANOS_PER_SECOND) / 1000);
-        ArrayString::from_byte_string(&text).unwrap_or_default()
+        text
     }
 
     /// `YYYY-MM-DDTHH:MM:SS.ffffffZ`: the same in RFC 3339's shape, with as many digits as RFC 5424 takes.
@@ -90,6 +92,24 @@ impl Timestamp {
     }
 }
 
+thread_local! {
+    /// The second that was written last, and how it begins.
+    static SECOND: Cell<(i64, [u8; 31])> = const { Cell::new((0, *b"1970-01-01T00:00:00.000000+0000")) };
+}
+
+fn whole_second(seconds: i64) -> [u8; 31] {
+    let (year, month, day) = civil_from_days(seconds.div_euclid(86_400));
+    let of_day = seconds.rem_euclid(86_400);
+    let mut text = *b"0000-00-00T00:00:00.000000+0000";
+    put::<0, 4>(&mut text, year);
+    put::<5, 2>(&mut text, month);
+    put::<8, 2>(&mut text, day);
+    put::<11, 2>(&mut text, of_day / 3600);
+    put::<14, 2>(&mut text, of_day / 60 % 60);
+    put::<17, 2>(&mut text, of_day % 60);
+    text
+}
+
 /// Writes [`Timestamp::text`].
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -97,8 +117,8 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// Writes a number, not negative, over the zeros at a place, right-aligned; digits beyond `WIDTH` are left
-/// out.
+/// Writes a number, not negative, over the digits at a place, with zeros in front; digits beyond `WIDTH` are
+/// left out.
 fn put<const AT: usize, const WIDTH: usize>(text: &mut [u8; 31], number: i64) {
     let mut number = u32::try_from(number).unwrap_or(0);
     for digit in text[AT..AT + WIDTH].iter_mut().rev() {

@@ -2,10 +2,9 @@
 //!
 //! A fact keeps what it rests on (the claim, the announcement, the counts), so that a reader can look it up.
 //! Its name and value are all that leaves; the rest is for the weight table. Values of facts never carry
-//! payload bytes.
+//! payload bytes. Those with counts stand in half of all lines, hence are put together from pieces.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::sync::Arc;
 
 use super::repeat::Ground;
@@ -13,6 +12,7 @@ use crate::flow::{Flow, Knocks, Outcome};
 use crate::host::Process;
 use crate::payload::{Announcement, App, AppProto, Details};
 use crate::registry::{Claim, Claims, PortStatus, Tags, Tier};
+use crate::wire::text::decimal;
 
 /// A flow and the facts about it.
 #[derive(Clone, Debug)]
@@ -216,57 +216,39 @@ impl Fact {
         }
     }
 
-    /// Value in the output. Text may hold names from the wire, from claims or of processes: writers escape
-    /// it.
+    /// Value in the output: a word, a name, an identifier; or, where it is not borrowed, something made of
+    /// counts or of what was announced. It may hold names from the wire, from claims or of processes: writers
+    /// escape it.
     #[must_use]
-    pub fn value(&self) -> FactValue {
+    pub fn value(&self) -> Cow<'_, str> {
+        let number = |number: u64| Cow::Owned(decimal(number).as_str().to_owned());
         match self {
-            Self::Speaks(spoken) => FactValue::Text(Cow::Borrowed(spoken.app.name())),
-            Self::MalwareBytes(app) | Self::NegotiatesPorts(app) => {
-                FactValue::Text(Cow::Borrowed(app.name()))
-            }
+            Self::Speaks(spoken) => Cow::Borrowed(spoken.app.name()),
+            Self::MalwareBytes(app) | Self::NegotiatesPorts(app) => Cow::Borrowed(app.name()),
             Self::ClaimExpects(claim)
             | Self::OriginatorClaimExpects(claim)
-            | Self::ClaimedBy { claim, .. } => FactValue::Text(Cow::Owned(claim.id.clone())),
-            Self::Registered(claim) => FactValue::Text(Cow::Owned(claim.name.clone())),
-            Self::UnassignedPort(status) => FactValue::Text(Cow::Borrowed(status.name())),
-            Self::AnnouncedBy(announcement) => FactValue::Text(Cow::Owned(say_announcement(announcement))),
-            Self::LocalProcess(local) => FactValue::Text(Cow::Owned(local.process.name.clone())),
-            Self::RefusedBy(refusal) => FactValue::Text(refusal.value()),
-            Self::Retries { attempts, .. } => FactValue::Number(u64::from(*attempts)),
-            Self::Knocks(knocks) => FactValue::Text(Cow::Owned(say_knocks(knocks))),
-            Self::FanOut { hosts, ports, ended, failed, slow, .. } => FactValue::Text(Cow::Owned(format!(
-                "{hosts} hosts, {ports} ports, {failed} of {ended} failed{}",
-                if *slow { ", over hours" } else { "" }
-            ))),
-            Self::FanIn(count) | Self::ListenerKnown(count) => FactValue::Number(u64::from(*count)),
+            | Self::ClaimedBy { claim, .. } => Cow::Borrowed(&claim.id),
+            Self::Registered(claim) => Cow::Borrowed(&claim.name),
+            Self::UnassignedPort(status) => Cow::Borrowed(status.name()),
+            Self::AnnouncedBy(announcement) => Cow::Owned(say_announcement(announcement)),
+            Self::LocalProcess(local) => Cow::Borrowed(&local.process.name),
+            Self::RefusedBy(refusal) => refusal.value(),
+            Self::Retries { attempts, .. } => number((*attempts).into()),
+            Self::Knocks(knocks) => Cow::Owned(say_knocks(knocks)),
+            Self::FanOut { hosts, ports, ended, failed, slow, .. } => {
+                let numbers = [u64::from(*hosts), u64::from(*ports), *failed, *ended];
+                let [hosts, ports, failed, ended] = numbers.map(decimal);
+                let tail = if *slow { " failed, over hours" } else { " failed" };
+                Cow::Owned([&*hosts, " hosts, ", &ports, " ports, ", &failed, " of ", &ended, tail].concat())
+            }
+            Self::FanIn(count) | Self::ListenerKnown(count) => number((*count).into()),
             Self::SourceInEphemeralRange(systems)
             | Self::OsHint(systems)
-            | Self::ResponderPortEphemeral { systems, .. } => FactValue::Text(Cow::Borrowed(systems)),
-            Self::AnswerWithoutRequest(unasked) => FactValue::Text(Cow::Borrowed(unasked.name())),
-            Self::OddFlags(name) => FactValue::Text(Cow::Borrowed(name)),
-            _ => FactValue::Flag(true),
-        }
-    }
-}
-
-/// What a fact says, ready to be written: one type per name, always.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FactValue {
-    /// A word, a name, an identifier.
-    Text(Cow<'static, str>),
-    /// A count.
-    Number(u64),
-    /// The fact itself is the news.
-    Flag(bool),
-}
-
-impl fmt::Display for FactValue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Text(text) => f.write_str(text),
-            Self::Number(number) => number.fmt(f),
-            Self::Flag(flag) => flag.fmt(f),
+            | Self::ResponderPortEphemeral { systems, .. } => Cow::Borrowed(systems),
+            Self::AnswerWithoutRequest(unasked) => Cow::Borrowed(unasked.name()),
+            Self::OddFlags(name) => Cow::Borrowed(name),
+            // The fact itself is the news.
+            _ => Cow::Borrowed("true"),
         }
     }
 }
@@ -295,7 +277,8 @@ impl Refusal {
             Self::Rst => Cow::Borrowed("rst"),
             Self::Abort => Cow::Borrowed("abort"),
             Self::Icmp { v6, kind, code } => {
-                Cow::Owned(format!("{} {kind}/{code}", if v6 { "icmp6" } else { "icmp" }))
+                let [kind, code] = [kind, code].map(|number| decimal(number.into()));
+                Cow::Owned([if v6 { "icmp6 " } else { "icmp " }, &kind, "/", &code].concat())
             }
         }
     }
@@ -355,10 +338,10 @@ fn say_announcement(announcement: &Announcement) -> String {
 
 fn say_knocks(knocks: &Knocks) -> String {
     let Knocks { attempts, answered, .. } = knocks;
-    match knocks.interval {
-        Some(interval) if knocks.regular => {
-            format!("{attempts} times, {answered} answered, every {:.1} s", interval.as_secs_f64())
-        }
-        _ => format!("{attempts} times, {answered} answered"),
+    let [attempts, answered] = [attempts, answered].map(|count| decimal((*count).into()));
+    let mut text = [&*attempts, " times, ", &answered, " answered"].concat();
+    if let Some(interval) = knocks.interval.filter(|_| knocks.regular) {
+        text += &format!(", every {:.1} s", interval.as_secs_f64());
     }
+    text
 }

@@ -9,7 +9,8 @@ use std::borrow::Cow;
 
 use serde::{Serialize, Serializer};
 
-use super::eight::is_seen;
+use super::eight::{is_plain, is_seen};
+use super::json::Plain;
 
 /// Returns `text` without anything that changes a terminal's state or the direction of writing: such
 /// characters become `\u{…}` with their number, and what would go beyond `bytes_max` bytes becomes one `…`.
@@ -76,6 +77,10 @@ impl<'a> Text<'a> {
 
 impl Serialize for Text<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // Nearly all are, and then one look is enough.
+        if self.text.len() <= self.bytes_max && is_plain(self.text) {
+            return Plain(self.text.as_bytes()).serialize(serializer);
+        }
         serializer.serialize_str(&self.cleaned())
     }
 }

@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use super::again::Again;
 use super::clean::Text;
 use super::event::{AlertMetadata, EveAlert, EveFlow, EveTcp, Event};
 use super::flat::Flat;
@@ -85,7 +86,7 @@ fn write_flow(
         let extra = Extra::flow(GhostFlow::new(verdict, &next_step, room), context.extra);
         let event = Event {
             flow: Some(EveFlow::record(flow, alerted)),
-            tcp: EveTcp::new(flow),
+            tcp: EveTcp::new(flow).map(Again),
             metadata: extra.metadata,
             ghostport: extra.ghostport,
             ..about(&Record::Flow { verdict, alerted }, context, verdict, (&community_id, room))

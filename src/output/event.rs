@@ -97,12 +97,13 @@
 //! `metadata.flowbits` (`"ghostport_story:scan"`), and numbers of port and stats records in
 //! `metadata.flowints`. Weights are left out.
 
-use arrayvec::ArrayString;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
+use super::again::{Again, Key, Kind, Part};
 use super::clean::Text;
 use super::flat::Flat;
+use super::json::Plain;
 use super::line::Ip;
 use super::place::Metadata;
 use super::stats::EveStats;
@@ -149,7 +150,7 @@ pub struct Event<'a, G> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) flow: Option<EveFlow>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) tcp: Option<EveTcp>,
+    pub(super) tcp: Option<Again<EveTcp>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) stats: Option<EveStats>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -197,7 +198,7 @@ pub struct Stamp(pub(super) Timestamp);
 
 impl Serialize for Stamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0.text())
+        Plain(&self.0.ascii()).serialize(serializer)
     }
 }
 
@@ -360,17 +361,23 @@ impl EveTcp {
     }
 }
 
+impl Part for EveTcp {
+    const KIND: Kind = Kind::Tcp;
+
+    // The rest follows from the bits of both sides.
+    fn say(&self, key: &mut Key) {
+        key.words([self.state]);
+        key.number(u64::from(self.tcp_flags_ts.0) << 8 | u64::from(self.tcp_flags_tc.0));
+    }
+}
+
 /// A byte as two hexadecimal digits.
 #[derive(Clone, Copy, Debug)]
 struct Hex(u8);
 
 impl Serialize for Hex {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        const DIGITS: [char; 16] =
-            ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
-        let mut text = ArrayString::<2>::new();
-        text.push(DIGITS[usize::from(self.0 >> 4)]);
-        text.push(DIGITS[usize::from(self.0 & 15)]);
-        serializer.serialize_str(&text)
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        Plain(&[self.0 >> 4, self.0 & 15].map(|digit| DIGITS[usize::from(digit)])).serialize(serializer)
     }
 }

@@ -33,8 +33,9 @@ use crate::verdict::Verdict;
 const BATCH_NOTES: usize = 64;
 /// Batches on their way. With a few KB of flow and facts behind each record that is some 10 MB at most.
 const QUEUE_BATCHES_MAX: usize = 64;
-/// Bytes of lines gathered before they are handed to an output.
-const BATCH_BYTES: usize = 64 * 1024;
+/// Bytes of lines gathered before they are handed to an output, when there is more to write: what an output
+/// writes at once, so that it takes the buffer as it is.
+const BATCH_BYTES: usize = 256 * 1024;
 
 /// A record that owns what it says.
 #[derive(Debug)]
@@ -98,7 +99,6 @@ impl Scribe {
             live,
             host: config.host.clone(),
             extra: config.extra,
-            line: Vec::new(),
         };
         let (queue, notes) = bounded(QUEUE_BATCHES_MAX);
         let (back, written) = bounded(QUEUE_BATCHES_MAX);
@@ -250,7 +250,6 @@ struct Pen {
     live: bool,
     host: Option<String>,
     extra: ExtraPlacement,
-    line: Vec<u8>,
 }
 
 #[derive(Default)]
@@ -268,7 +267,9 @@ impl Pen {
                 }
                 note.show(|| lost(outputs), |record| self.write(outputs, &internal, record));
             }
-            self.hand_over(outputs);
+            if queue.is_empty() {
+                self.hand_over(outputs); // what comes next may take its time
+            }
             // Where nobody takes them, their memory is let go.
             let _ = back.try_send(notes);
         }
@@ -280,7 +281,8 @@ impl Pen {
         }
     }
 
-    /// One record to all who take it: written once for each format in use, however many outputs have it.
+    /// One record to all who take it: written once for each format in use, at the end of the first one's batch,
+    /// however many outputs have it.
     fn write(&mut self, outputs: &[Lines], internal: &Internal, record: &Record<'_>) {
         let context = Context {
             inputs: &self.inputs,
@@ -291,21 +293,21 @@ impl Pen {
         };
         for format in Format::ALL {
             let is_for = |lines: &Lines| lines.target().format == format && takes(lines, record);
-            if !outputs.iter().any(is_for) {
-                continue;
+            let mut takers = outputs.iter().zip(&mut self.batches).filter(|(lines, _)| is_for(lines));
+            let Some((to, batch)) = takers.next() else { continue };
+            let start = batch.bytes.len();
+            writer(format)(&mut batch.bytes, &context, record);
+            for (to, other) in takers {
+                other.bytes.extend_from_slice(&batch.bytes[start..]);
+                other.has_one_more(to);
             }
-            self.line.clear();
-            writer(format)(&mut self.line, &context, record);
-            for (lines, batch) in outputs.iter().zip(&mut self.batches).filter(|(lines, _)| is_for(lines)) {
-                batch.add(&self.line, lines);
-            }
+            batch.has_one_more(to);
         }
     }
 }
 
 impl Batch {
-    fn add(&mut self, line: &[u8], to: &Lines) {
-        self.bytes.extend_from_slice(line);
+    fn has_one_more(&mut self, to: &Lines) {
         self.lines += 1;
         if self.bytes.len() >= BATCH_BYTES {
             self.hand_to(to);
@@ -315,8 +317,7 @@ impl Batch {
     fn hand_to(&mut self, lines: &Lines) {
         if self.lines > 0 {
             // A reader that went away is noticed at the end of a burst.
-            let _ = lines.send(&self.bytes, mem::take(&mut self.lines));
-            self.bytes.clear();
+            let _ = lines.swap(&mut self.bytes, mem::take(&mut self.lines));
         }
     }
 }
@@ -407,7 +408,6 @@ mod tests {
             live: true,
             host: None,
             extra: ExtraPlacement::default(),
-            line: Vec::new(),
         };
         let thread = thread::spawn(move || {
             may_go.recv().unwrap();

@@ -8,7 +8,7 @@ use super::{Story, Verdict};
 use crate::evidence::Fact;
 use crate::flow::Flow;
 use crate::wire::Transport;
-use crate::wire::text::address;
+use crate::wire::text::{address, decimal, endpoint};
 
 impl Verdict {
     /// What an analyst does next, in one line. Safe to print and to paste into a shell.
@@ -16,7 +16,7 @@ impl Verdict {
     pub fn next_step(&self) -> String {
         let flow = &self.evidence.flow;
         let (from, to) = (&*address(flow.originator.addr), &*address(flow.responder.addr));
-        let listener = || ["on ", to, ": ", &socket_list(flow)].concat();
+        let listener = || listener(flow, to);
         match self.story {
             Story::RegisteredService => {
                 ["none needed if ", to, " may offer this service; else ", &listener()].concat()
@@ -31,17 +31,21 @@ impl Verdict {
                     format!("look for the control conversation of {from} and {to}; {}", listener())
                 }
             },
-            Story::EphemeralOverlap => format!(
-                "port {} is only a client's; look at port {} on {from} instead",
-                flow.responder.port, flow.originator.port
-            ),
+            Story::EphemeralOverlap => {
+                let [port, other] =
+                    [flow.responder.port, flow.originator.port].map(|port| decimal(port.into()));
+                ["port ", &port, " is only a client's; look at port ", &other, " on ", from, " instead"]
+                    .concat()
+            }
             Story::Scan => ["find out who runs ", from, ", and which of its probes were answered"].concat(),
-            Story::Misdirected => format!(
-                "on {from}: find what asks for {} and correct its address, or start the service",
-                flow.responder
-            ),
+            Story::Misdirected => {
+                let (wrong, service) =
+                    (endpoint(flow.responder), " and correct its address, or start the service");
+                ["on ", from, ": find what asks for ", &wrong, service].concat()
+            }
             Story::Backscatter => {
-                format!("none on {from}: somebody used its address; see whether {to} is under attack")
+                let attack = " is under attack";
+                ["none on ", from, ": somebody used its address; see whether ", to, attack].concat()
             }
             Story::SuspectedMalware => format!(
                 "isolate {to} and keep its memory; then {}; look for other hosts that talk to it",
@@ -60,29 +64,24 @@ impl Verdict {
         } else if has(|fact| matches!(fact, Fact::NoOpeningSeen | Fact::TruncatedPayload)) {
             format!("capture {} from its opening on, with full packets", capture_filter(flow))
         } else {
-            format!(
-                "watch {} for longer; on {}: {}",
-                capture_filter(flow),
-                address(flow.responder.addr),
-                socket_list(flow)
-            )
+            let to = address(flow.responder.addr);
+            ["watch ", &capture_filter(flow), " for longer; ", &listener(flow, &to)].concat()
         }
     }
 }
 
 /// A BPF expression for the responder.
 fn capture_filter(flow: &Flow) -> String {
-    let to = flow.responder;
-    format!("'host {} and {} port {}'", address(to.addr), flow.transport.name(), to.port)
+    let (to, port) = (address(flow.responder.addr), decimal(flow.responder.port.into()));
+    ["'host ", &to, " and ", flow.transport.name(), " port ", &port, "'"].concat()
 }
 
-/// The command that lists who listens. `ss` knows SCTP by `-S`.
-fn socket_list(flow: &Flow) -> String {
+/// Where to list who listens, and the command for it. `ss` knows SCTP by `-S`.
+fn listener(flow: &Flow, to: &str) -> String {
     let letter = match flow.transport {
         Transport::Tcp => "t",
         Transport::Udp => "u",
         Transport::Sctp => "S",
     };
-    let mut port = itoa::Buffer::new();
-    ["ss -", letter, "lnp 'sport = :", port.format(flow.responder.port), "'"].concat()
+    ["on ", to, ": ss -", letter, "lnp 'sport = :", &decimal(flow.responder.port.into()), "'"].concat()
 }
