@@ -73,12 +73,18 @@ impl Timestamp {
     /// took five times as long. Most of them lie in the second of the one before, so that is kept.
     #[must_use]
     pub fn ascii(self) -> [u8; 31] {
-        let (mut kept, mut text) = SECOND.get();
-        if kept != self.as_seconds() {
-            (kept, text) = (self.as_seconds(), whole_second(self.as_seconds()));
-            SECOND.set((kept, text));
+        let (start, mut text) = SECOND.get();
+        let mut since = self.0.wrapping_sub(start);
+        if !(0..NANOS_PER_SECOND).contains(&since) {
+            since = self.0.rem_euclid(NANOS_PER_SECOND);
+            text = whole_second(self.as_seconds());
+            SECOND.set((self.0.wrapping_sub(since), text));
         }
-        put::<20, 6>(&mut text, self.0.rem_euclid(NANOS_PER_SECOND) / 1000);
+        let micros = u32::try_from(since / 1000).unwrap_or(0);
+        let pairs = [micros / 10_000, micros / 100 % 100, micros % 100];
+        for (place, pair) in text[20..26].as_chunks_mut().0.iter_mut().zip(pairs) {
+            *place = PAIRS[pair as usize];
+        }
         text
     }
 
@@ -93,7 +99,7 @@ impl Timestamp {
 }
 
 thread_local! {
-    /// The second that was written last, and how it begins.
+    /// When the second began that was written last, and a time in it as text.
     static SECOND: Cell<(i64, [u8; 31])> = const { Cell::new((0, *b"1970-01-01T00:00:00.000000+0000")) };
 }
 
@@ -126,6 +132,16 @@ fn put<const AT: usize, const WIDTH: usize>(text: &mut [u8; 31], number: i64) {
         number /= 10;
     }
 }
+
+/// Two digits of every number below a hundred.
+static PAIRS: [[u8; 2]; 100] = {
+    let (mut pairs, mut number) = ([[0; 2]; 100], 0_u8);
+    while number < 100 {
+        pairs[number as usize] = [b'0' + number / 10, b'0' + number % 10];
+        number += 1;
+    }
+    pairs
+};
 
 /// Year, month and day of a count of days since 1970-01-01, in the proleptic Gregorian calendar.
 ///

@@ -2,17 +2,19 @@
 //!
 //! A fact keeps what it rests on (the claim, the announcement, the counts), so that a reader can look it up.
 //! Its name and value are all that leaves; the rest is for the weight table. Values of facts never carry
-//! payload bytes. Those with counts stand in half of all lines, hence are put together from pieces.
+//! payload bytes. Those with counts stand in half of all lines, hence are put together without the formatting machinery.
 
-use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::ops::Deref;
 use std::sync::Arc;
+
+use arrayvec::ArrayString;
 
 use super::repeat::Ground;
 use crate::flow::{Flow, Knocks, Outcome};
 use crate::host::Process;
 use crate::payload::{Announcement, App, AppProto, Details};
 use crate::registry::{Claim, Claims, PortStatus, Tags, Tier};
-use crate::wire::text::decimal;
 
 /// A flow and the facts about it.
 #[derive(Clone, Debug)]
@@ -216,39 +218,65 @@ impl Fact {
         }
     }
 
-    /// Value in the output: a word, a name, an identifier; or, where it is not borrowed, something made of
-    /// counts or of what was announced. It may hold names from the wire, from claims or of processes: writers
-    /// escape it.
+    /// Value in the output.
     #[must_use]
-    pub fn value(&self) -> Cow<'_, str> {
-        let number = |number: u64| Cow::Owned(decimal(number).as_str().to_owned());
+    pub fn value(&self) -> FactValue<'_> {
+        use FactValue::{Counts, Made, Name, Word};
         match self {
-            Self::Speaks(spoken) => Cow::Borrowed(spoken.app.name()),
-            Self::MalwareBytes(app) | Self::NegotiatesPorts(app) => Cow::Borrowed(app.name()),
+            Self::Speaks(spoken) => Word(spoken.app.name()),
+            Self::MalwareBytes(app) | Self::NegotiatesPorts(app) => Word(app.name()),
             Self::ClaimExpects(claim)
             | Self::OriginatorClaimExpects(claim)
-            | Self::ClaimedBy { claim, .. } => Cow::Borrowed(&claim.id),
-            Self::Registered(claim) => Cow::Borrowed(&claim.name),
-            Self::UnassignedPort(status) => Cow::Borrowed(status.name()),
-            Self::AnnouncedBy(announcement) => Cow::Owned(say_announcement(announcement)),
-            Self::LocalProcess(local) => Cow::Borrowed(&local.process.name),
+            | Self::ClaimedBy { claim, .. } => Name(&claim.id),
+            Self::Registered(claim) => Name(&claim.name),
+            Self::UnassignedPort(status) => Word(status.name()),
+            Self::AnnouncedBy(announcement) => Made(say_announcement(announcement)),
+            Self::LocalProcess(local) => Name(&local.process.name),
             Self::RefusedBy(refusal) => refusal.value(),
-            Self::Retries { attempts, .. } => number((*attempts).into()),
-            Self::Knocks(knocks) => Cow::Owned(say_knocks(knocks)),
+            Self::Retries { attempts, .. } => Counts(say([((*attempts).into(), "")])),
+            Self::Knocks(knocks) => Counts(say_knocks(knocks)),
             Self::FanOut { hosts, ports, ended, failed, slow, .. } => {
-                let numbers = [u64::from(*hosts), u64::from(*ports), *failed, *ended];
-                let [hosts, ports, failed, ended] = numbers.map(decimal);
-                let tail = if *slow { " failed, over hours" } else { " failed" };
-                Cow::Owned([&*hosts, " hosts, ", &ports, " ports, ", &failed, " of ", &ended, tail].concat())
+                let last = if *slow { " failed, over hours" } else { " failed" };
+                let (hosts, ports) = (u64::from(*hosts), u64::from(*ports));
+                Counts(say([(hosts, " hosts, "), (ports, " ports, "), (*failed, " of "), (*ended, last)]))
             }
-            Self::FanIn(count) | Self::ListenerKnown(count) => number((*count).into()),
+            Self::FanIn(count) | Self::ListenerKnown(count) => Counts(say([((*count).into(), "")])),
             Self::SourceInEphemeralRange(systems)
             | Self::OsHint(systems)
-            | Self::ResponderPortEphemeral { systems, .. } => Cow::Borrowed(systems),
-            Self::AnswerWithoutRequest(unasked) => Cow::Borrowed(unasked.name()),
-            Self::OddFlags(name) => Cow::Borrowed(name),
+            | Self::ResponderPortEphemeral { systems, .. } => Word(systems),
+            Self::AnswerWithoutRequest(unasked) => Word(unasked.name()),
+            Self::OddFlags(name) => Word(name),
             // The fact itself is the news.
-            _ => Cow::Borrowed("true"),
+            _ => Word("true"),
+        }
+    }
+}
+
+/// What a fact says, as text. It may hold names from the wire, from claims or of processes: writers escape it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FactValue<'a> {
+    /// A word of ours.
+    Word(&'static str),
+    /// The name or identifier of a claim, the name of a process.
+    Name(&'a str),
+    /// Counts, and words of ours between them.
+    Counts(Counted),
+    /// What was announced.
+    Made(String),
+}
+
+/// As long as a fan-out with the largest counts there are.
+type Counted = ArrayString<112>;
+
+impl Deref for FactValue<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match self {
+            Self::Word(word) => word,
+            Self::Name(name) => name,
+            Self::Counts(text) => text,
+            Self::Made(text) => text,
         }
     }
 }
@@ -272,13 +300,15 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    fn value(self) -> Cow<'static, str> {
+    fn value(self) -> FactValue<'static> {
         match self {
-            Self::Rst => Cow::Borrowed("rst"),
-            Self::Abort => Cow::Borrowed("abort"),
+            Self::Rst => FactValue::Word("rst"),
+            Self::Abort => FactValue::Word("abort"),
             Self::Icmp { v6, kind, code } => {
-                let [kind, code] = [kind, code].map(|number| decimal(number.into()));
-                Cow::Owned([if v6 { "icmp6 " } else { "icmp " }, &kind, "/", &code].concat())
+                let mut text = Counted::new();
+                text.push_str(if v6 { "icmp6 " } else { "icmp " });
+                text.push_str(&say([(kind.into(), "/"), (code.into(), "")]));
+                FactValue::Counts(text)
             }
         }
     }
@@ -336,12 +366,22 @@ fn say_announcement(announcement: &Announcement) -> String {
     }
 }
 
-fn say_knocks(knocks: &Knocks) -> String {
-    let Knocks { attempts, answered, .. } = knocks;
-    let [attempts, answered] = [attempts, answered].map(|count| decimal((*count).into()));
-    let mut text = [&*attempts, " times, ", &answered, " answered"].concat();
+fn say_knocks(knocks: &Knocks) -> Counted {
+    let (attempts, answered) = (knocks.attempts.into(), knocks.answered.into());
+    let mut text = say([(attempts, " times, "), (answered, " answered")]);
     if let Some(interval) = knocks.interval.filter(|_| knocks.regular) {
-        text += &format!(", every {:.1} s", interval.as_secs_f64());
+        // It is far below the length there is.
+        let _ = write!(text, ", every {:.1} s", interval.as_secs_f64());
+    }
+    text
+}
+
+/// Counts, each followed by what is counted.
+fn say<const N: usize>(counts: [(u64, &str); N]) -> Counted {
+    let mut text = Counted::new();
+    for (count, what) in counts {
+        text.push_str(itoa::Buffer::new().format(count));
+        text.push_str(what);
     }
     text
 }

@@ -22,7 +22,7 @@ mod speech;
 mod tenant;
 
 pub use catalogue::CATALOGUE;
-pub use fact::{Evidence, Fact, LocalProcess, Refusal, Tenant, Unasked};
+pub use fact::{Evidence, Fact, FactValue, LocalProcess, Refusal, Tenant, Unasked};
 pub use gather::{Context, gather, gather_into};
 pub use speech::add_spoken;
 pub use tenant::tenant;

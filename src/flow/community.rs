@@ -12,10 +12,16 @@ use super::Flow;
 const BASE64_BYTES: usize = 28;
 
 impl Flow {
-    /// The Community ID with seed 0: `1:` and the base64 of a SHA-1 over both ends, lower one first. In
-    /// place: every line has one, and with memory asked for it took twice as long.
+    /// The Community ID with seed 0: `1:` and the base64 of a SHA-1 over both ends, lower one first.
     #[must_use]
     pub fn community_id(&self) -> ArrayString<{ 2 + BASE64_BYTES }> {
+        ArrayString::from_byte_string(&self.community_ascii()).unwrap_or_default()
+    }
+
+    /// The bytes of [`Self::community_id`]. In place: every line has one, and with memory asked for it took
+    /// twice as long.
+    #[must_use]
+    pub fn community_ascii(&self) -> [u8; 2 + BASE64_BYTES] {
         let [a, b] = [self.originator, self.responder].map(|end| (end.addr, end.port));
         let (low, high) = if a <= b { (a, b) } else { (b, a) };
         let mut ends = ArrayVec::<u8, 40>::new();
@@ -33,7 +39,7 @@ impl Flow {
         add([low.1.to_be_bytes(), high.1.to_be_bytes()].as_flattened());
         let mut text = *b"1:0000000000000000000000000000";
         text[2..].copy_from_slice(&base64(Sha1::digest(&ends).into()));
-        ArrayString::from_byte_string(&text).unwrap_or_default()
+        text
     }
 }
 

@@ -56,29 +56,28 @@ pub(super) enum Kind {
 }
 
 impl Key {
-    /// Adds a number.
-    pub(super) fn number(&mut self, number: u64) {
-        self.is_cut |= self.words.try_push(number).is_err();
+    /// Adds numbers.
+    pub(super) fn numbers<const N: usize>(&mut self, numbers: [u64; N]) {
+        self.is_cut |= self.words.try_extend_from_slice(&numbers).is_err();
     }
 
     /// Adds something that never changes, by where it lies.
     pub(super) fn constant<T>(&mut self, constant: &'static [T]) {
-        self.number(constant.as_ptr().addr() as u64);
-        self.number(constant.len() as u64);
+        self.numbers([constant.as_ptr().addr() as u64, constant.len() as u64]);
     }
 
-    /// Adds words of ours, each shorter than 256 bytes.
+    /// Adds words of ours, each shorter than 2^16 bytes, by where they lie.
     pub(super) fn words<const N: usize>(&mut self, words: [&'static str; N]) {
-        const { assert!(N < 8) }
-        self.number(words.iter().fold(N as u64, |lengths, word| lengths << 8 | word.len() as u64));
-        words.iter().for_each(|word| self.number(word.as_ptr().addr() as u64));
+        const { assert!(N <= 4) }
+        self.numbers([words.iter().fold(0, |lengths, word| lengths << 16 | word.len() as u64)]);
+        self.numbers(words.map(|word| word.as_ptr().addr() as u64));
     }
 
     /// Adds words of others, if there are any.
     pub(super) fn text(&mut self, text: Option<Text<'_>>) {
-        let Some(Text { text, bytes_max }) = text else { return self.number(u64::MAX) };
-        self.number((bytes_max as u64) << 32 | text.len() as u64);
-        each(text, |eight| self.number(eight));
+        let Some(Text { text, bytes_max, .. }) = text else { return self.numbers([u64::MAX]) };
+        self.numbers([(bytes_max as u64) << 32 | text.len() as u64]);
+        each(text, |eight| self.numbers([eight]));
     }
 
     fn place(&self) -> usize {
@@ -96,7 +95,7 @@ thread_local! {
 impl<T: Part> Serialize for Again<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut key = Key::default();
-        key.number(T::KIND as u64);
+        key.numbers([T::KIND as u64]);
         self.0.say(&mut key);
         if key.is_cut {
             return self.0.serialize(serializer);
@@ -138,7 +137,7 @@ mod tests {
 
         fn say(&self, key: &mut Key) {
             key.words([self.name]);
-            key.number(self.number);
+            key.numbers([self.number]);
             key.text(Some(Text::cut(&self.text, 512)));
         }
     }

@@ -103,7 +103,7 @@ use serde::{Serialize, Serializer};
 use super::again::{Again, Key, Kind, Part};
 use super::clean::Text;
 use super::flat::Flat;
-use super::json::Plain;
+use super::json::{Plain, Word};
 use super::line::Ip;
 use super::place::Metadata;
 use super::stats::EveStats;
@@ -124,7 +124,7 @@ pub struct Event<'a, G> {
     pub(super) pcap_filename: Option<Text<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) pcap_cnt: Option<u64>,
-    pub(super) event_type: &'static str,
+    pub(super) event_type: Word,
     #[serde(skip_serializing_if = "<[u16]>::is_empty")]
     pub(super) vlan: &'a [u16],
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -136,17 +136,17 @@ pub struct Event<'a, G> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) dest_port: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) proto: Option<&'static str>,
+    pub(super) proto: Option<Word>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) pkt_src: Option<&'static str>,
+    pub(super) pkt_src: Option<Word>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) community_id: Option<&'a str>,
+    pub(super) community_id: Option<Plain<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) alert: Option<EveAlert<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) app_proto: Option<&'static str>,
+    pub(super) app_proto: Option<Word>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) direction: Option<&'static str>,
+    pub(super) direction: Option<Word>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) flow: Option<EveFlow>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -170,7 +170,7 @@ impl<G> Event<'_, G> {
             in_iface: None,
             pcap_filename: None,
             pcap_cnt: None,
-            event_type: record.event_type(),
+            event_type: Word(record.event_type()),
             vlan: &[],
             src_ip: None,
             src_port: None,
@@ -253,9 +253,9 @@ pub struct EveFlow {
     end: Option<Stamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     age: Option<u64>,
-    state: &'static str,
+    state: Word,
     #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'static str>,
+    reason: Option<Word>,
     #[serde(skip_serializing_if = "Option::is_none")]
     alerted: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -295,8 +295,8 @@ impl EveFlow {
             start: Stamp(flow.start),
             end: ended.map(|_| Stamp(record::end(flow))),
             age: ended.map(|_| flow.end.since(flow.start).as_secs()),
-            state: flow.state().name(),
-            reason: ended.map(|reason| reason.name()),
+            state: Word(flow.state().name()),
+            reason: ended.map(|reason| Word(reason.name())),
             alerted: None,
             src_ip: None,
             src_port: None,
@@ -367,7 +367,7 @@ impl Part for EveTcp {
     // The rest follows from the bits of both sides.
     fn say(&self, key: &mut Key) {
         key.words([self.state]);
-        key.number(u64::from(self.tcp_flags_ts.0) << 8 | u64::from(self.tcp_flags_tc.0));
+        key.numbers([u64::from(self.tcp_flags_ts.0), u64::from(self.tcp_flags_tc.0)]);
     }
 }
 

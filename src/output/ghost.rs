@@ -1,6 +1,5 @@
 //! The `ghostport` objects: what we know beyond Suricata's fields.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::ser::{SerializeMap, SerializeSeq};
@@ -10,8 +9,9 @@ use super::FILE_BYTES_MAX;
 use super::again::{Again, Key, Kind, Part};
 use super::clean::Text;
 use super::event::Stamp;
+use super::json::Word;
 use crate::bucket::PortBucket;
-use crate::evidence::{Evidence, Fact};
+use crate::evidence::{Evidence, Fact, FactValue};
 use crate::payload::{App, Details};
 use crate::registry::{Claim, PortStatus, Tags, Tier};
 use crate::rules::{Alert, Revised};
@@ -124,7 +124,7 @@ impl<'a> GhostFlow<'a> {
                 exe: process.exe.as_deref().map(text),
                 user: process.user.as_deref().map(text),
             }),
-            next_step: (!next_step.is_empty()).then_some(Text::cut(next_step, room.text_max.max(200))),
+            next_step: (!next_step.is_empty()).then_some(Text::ours(next_step, room.text_max.max(200))),
             aggregate: None,
             revised: None,
             truncated: room.truncated,
@@ -196,7 +196,7 @@ impl Part for GhostPlace<'_> {
 
     fn say(&self, key: &mut Key) {
         let Tags { remembered, suspicious } = self.tags.0;
-        key.number(u64::from(self.port) | u64::from(remembered) << 16 | u64::from(suspicious) << 17);
+        key.numbers([u64::from(self.port) | u64::from(remembered) << 16 | u64::from(suspicious) << 17]);
         key.words([self.transport, self.tier, self.status]);
         key.text(self.registered);
     }
@@ -216,7 +216,7 @@ impl Part for GhostCourse<'_> {
 
     fn say(&self, key: &mut Key) {
         key.words([self.conn_state, self.outcome, self.direction.basis]);
-        key.number(self.direction.confidence.to_bits());
+        key.numbers([self.direction.confidence.to_bits()]);
         key.text(Some(Text::cut(self.history, 0)));
     }
 }
@@ -304,10 +304,10 @@ impl Part for GhostVerdict<'_> {
 
     fn say(&self, key: &mut Key) {
         key.words([self.story]);
-        key.number(self.probability.to_bits());
         // Eleven stories have numbers of four bits.
-        key.number(self.stories.0.iter().fold(1, |stories, ranked| stories << 4 | ranked.story as u64));
-        self.stories.0.iter().for_each(|ranked| key.number(ranked.probability.to_bits()));
+        let stories = self.stories.0.iter().fold(1, |stories, ranked| stories << 4 | ranked.story as u64);
+        key.numbers([self.probability.to_bits(), stories]);
+        self.stories.0.iter().for_each(|ranked| key.numbers([ranked.probability.to_bits()]));
     }
 }
 
@@ -376,13 +376,18 @@ impl Serialize for Facts<'_> {
         for (fact, weights) in self.rows() {
             let said = fact.value();
             let row = FactRow {
-                fact: fact.name(),
-                value: Text::cut(&said, self.room.text_max),
+                fact: Word(fact.name()),
+                value: match said {
+                    FactValue::Word(_) | FactValue::Counts(_) => Text::ours(&said, self.room.text_max),
+                    FactValue::Name(_) | FactValue::Made(_) => Text::cut(&said, self.room.text_max),
+                },
+                word: if let FactValue::Word(word) = said { Some(word) } else { None },
                 weight: (!weights.is_empty()).then_some(Again(Weights(weights))),
             };
             match said {
-                Cow::Borrowed(_) => rows.serialize_element(&Again(row))?,
-                Cow::Owned(_) => rows.serialize_element(&row)?, // counts seldom come back
+                FactValue::Word(_) | FactValue::Name(_) => rows.serialize_element(&Again(row))?,
+                // These seldom come back.
+                FactValue::Counts(_) | FactValue::Made(_) => rows.serialize_element(&row)?,
             }
         }
         rows.end()
@@ -392,8 +397,11 @@ impl Serialize for Facts<'_> {
 /// A fact, what it says, and what it added to each story.
 #[derive(Serialize)]
 struct FactRow<'a> {
-    fact: &'static str,
+    fact: Word,
     value: Text<'a>,
+    /// The value, when it is a word of ours: then where it lies says all.
+    #[serde(skip)]
+    word: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     weight: Option<Again<Weights>>,
 }
@@ -402,9 +410,12 @@ impl Part for FactRow<'_> {
     const KIND: Kind = Kind::Fact;
 
     fn say(&self, key: &mut Key) {
-        key.words([self.fact]);
-        key.constant(self.weight.as_ref().map_or(&[], |Again(weights)| weights.0));
-        key.text(Some(self.value));
+        key.words([self.fact.0, self.word.unwrap_or_default()]);
+        key.constant(self.weight.as_ref().map_or(&[], |Again(Weights(weights))| weights));
+        match self.word {
+            Some(_) => key.numbers([self.value.bytes_max as u64]),
+            None => key.text(Some(self.value)),
+        }
     }
 }
 

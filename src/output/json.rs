@@ -38,6 +38,7 @@ impl Serialize for Written<'_> {
 
 /// Text that JSON takes as it is: characters of ASCII that can be seen, without a quotation mark or a backslash.
 /// Only for what was looked at or put together of digits and words of ours. To other serialisers it is no text.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Plain<'a>(pub(super) &'a [u8]);
 
 const PLAIN: &str = "Plain";
@@ -47,6 +48,17 @@ impl Serialize for Plain<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         debug_assert!(str::from_utf8(self.0).is_ok_and(is_plain), "{:?}", self.0);
         serializer.serialize_newtype_struct(PLAIN, &Written(self.0))
+    }
+}
+
+/// A word of ours.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Word(pub(super) &'static str);
+
+impl Serialize for Word {
+    #[inline]
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Plain(self.0.as_bytes()).serialize(serializer)
     }
 }
 
@@ -80,6 +92,10 @@ impl<'a> Serializer for Json<'a> {
 
     #[inline]
     fn serialize_u64(self, value: u64) -> Nothing {
+        if let digit @ 0..10 = value {
+            self.0.push(DIGITS[digit as usize]);
+            return Ok(());
+        }
         self.0.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
         Ok(())
     }

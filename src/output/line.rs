@@ -56,7 +56,9 @@ pub(super) struct Rfc3339(pub(super) Timestamp);
 
 impl Serialize for Rfc3339 {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Plain(self.0.rfc3339().as_bytes()).serialize(serializer)
+        let [text @ .., _, _, _, _] = &mut self.0.ascii();
+        text[26] = b'Z';
+        Plain(text).serialize(serializer)
     }
 }
 

@@ -31,8 +31,12 @@ use crate::verdict::Verdict;
 
 /// Records handed over at once: waking the scribe for each would cost the judge as much as writing it.
 const BATCH_NOTES: usize = 64;
-/// Batches on their way. With a few KB of flow and facts behind each record that is some 10 MB at most.
-const QUEUE_BATCHES_MAX: usize = 64;
+/// Batches on their way from a live capture, which may come in bursts. With a few KB of flow and facts behind
+/// each record that is some 10 MB at most.
+const LIVE_BATCHES_MAX: usize = 64;
+/// And from a replay, which can wait: so few that the scribe finds them where the judge left them, in the cache.
+/// On one core 64 cost a tenth of a run with a line for every flow; 2, 8 and 16 are equally good.
+const REPLAY_BATCHES_MAX: usize = 8;
 /// Bytes of lines gathered before they are handed to an output, when there is more to write: what an output
 /// writes at once, so that it takes the buffer as it is.
 const BATCH_BYTES: usize = 256 * 1024;
@@ -100,8 +104,9 @@ impl Scribe {
             host: config.host.clone(),
             extra: config.extra,
         };
-        let (queue, notes) = bounded(QUEUE_BATCHES_MAX);
-        let (back, written) = bounded(QUEUE_BATCHES_MAX);
+        let batches_max = if live { LIVE_BATCHES_MAX } else { REPLAY_BATCHES_MAX };
+        let (queue, notes) = bounded(batches_max);
+        let (back, written) = bounded(batches_max);
         let theirs = Arc::clone(&outputs);
         let thread = thread::Builder::new()
             .name("scribe".to_owned())

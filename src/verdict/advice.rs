@@ -15,41 +15,48 @@ impl Verdict {
     #[must_use]
     pub fn next_step(&self) -> String {
         let flow = &self.evidence.flow;
-        let (from, to) = (&*address(flow.originator.addr), &*address(flow.responder.addr));
-        let listener = || listener(flow, to);
+        let (from, to) = (|| address(flow.originator.addr), || address(flow.responder.addr));
         match self.story {
             Story::RegisteredService => {
-                ["none needed if ", to, " may offer this service; else ", &listener()].concat()
+                ["none needed if ", &to(), " may offer this service; else ", &listener(flow)].concat()
             }
-            Story::KnownSquatter | Story::NonstandardPort | Story::UnidentifiedListener => listener(),
+            Story::KnownSquatter | Story::NonstandardPort | Story::UnidentifiedListener => listener(flow),
             Story::NegotiatedPort => match self.evidence.announcement() {
                 Some(announcement) => format!(
-                    "read the announcement in frame {}, and see that {from} may use that service",
-                    announcement.frame
+                    "read the announcement in frame {}, and see that {} may use that service",
+                    announcement.frame,
+                    from()
                 ),
                 None => {
-                    format!("look for the control conversation of {from} and {to}; {}", listener())
+                    format!(
+                        "look for the control conversation of {} and {}; {}",
+                        from(),
+                        to(),
+                        listener(flow)
+                    )
                 }
             },
             Story::EphemeralOverlap => {
-                let [port, other] =
-                    [flow.responder.port, flow.originator.port].map(|port| decimal(port.into()));
-                ["port ", &port, " is only a client's; look at port ", &other, " on ", from, " instead"]
+                let [port, other] = [flow.responder, flow.originator].map(|end| decimal(end.port.into()));
+                ["port ", &port, " is only a client's; look at port ", &other, " on ", &from(), " instead"]
                     .concat()
             }
-            Story::Scan => ["find out who runs ", from, ", and which of its probes were answered"].concat(),
+            Story::Scan => {
+                ["find out who runs ", &from(), ", and which of its probes were answered"].concat()
+            }
             Story::Misdirected => {
-                let (wrong, service) =
-                    (endpoint(flow.responder), " and correct its address, or start the service");
-                ["on ", from, ": find what asks for ", &wrong, service].concat()
+                let wrong = endpoint(flow.responder);
+                let service = " and correct its address, or start the service";
+                ["on ", &from(), ": find what asks for ", &wrong, service].concat()
             }
             Story::Backscatter => {
-                let attack = " is under attack";
-                ["none on ", from, ": somebody used its address; see whether ", to, attack].concat()
+                let (used, attacked) = (": somebody used its address; see whether ", " is under attack");
+                ["none on ", &from(), used, &to(), attacked].concat()
             }
             Story::SuspectedMalware => format!(
-                "isolate {to} and keep its memory; then {}; look for other hosts that talk to it",
-                listener()
+                "isolate {} and keep its memory; then {}; look for other hosts that talk to it",
+                to(),
+                listener(flow)
             ),
             Story::Undetermined => self.gather_more(),
         }
@@ -64,8 +71,7 @@ impl Verdict {
         } else if has(|fact| matches!(fact, Fact::NoOpeningSeen | Fact::TruncatedPayload)) {
             format!("capture {} from its opening on, with full packets", capture_filter(flow))
         } else {
-            let to = address(flow.responder.addr);
-            ["watch ", &capture_filter(flow), " for longer; ", &listener(flow, &to)].concat()
+            ["watch ", &capture_filter(flow), " for longer; ", &listener(flow)].concat()
         }
     }
 }
@@ -77,11 +83,12 @@ fn capture_filter(flow: &Flow) -> String {
 }
 
 /// Where to list who listens, and the command for it. `ss` knows SCTP by `-S`.
-fn listener(flow: &Flow, to: &str) -> String {
+fn listener(flow: &Flow) -> String {
     let letter = match flow.transport {
         Transport::Tcp => "t",
         Transport::Udp => "u",
         Transport::Sctp => "S",
     };
-    ["on ", to, ": ss -", letter, "lnp 'sport = :", &decimal(flow.responder.port.into()), "'"].concat()
+    let (to, port) = (address(flow.responder.addr), decimal(flow.responder.port.into()));
+    ["on ", &to, ": ss -", letter, "lnp 'sport = :", &port, "'"].concat()
 }

@@ -59,19 +59,33 @@ pub fn decimal(number: u64) -> ArrayString<20> {
 }
 
 fn dotted(text: &mut Bytes, addr: Ipv4Addr) {
-    for (place, octet) in addr.octets().into_iter().enumerate() {
-        if place > 0 {
-            text.push(b'.');
-        }
-        if octet >= 100 {
-            text.push(b'0' + octet / 100);
-        }
-        if octet >= 10 {
-            text.push(b'0' + octet / 10 % 10);
-        }
-        text.push(b'0' + octet % 10);
+    let (mut dotted, mut end) = ([0; 16], 0);
+    for octet in addr.octets() {
+        let (digits, length) = OCTETS[usize::from(octet)];
+        dotted[end..end + 4].copy_from_slice(&digits);
+        end += length;
     }
+    // The last dot is one too many; what is left is shorter than an address of the other kind.
+    let _ = text.try_extend_from_slice(&dotted[..end - 1]);
 }
+
+/// The digits of every octet and a dot, and how many bytes these are.
+static OCTETS: [([u8; 4], usize); 256] = {
+    let mut octets = [([b'.'; 4], 0); 256];
+    let mut octet = 0_u8;
+    loop {
+        let (hundreds, tens, ones) = (b'0' + octet / 100, b'0' + octet / 10 % 10, b'0' + octet % 10);
+        octets[octet as usize] = match octet {
+            0..10 => ([ones, b'.', 0, 0], 2),
+            10..100 => ([tens, ones, b'.', 0], 3),
+            100.. => ([hundreds, tens, ones, b'.'], 4),
+        };
+        if octet == u8::MAX {
+            break octets;
+        }
+        octet += 1;
+    }
+};
 
 /// The first of the longest runs of zeros is left out, if it has two groups or more (RFC 5952 section 4.2).
 fn grouped(text: &mut Bytes, addr: Ipv6Addr) {
