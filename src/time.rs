@@ -73,19 +73,34 @@ impl Timestamp {
     /// took five times as long. Most of them lie in the second of the one before, so that is kept.
     #[must_use]
     pub fn ascii(self) -> [u8; 31] {
-        let (start, mut text) = SECOND.get();
-        let mut since = self.0.wrapping_sub(start);
-        if !(0..NANOS_PER_SECOND).contains(&since) {
-            since = self.0.rem_euclid(NANOS_PER_SECOND);
-            text = whole_second(self.as_seconds());
-            SECOND.set((self.0.wrapping_sub(since), text));
+        if !(0..NANOS_PER_SECOND).contains(&self.0.wrapping_sub(SECOND.get().0)) {
+            self.keep_second();
         }
+        let (start, mut text) = SECOND.get();
+        let since = self.0.wrapping_sub(start);
         let micros = u32::try_from(since / 1000).unwrap_or(0);
         let pairs = [micros / 10_000, micros / 100 % 100, micros % 100];
         for (place, pair) in text[20..26].as_chunks_mut().0.iter_mut().zip(pairs) {
             *place = PAIRS[pair as usize];
         }
         text
+    }
+
+    // Of its own, so that the compiler does not take the text apart to merge it with the kept one.
+    #[cold]
+    #[inline(never)]
+    fn keep_second(self) {
+        let seconds = self.as_seconds();
+        let (year, month, day) = civil_from_days(seconds.div_euclid(86_400));
+        let of_day = seconds.rem_euclid(86_400);
+        let mut text = *b"0000-00-00T00:00:00.000000+0000";
+        put::<0, 4>(&mut text, year);
+        put::<5, 2>(&mut text, month);
+        put::<8, 2>(&mut text, day);
+        put::<11, 2>(&mut text, of_day / 3600);
+        put::<14, 2>(&mut text, of_day / 60 % 60);
+        put::<17, 2>(&mut text, of_day % 60);
+        SECOND.set((self.0.wrapping_sub(self.0.rem_euclid(NANOS_PER_SECOND)), text));
     }
 
     /// `YYYY-MM-DDTHH:MM:SS.ffffffZ`: the same in RFC 3339's shape, with as many digits as RFC 5424 takes.
@@ -103,19 +118,6 @@ thread_local! {
     static SECOND: Cell<(i64, [u8; 31])> = const { Cell::new((0, *b"1970-01-01T00:00:00.000000+0000")) };
 }
 
-fn whole_second(seconds: i64) -> [u8; 31] {
-    let (year, month, day) = civil_from_days(seconds.div_euclid(86_400));
-    let of_day = seconds.rem_euclid(86_400);
-    let mut text = *b"0000-00-00T00:00:00.000000+0000";
-    put::<0, 4>(&mut text, year);
-    put::<5, 2>(&mut text, month);
-    put::<8, 2>(&mut text, day);
-    put::<11, 2>(&mut text, of_day / 3600);
-    put::<14, 2>(&mut text, of_day / 60 % 60);
-    put::<17, 2>(&mut text, of_day % 60);
-    text
-}
-
 /// Writes [`Timestamp::text`].
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -123,8 +125,8 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// Writes a number, not negative, over the digits at a place, with zeros in front; digits beyond `WIDTH` are
-/// left out.
+/// Writes a number, not negative, over the zeros at a place, right-aligned; digits beyond `WIDTH` are left
+/// out.
 fn put<const AT: usize, const WIDTH: usize>(text: &mut [u8; 31], number: i64) {
     let mut number = u32::try_from(number).unwrap_or(0);
     for digit in text[AT..AT + WIDTH].iter_mut().rev() {
@@ -173,6 +175,7 @@ mod tests {
         );
         assert_eq!(Timestamp::from_parts(951_782_400, 0).to_string(), "2000-02-29T00:00:00.000000+0000");
         assert_eq!(Timestamp::from_nanos(-1).to_string(), "1969-12-31T23:59:59.999999+0000");
+        assert_eq!(Timestamp::from_parts(-1, 123_456_789).to_string(), "1969-12-31T23:59:59.123456+0000");
         assert_eq!(&*Timestamp::from_parts(0, 1_000).rfc3339(), "1970-01-01T00:00:00.000001Z");
     }
 

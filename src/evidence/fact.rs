@@ -4,7 +4,7 @@
 //! Its name and value are all that leaves; the rest is for the weight table. Values of facts never carry
 //! payload bytes. Those with counts stand in half of all lines, hence are put together without the formatting machinery.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -278,6 +278,12 @@ impl Deref for FactValue<'_> {
             Self::Counts(text) => text,
             Self::Made(text) => text,
         }
+    }
+}
+
+impl fmt::Display for FactValue<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self)
     }
 }
 

@@ -19,8 +19,9 @@ use super::clean::Text;
 use super::eight::each;
 use super::json::{Written, written};
 
-/// A few hundred parts make nearly all lines of a network.
-const PLACES: usize = 1 << 10;
+/// A few hundred parts make nearly all lines of a network; with so many places few of them want the same one.
+/// All of them full are some 2 MB.
+const PLACES: usize = 1 << 12;
 /// A verdict with eleven stories; a fact with a name of eighty bytes.
 const WORDS_MAX: usize = 16;
 
@@ -82,7 +83,7 @@ impl Key {
 
     fn place(&self) -> usize {
         const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
-        let sum = self.words.iter().fold(0_u64, |sum, word| sum.rotate_left(25) ^ word);
+        let sum = self.words.iter().fold(0_u64, |sum, word| sum.wrapping_add(*word));
         (sum.wrapping_mul(ODD) >> 32) as usize % PLACES
     }
 }

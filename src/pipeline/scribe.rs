@@ -4,6 +4,9 @@
 //! handing it over takes 0.3 µs. Between the two is one bounded queue of batches. There is one scribe and the
 //! queue keeps its order, so the bytes are the same as if the judge wrote them itself.
 //!
+//! A replay on one core has no other thread to gain from: there the judge is its own scribe, and writes while
+//! what it judged is still in the cache.
+//!
 //! When the scribe is behind, a replay waits. A live capture waits only as long as it can afford ([`Leave`]);
 //! then the records are let go, and each counts as a line lost in every output that would have had it. When
 //! the capture has ended there is nothing left to hold up, and the rest is waited for.
@@ -74,18 +77,24 @@ pub(super) struct Scribe {
     batch: Vec<Note>,
     /// The networks that are ours.
     internal: Internal,
-    queue: Sender<Bundle>,
+    hand: Hand,
     /// Records that were written, for the memory of their verdicts: taking a new one and letting another
     /// thread free the old one was half of what a line costs the judge.
-    written: Receiver<Vec<Note>>,
     spent: Vec<Note>,
-    thread: JoinHandle<()>,
     /// How long may be waited; `None` for as long as it takes.
     leave: Option<Leave>,
 }
 
+/// Who writes.
+enum Hand {
+    /// The judge itself.
+    Own(Pen),
+    /// A thread that gives back what it has written.
+    Another { queue: Sender<Bundle>, written: Receiver<Vec<Note>>, thread: JoinHandle<()> },
+}
+
 impl Scribe {
-    /// Starts the thread that writes to these outputs.
+    /// Starts what writes to these outputs.
     ///
     /// # Errors
     /// No thread can be started.
@@ -104,16 +113,14 @@ impl Scribe {
             host: config.host.clone(),
             extra: config.extra,
         };
-        let batches_max = if live { LIVE_BATCHES_MAX } else { REPLAY_BATCHES_MAX };
-        let (queue, notes) = bounded(batches_max);
-        let (back, written) = bounded(batches_max);
-        let theirs = Arc::clone(&outputs);
-        let thread = thread::Builder::new()
-            .name("scribe".to_owned())
-            .spawn(move || pen.write_all(&theirs, &notes, &back))
-            .map_err(sink::Error::Stdout)?;
+        let has_one_core = thread::available_parallelism().is_ok_and(|cores| cores.get() == 1);
+        let hand = match live {
+            false if has_one_core => Hand::Own(pen),
+            false => Hand::another(pen, &outputs, REPLAY_BATCHES_MAX)?,
+            true => Hand::another(pen, &outputs, LIVE_BATCHES_MAX)?,
+        };
         let (batch, spent) = (Vec::new(), Vec::new());
-        Ok(Self { outputs, batch, internal, queue, written, spent, thread, leave: live.then(Leave::new) })
+        Ok(Self { outputs, batch, internal, hand, spent, leave: live.then(Leave::new) })
     }
 
     /// Takes a record for the outputs that want it.
@@ -135,14 +142,18 @@ impl Scribe {
                 Some(Note::Flow { verdict, .. }) => return Some(verdict),
                 Some(Note::Alert(alert)) => return Some(alert.verdict),
                 Some(Note::Port { .. } | Note::Stats(_)) => {}
-                None => self.spent = self.written.try_recv().ok()?,
+                None => match &self.hand {
+                    Hand::Own(_) => return None,
+                    Hand::Another { written, .. } => self.spent = written.try_recv().ok()?,
+                },
             }
         }
     }
 
     /// Hands over what was gathered, unless the scribe is busy anyway: then more may be gathered.
     pub(super) fn nudge(&mut self) {
-        if !self.batch.is_empty() && !self.queue.is_full() {
+        let is_busy = matches!(&self.hand, Hand::Another { queue, .. } if queue.is_full());
+        if !self.batch.is_empty() && !is_busy {
             self.hand_over();
         }
     }
@@ -168,7 +179,8 @@ impl Scribe {
     /// True when there is nobody to write for (there were readers, and all of them went away), or nobody who
     /// writes: a panic is told at the end, which then must not be far.
     pub(super) fn is_gone(&self) -> bool {
-        !self.outputs.is_empty() && self.outputs.iter().all(Lines::is_gone) || self.thread.is_finished()
+        let has_ended = matches!(&self.hand, Hand::Another { thread, .. } if thread.is_finished());
+        !self.outputs.is_empty() && self.outputs.iter().all(Lines::is_gone) || has_ended
     }
 
     /// Lines that were lost so far.
@@ -180,20 +192,34 @@ impl Scribe {
     pub(super) fn end(mut self) -> Vec<Lines> {
         self.take_all();
         self.hand_over();
-        drop(self.queue);
-        if let Err(panic) = self.thread.join() {
-            std::panic::resume_unwind(panic);
+        match self.hand {
+            Hand::Own(mut pen) => pen.hand_over(&self.outputs),
+            Hand::Another { queue, thread, .. } => {
+                drop(queue);
+                if let Err(panic) = thread.join() {
+                    std::panic::resume_unwind(panic);
+                }
+            }
         }
         Arc::into_inner(self.outputs).unwrap_or_default()
     }
 
     fn hand_over(&mut self) {
+        let queue = match &mut self.hand {
+            Hand::Own(pen) => {
+                pen.write_each(&self.outputs, &self.batch, &self.internal);
+                // What was not asked for until now is let go.
+                mem::swap(&mut self.spent, &mut self.batch);
+                return self.batch.clear();
+            }
+            Hand::Another { queue, .. } => queue,
+        };
         let notes = mem::replace(&mut self.batch, Vec::with_capacity(BATCH_NOTES));
         let bundle = Bundle { notes, internal: self.internal.clone() };
         // The scribe is gone only when it panicked, which is told at the end.
-        let Some(leave) = &mut self.leave else { return drop(self.queue.send(bundle)) };
+        let Some(leave) = &mut self.leave else { return drop(queue.send(bundle)) };
         let (left, begun) = (leave.left(), Instant::now());
-        let sent = self.queue.send_timeout(bundle, left);
+        let sent = queue.send_timeout(bundle, left);
         leave.used(begun.elapsed());
         if let Err(SendTimeoutError::Timeout(bundle)) = sent {
             self.let_go(&bundle.notes);
@@ -208,6 +234,19 @@ impl Scribe {
                 count => lines.lose(count as u64, "there were more lines than could be made in time"),
             }
         }
+    }
+}
+
+impl Hand {
+    fn another(pen: Pen, outputs: &Arc<Vec<Lines>>, batches_max: usize) -> Result<Self, sink::Error> {
+        let (queue, notes) = bounded(batches_max);
+        let (back, written) = bounded(batches_max);
+        let outputs = Arc::clone(outputs);
+        let thread = thread::Builder::new()
+            .name("scribe".to_owned())
+            .spawn(move || pen.write_all(&outputs, &notes, &back))
+            .map_err(sink::Error::Stdout)?;
+        Ok(Self::Another { queue, written, thread })
     }
 }
 
@@ -266,17 +305,21 @@ struct Batch {
 impl Pen {
     fn write_all(mut self, outputs: &[Lines], queue: &Receiver<Bundle>, back: &Sender<Vec<Note>>) {
         for Bundle { notes, internal } in queue {
-            for note in &notes {
-                if matches!(note, Note::Stats(_)) {
-                    self.hand_over(outputs); // what it says about lost lines is about all before it
-                }
-                note.show(|| lost(outputs), |record| self.write(outputs, &internal, record));
-            }
+            self.write_each(outputs, &notes, &internal);
             if queue.is_empty() {
                 self.hand_over(outputs); // what comes next may take its time
             }
             // Where nobody takes them, their memory is let go.
             let _ = back.try_send(notes);
+        }
+    }
+
+    fn write_each(&mut self, outputs: &[Lines], notes: &[Note], internal: &Internal) {
+        for note in notes {
+            if matches!(note, Note::Stats(_)) {
+                self.hand_over(outputs); // what it says about lost lines is about all before it
+            }
+            note.show(|| lost(outputs), |record| self.write(outputs, internal, record));
         }
     }
 
@@ -420,7 +463,8 @@ mod tests {
         });
         let internal = Rules::builtin().internal().clone();
         let (batch, spent) = (Vec::new(), Vec::new());
-        (Scribe { outputs, batch, internal, queue, written, spent, thread, leave }, go)
+        let hand = Hand::Another { queue, written, thread };
+        (Scribe { outputs, batch, internal, hand, spent, leave }, go)
     }
 
     #[test]

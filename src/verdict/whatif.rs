@@ -260,7 +260,7 @@ const UNOPENED: &[&str] =
 impl Edit {
     /// One fact more, shown as it would be.
     fn plain(gone: &[&'static str], fact: Fact) -> Self {
-        Self::with((*fact.value()).to_owned(), gone, fact)
+        Self::with(fact.value().to_string(), gone, fact)
     }
 
     fn with(value: String, gone: &[&'static str], fact: Fact) -> Self {
