@@ -69,8 +69,8 @@ impl Timestamp {
         ArrayString::from_byte_string(&self.ascii()).unwrap_or_default()
     }
 
-    /// The bytes of [`Self::text`]. Digit by digit: every line has several times, and the formatting machinery
-    /// took five times as long. Most of them lie in the second of the one before, so that is kept.
+    /// The bytes of [`Self::text`]. Digit by digit: every line has several times, and the formatting
+    /// machinery took five times as long. Most of them lie in the second of the one before, so that is kept.
     #[must_use]
     pub fn ascii(self) -> [u8; 31] {
         if !(0..NANOS_PER_SECOND).contains(&self.0.wrapping_sub(SECOND.get().0)) {

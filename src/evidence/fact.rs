@@ -2,7 +2,8 @@
 //!
 //! A fact keeps what it rests on (the claim, the announcement, the counts), so that a reader can look it up.
 //! Its name and value are all that leaves; the rest is for the weight table. Values of facts never carry
-//! payload bytes. Those with counts stand in half of all lines, hence are put together without the formatting machinery.
+//! payload bytes. Those with counts stand in half of all lines, hence are put together without the formatting
+//! machinery.
 
 use std::fmt::{self, Write as _};
 use std::ops::Deref;
@@ -252,7 +253,8 @@ impl Fact {
     }
 }
 
-/// What a fact says, as text. It may hold names from the wire, from claims or of processes: writers escape it.
+/// What a fact says, as text. It may hold names from the wire, from claims or of processes: writers escape
+/// it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FactValue<'a> {
     /// A word of ours.

@@ -27,8 +27,8 @@ pub(super) fn is_plain(text: &str) -> bool {
     none(text, |eight| seen(eight) | equal(eight, b'"') | equal(eight, b'\\'))
 }
 
-/// Shows all of a text. The last eight bytes may be seen twice, and of fewer than eight the first and the last
-/// four; texts of the same length that look the same are the same.
+/// Shows all of a text. The last eight bytes may be seen twice, and of fewer than eight the first and the
+/// last four; texts of the same length that look the same are the same.
 #[inline]
 pub(super) fn each(text: &str, mut see: impl FnMut(u64)) {
     let bytes = text.as_bytes();

@@ -8,11 +8,12 @@
 //! 4.5 µs, this 2.9 µs. Pieces put into a block of bytes with one question for room each, instead of a `Vec`,
 //! were not faster with one codegen unit, as releases are built.
 //!
-//! Two things serde has no word for are said by names: a field without a name is a part of the object it stands
-//! in, and its own fields take its place; a newtype named [`Plain`] is text that was looked at already.
+//! Two things serde has no word for are said by names: a field without a name is a part of the object that it
+//! stands in, and its own fields take its place; a newtype named [`Plain`] is text that was looked at already.
 //!
-//! Invariants: text is escaped whoever it comes from; only keys of structs, [`Written`] and [`Plain`] are taken
-//! as they are, and who makes these answers for them. A shape that no line has is an error, never wrong JSON.
+//! Invariants: text is escaped whoever it comes from; only keys of structs, [`Written`] and [`Plain`] are
+//! taken as they are, and who makes these answers for them. A shape that no line has is an error, never wrong
+//! JSON.
 
 use std::fmt::{self, Display, Write as _};
 use std::mem;
@@ -36,8 +37,9 @@ impl Serialize for Written<'_> {
     }
 }
 
-/// Text that JSON takes as it is: characters of ASCII that can be seen, without a quotation mark or a backslash.
-/// Only for what was looked at or put together of digits and words of ours. To other serialisers it is no text.
+/// Text that JSON takes as it is: characters of ASCII that can be seen, without a quotation mark or a
+/// backslash. Only for what was looked at or put together of digits and words of ours. To other serialisers it
+/// is no text.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Plain<'a>(pub(super) &'a [u8]);
 
@@ -92,8 +94,8 @@ impl<'a> Serializer for Json<'a> {
 
     #[inline]
     fn serialize_u64(self, value: u64) -> Nothing {
-        if let digit @ 0..10 = value {
-            self.0.push(DIGITS[digit as usize]);
+        if let Ok(digit @ 0..10) = u8::try_from(value) {
+            self.0.push(b'0' + digit);
             return Ok(());
         }
         self.0.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());

@@ -37,8 +37,8 @@ const BATCH_NOTES: usize = 64;
 /// Batches on their way from a live capture, which may come in bursts. With a few KB of flow and facts behind
 /// each record that is some 10 MB at most.
 const LIVE_BATCHES_MAX: usize = 64;
-/// And from a replay, which can wait: so few that the scribe finds them where the judge left them, in the cache.
-/// On one core 64 cost a tenth of a run with a line for every flow; 2, 8 and 16 are equally good.
+/// And from a replay, which can wait: so few that the scribe finds them where the judge left them, in the
+/// cache. On one core 64 cost a tenth of a run with a line for every flow; 2, 8 and 16 are equally good.
 const REPLAY_BATCHES_MAX: usize = 8;
 /// Bytes of lines gathered before they are handed to an output, when there is more to write: what an output
 /// writes at once, so that it takes the buffer as it is.
@@ -329,8 +329,8 @@ impl Pen {
         }
     }
 
-    /// One record to all who take it: written once for each format in use, at the end of the first one's batch,
-    /// however many outputs have it.
+    /// One record to all who take it: written once for each format in use, at the end of the first one's
+    /// batch, however many outputs have it.
     fn write(&mut self, outputs: &[Lines], internal: &Internal, record: &Record<'_>) {
         let context = Context {
             inputs: &self.inputs,

@@ -134,9 +134,9 @@ impl Lines {
         self.swap(&mut lines.to_vec(), count)
     }
 
-    /// The same, and leaves an empty buffer: the one in which nothing waits, or the one that came, copied. Who
-    /// made the lines knows their number; counting newlines again was an eighth of a run with a line for every
-    /// flow.
+    /// The same, and leaves an empty buffer: the one in which nothing waits, or the one that came, copied.
+    /// Who made the lines knows their number; counting newlines again was an eighth of a run with a line for
+    /// every flow.
     ///
     /// # Errors
     /// The reader went away.
