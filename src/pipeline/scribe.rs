@@ -416,6 +416,29 @@ mod tests {
     }
 
     #[test]
+    fn who_writes_makes_no_difference() {
+        let dir = tempfile::tempdir().unwrap();
+        let (verdict, count) = (dns(), BATCH_NOTES * 2 + 1);
+        let [own, another] = ["own", "another"].map(|name| {
+            let path = dir.path().join(name);
+            let lines = Lines::open(&Target::file(Format::Eve, &path), Pace::Replay, Arc::new(|_: &str| {}));
+            let (mut scribe, go) = scribe(vec![lines.unwrap()], None);
+            go.send(()).unwrap();
+            if name == "own" {
+                scribe.hand = Hand::Own(pen(&scribe.outputs));
+            }
+            for alerted in (0..count).map(|number| number % 2 == 0) {
+                scribe.write(Note::Flow { verdict: Arc::clone(&verdict), alerted });
+                drop(scribe.spent());
+            }
+            scribe.end().iter().for_each(Lines::flush);
+            std::fs::read_to_string(path).unwrap()
+        });
+        assert_eq!((own.lines().count(), Arc::strong_count(&verdict)), (count, 1));
+        assert_eq!(own, another);
+    }
+
+    #[test]
     fn a_line_says_the_way_by_the_networks_that_were_ours_when_it_was_handed_over() {
         let dir = tempfile::tempdir().unwrap();
         let (path, rules) = (dir.path().join("ecs.json"), dir.path().join("ours.toml"));
@@ -445,18 +468,22 @@ mod tests {
         Note::Stats(Box::default())
     }
 
-    /// One whose thread begins when it is told to, with room for one batch.
-    fn scribe(outputs: Vec<Lines>, leave: Option<Leave>) -> (Scribe, Sender<()>) {
-        let outputs = Arc::new(outputs);
-        let (theirs, (queue, notes), (go, may_go)) = (Arc::clone(&outputs), bounded(1), bounded::<()>(1));
-        let (back, written) = bounded(1);
-        let pen = Pen {
+    fn pen(outputs: &[Lines]) -> Pen {
+        Pen {
             batches: outputs.iter().map(|_| Batch::default()).collect(),
             inputs: Vec::new(),
             live: true,
             host: None,
             extra: ExtraPlacement::default(),
-        };
+        }
+    }
+
+    /// One whose thread begins when it is told to, with room for one batch.
+    fn scribe(outputs: Vec<Lines>, leave: Option<Leave>) -> (Scribe, Sender<()>) {
+        let outputs = Arc::new(outputs);
+        let (theirs, (queue, notes), (go, may_go)) = (Arc::clone(&outputs), bounded(1), bounded::<()>(1));
+        let (back, written) = bounded(1);
+        let pen = pen(&outputs);
         let thread = thread::spawn(move || {
             may_go.recv().unwrap();
             pen.write_all(&theirs, &notes, &back);
