@@ -8,8 +8,8 @@
 //! 4.5 µs, this 2.9 µs. Pieces put into a block of bytes with one question for room each, instead of a `Vec`,
 //! were not faster with one codegen unit, as releases are built.
 //!
-//! Two things serde has no word for are said by names: a field without a name is a part of the object that it
-//! stands in, and its own fields take its place; a newtype named [`Plain`] is text that was looked at already.
+//! Two things serde has no word for are said by names: a field without a name is a part of the object that
+//! it stands in, and its own fields take its place; a newtype named [`Plain`] is text that was looked at.
 //!
 //! Invariants: text is escaped whoever it comes from; only keys of structs, [`Written`] and [`Plain`] are
 //! taken as they are, and who makes these answers for them. A shape that no line has is an error, never wrong
@@ -38,8 +38,8 @@ impl Serialize for Written<'_> {
 }
 
 /// Text that JSON takes as it is: characters of ASCII that can be seen, without a quotation mark or a
-/// backslash. Only for what was looked at or put together of digits and words of ours. To other serialisers it
-/// is no text.
+/// backslash. Only for what was looked at or put together of digits and words of ours. To other serialisers
+/// it is no text.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Plain<'a>(pub(super) &'a [u8]);
 
