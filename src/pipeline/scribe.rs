@@ -306,8 +306,9 @@ impl Pen {
     fn write_all(mut self, outputs: &[Lines], queue: &Receiver<Bundle>, back: &Sender<Vec<Note>>) {
         for Bundle { notes, internal } in queue {
             self.write_each(outputs, &notes, &internal);
-            if queue.is_empty() {
-                self.hand_over(outputs); // what comes next may take its time
+            // What comes next may take its time; live, nobody is to wait for alerts until a flood is over.
+            if self.live || queue.is_empty() {
+                self.hand_over(outputs);
             }
             // Where nobody takes them, their memory is let go.
             let _ = back.try_send(notes);
