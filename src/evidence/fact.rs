@@ -2,11 +2,14 @@
 //!
 //! A fact keeps what it rests on (the claim, the announcement, the counts), so that a reader can look it up.
 //! Its name and value are all that leaves; the rest is for the weight table. Values of facts never carry
-//! payload bytes.
+//! payload bytes. Those with counts stand in half of all lines, hence are put together without the formatting
+//! machinery.
 
-use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Write as _};
+use std::ops::Deref;
 use std::sync::Arc;
+
+use arrayvec::ArrayString;
 
 use super::repeat::Ground;
 use crate::flow::{Flow, Knocks, Outcome};
@@ -216,58 +219,73 @@ impl Fact {
         }
     }
 
-    /// Value in the output. Text may hold names from the wire, from claims or of processes: writers escape
-    /// it.
+    /// Value in the output.
     #[must_use]
-    pub fn value(&self) -> FactValue {
+    pub fn value(&self) -> FactValue<'_> {
+        use FactValue::{Counts, Made, Name, Word};
         match self {
-            Self::Speaks(spoken) => FactValue::Text(Cow::Borrowed(spoken.app.name())),
-            Self::MalwareBytes(app) | Self::NegotiatesPorts(app) => {
-                FactValue::Text(Cow::Borrowed(app.name()))
-            }
+            Self::Speaks(spoken) => Word(spoken.app.name()),
+            Self::MalwareBytes(app) | Self::NegotiatesPorts(app) => Word(app.name()),
             Self::ClaimExpects(claim)
             | Self::OriginatorClaimExpects(claim)
-            | Self::ClaimedBy { claim, .. } => FactValue::Text(Cow::Owned(claim.id.clone())),
-            Self::Registered(claim) => FactValue::Text(Cow::Owned(claim.name.clone())),
-            Self::UnassignedPort(status) => FactValue::Text(Cow::Borrowed(status.name())),
-            Self::AnnouncedBy(announcement) => FactValue::Text(Cow::Owned(say_announcement(announcement))),
-            Self::LocalProcess(local) => FactValue::Text(Cow::Owned(local.process.name.clone())),
-            Self::RefusedBy(refusal) => FactValue::Text(refusal.value()),
-            Self::Retries { attempts, .. } => FactValue::Number(u64::from(*attempts)),
-            Self::Knocks(knocks) => FactValue::Text(Cow::Owned(say_knocks(knocks))),
-            Self::FanOut { hosts, ports, ended, failed, slow, .. } => FactValue::Text(Cow::Owned(format!(
-                "{hosts} hosts, {ports} ports, {failed} of {ended} failed{}",
-                if *slow { ", over hours" } else { "" }
-            ))),
-            Self::FanIn(count) | Self::ListenerKnown(count) => FactValue::Number(u64::from(*count)),
+            | Self::ClaimedBy { claim, .. } => Name(&claim.id),
+            Self::Registered(claim) => Name(&claim.name),
+            Self::UnassignedPort(status) => Word(status.name()),
+            Self::AnnouncedBy(announcement) => Made(say_announcement(announcement)),
+            Self::LocalProcess(local) => Name(&local.process.name),
+            Self::RefusedBy(refusal) => refusal.value(),
+            Self::Retries { attempts, .. } => Counts(say([((*attempts).into(), "")])),
+            Self::Knocks(knocks) => Counts(say_knocks(knocks)),
+            Self::FanOut { hosts, ports, ended, failed, slow, .. } => {
+                let last = if *slow { " failed, over hours" } else { " failed" };
+                let (hosts, ports) = (u64::from(*hosts), u64::from(*ports));
+                Counts(say([(hosts, " hosts, "), (ports, " ports, "), (*failed, " of "), (*ended, last)]))
+            }
+            Self::FanIn(count) | Self::ListenerKnown(count) => Counts(say([((*count).into(), "")])),
             Self::SourceInEphemeralRange(systems)
             | Self::OsHint(systems)
-            | Self::ResponderPortEphemeral { systems, .. } => FactValue::Text(Cow::Borrowed(systems)),
-            Self::AnswerWithoutRequest(unasked) => FactValue::Text(Cow::Borrowed(unasked.name())),
-            Self::OddFlags(name) => FactValue::Text(Cow::Borrowed(name)),
-            _ => FactValue::Flag(true),
+            | Self::ResponderPortEphemeral { systems, .. } => Word(systems),
+            Self::AnswerWithoutRequest(unasked) => Word(unasked.name()),
+            Self::OddFlags(name) => Word(name),
+            // The fact itself is the news.
+            _ => Word("true"),
         }
     }
 }
 
-/// What a fact says, ready to be written: one type per name, always.
+/// What a fact says, as text. It may hold names from the wire, from claims or of processes: writers escape
+/// it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FactValue {
-    /// A word, a name, an identifier.
-    Text(Cow<'static, str>),
-    /// A count.
-    Number(u64),
-    /// The fact itself is the news.
-    Flag(bool),
+pub enum FactValue<'a> {
+    /// A word of ours.
+    Word(&'static str),
+    /// The name or identifier of a claim, the name of a process.
+    Name(&'a str),
+    /// Counts, and words of ours between them.
+    Counts(Counted),
+    /// What was announced.
+    Made(String),
 }
 
-impl fmt::Display for FactValue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+/// As long as a fan-out with the largest counts there are.
+type Counted = ArrayString<112>;
+
+impl Deref for FactValue<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
         match self {
-            Self::Text(text) => f.write_str(text),
-            Self::Number(number) => number.fmt(f),
-            Self::Flag(flag) => flag.fmt(f),
+            Self::Word(word) => word,
+            Self::Name(name) => name,
+            Self::Counts(text) => text,
+            Self::Made(text) => text,
         }
+    }
+}
+
+impl fmt::Display for FactValue<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self)
     }
 }
 
@@ -290,12 +308,15 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    fn value(self) -> Cow<'static, str> {
+    fn value(self) -> FactValue<'static> {
         match self {
-            Self::Rst => Cow::Borrowed("rst"),
-            Self::Abort => Cow::Borrowed("abort"),
+            Self::Rst => FactValue::Word("rst"),
+            Self::Abort => FactValue::Word("abort"),
             Self::Icmp { v6, kind, code } => {
-                Cow::Owned(format!("{} {kind}/{code}", if v6 { "icmp6" } else { "icmp" }))
+                let mut text = Counted::new();
+                text.push_str(if v6 { "icmp6 " } else { "icmp " });
+                text.push_str(&say([(kind.into(), "/"), (code.into(), "")]));
+                FactValue::Counts(text)
             }
         }
     }
@@ -353,12 +374,22 @@ fn say_announcement(announcement: &Announcement) -> String {
     }
 }
 
-fn say_knocks(knocks: &Knocks) -> String {
-    let Knocks { attempts, answered, .. } = knocks;
-    match knocks.interval {
-        Some(interval) if knocks.regular => {
-            format!("{attempts} times, {answered} answered, every {:.1} s", interval.as_secs_f64())
-        }
-        _ => format!("{attempts} times, {answered} answered"),
+fn say_knocks(knocks: &Knocks) -> Counted {
+    let (attempts, answered) = (knocks.attempts.into(), knocks.answered.into());
+    let mut text = say([(attempts, " times, "), (answered, " answered")]);
+    if let Some(interval) = knocks.interval.filter(|_| knocks.regular) {
+        // It is far below the length there is.
+        let _ = write!(text, ", every {:.1} s", interval.as_secs_f64());
     }
+    text
+}
+
+/// Counts, each followed by what is counted.
+fn say<const N: usize>(counts: [(u64, &str); N]) -> Counted {
+    let mut text = Counted::new();
+    for (count, what) in counts {
+        text.push_str(itoa::Buffer::new().format(count));
+        text.push_str(what);
+    }
+    text
 }

@@ -9,7 +9,8 @@ use std::borrow::Cow;
 
 use serde::{Serialize, Serializer};
 
-use super::eight::is_seen;
+use super::eight::{is_plain, is_seen};
+use super::json::Plain;
 
 /// Returns `text` without anything that changes a terminal's state or the direction of writing: such
 /// characters become `\u{…}` with their number, and what would go beyond `bytes_max` bytes becomes one `…`.
@@ -60,12 +61,18 @@ const fn is_dangerous(character: char) -> bool {
 pub(super) struct Text<'a> {
     pub(super) text: &'a str,
     pub(super) bytes_max: usize,
+    is_ours: bool,
 }
 
 impl<'a> Text<'a> {
     /// A stranger's words.
     pub(super) const fn cut(text: &'a str, bytes_max: usize) -> Self {
-        Self { text, bytes_max }
+        Self { text, bytes_max, is_ours: false }
+    }
+
+    /// Words of ours, counts and addresses: harmless, and without quotation marks and backslashes.
+    pub(super) const fn ours(text: &'a str, bytes_max: usize) -> Self {
+        Self { text, bytes_max, is_ours: true }
     }
 
     /// The words, harmless.
@@ -76,6 +83,10 @@ impl<'a> Text<'a> {
 
 impl Serialize for Text<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // Nearly all are, and then one look is enough.
+        if self.text.len() <= self.bytes_max && (self.is_ours || is_plain(self.text)) {
+            return Plain(self.text.as_bytes()).serialize(serializer);
+        }
         serializer.serialize_str(&self.cleaned())
     }
 }

@@ -20,19 +20,33 @@ pub(super) fn is_seen(text: &str) -> bool {
     none(text, |eight| controls(eight) | eight | eight.wrapping_add(ONES))
 }
 
-/// True when no byte is marked. The last eight bytes may be looked at twice, and of fewer than eight the
-/// first and the last four.
+/// True when it is both: ASCII that can be seen, and that JSON takes as it is.
+#[inline]
+pub(super) fn is_plain(text: &str) -> bool {
+    let seen = |eight: u64| controls(eight) | eight | eight.wrapping_add(ONES);
+    none(text, |eight| seen(eight) | equal(eight, b'"') | equal(eight, b'\\'))
+}
+
+/// Shows all of a text. The last eight bytes may be seen twice, and of fewer than eight the first and the
+/// last four; texts of the same length that look the same are the same.
+#[inline]
+pub(super) fn each(text: &str, mut see: impl FnMut(u64)) {
+    let bytes = text.as_bytes();
+    if let Some(last) = bytes.last_chunk() {
+        bytes.as_chunks().0.iter().for_each(|eight| see(u64::from_le_bytes(*eight)));
+        see(u64::from_le_bytes(*last));
+    } else if let (Some([a, b, c, d]), Some([e, f, g, h])) = (bytes.first_chunk(), bytes.last_chunk()) {
+        see(u64::from_le_bytes([*a, *b, *c, *d, *e, *f, *g, *h]));
+    } else {
+        see(bytes.iter().fold(u64::from(b' ') * ONES, |eight, byte| eight << 8 | u64::from(*byte)));
+    }
+}
+
+/// True when no byte is marked.
 #[inline]
 fn none(text: &str, marks: impl Fn(u64) -> u64) -> bool {
-    let bytes = text.as_bytes();
-    let found = if let Some(last) = bytes.last_chunk() {
-        let all = bytes.as_chunks().0.iter();
-        all.fold(marks(u64::from_le_bytes(*last)), |found, eight| found | marks(u64::from_le_bytes(*eight)))
-    } else if let (Some([a, b, c, d]), Some([e, f, g, h])) = (bytes.first_chunk(), bytes.last_chunk()) {
-        marks(u64::from_le_bytes([*a, *b, *c, *d, *e, *f, *g, *h]))
-    } else {
-        marks(bytes.iter().fold(u64::from(b' ') * ONES, |eight, byte| eight << 8 | u64::from(*byte)))
-    };
+    let mut found = 0;
+    each(text, |eight| found |= marks(eight));
     found & TOPS == 0
 }
 
@@ -59,7 +73,9 @@ mod tests {
                 let text = format!("{before}{odd}{after}");
                 let is_json = text.bytes().all(|byte| !matches!(byte, 0..0x20 | b'"' | b'\\'));
                 prop_assert_eq!(super::is_json(&text), is_json);
-                prop_assert_eq!(is_seen(&text), text.bytes().all(|byte| matches!(byte, b' '..=b'~')));
+                let is_seen = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+                prop_assert_eq!(super::is_seen(&text), is_seen);
+                prop_assert_eq!(is_plain(&text), is_json && is_seen);
             }
         }
     }

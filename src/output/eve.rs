@@ -3,10 +3,12 @@
 
 use serde::Serialize;
 
+use super::again::Again;
 use super::clean::Text;
 use super::event::{AlertMetadata, EveAlert, EveFlow, EveTcp, Event};
 use super::flat::Flat;
 use super::ghost::{GhostFlow, GhostPort, Room};
+use super::json::{Plain, Word};
 use super::line::{Ip, write_json, write_within};
 use super::place::Extra;
 use super::stats::{EveStats, GhostStats, Stats};
@@ -53,17 +55,17 @@ pub(super) fn write_in(
 fn write_alert(envelope: &impl Envelope, line: &mut Vec<u8>, context: &Context<'_>, alert: &Alert) {
     let verdict = &*alert.verdict;
     let flow = &verdict.evidence.flow;
-    let (next_step, community_id) = (verdict.next_step(), flow.community_id());
+    let (next_step, community_id) = (verdict.next_step(), flow.community_ascii());
     write_within(line, |line, room| {
-        let ghost = GhostFlow::in_alert(alert, &next_step, room);
+        let ghost = &GhostFlow::in_alert(alert, &next_step, room);
         let (ghostport, flat) = match context.extra {
             ExtraPlacement::TopLevel => (Some(ghost), None),
-            ExtraPlacement::Metadata => (None, Some(Flat::flow(&ghost))),
+            ExtraPlacement::Metadata => (None, Some(Flat::flow(ghost))),
         };
         let event = Event {
-            pkt_src: Some("wire/pcap"),
+            pkt_src: Some(Word("wire/pcap")),
             alert: Some(eve_alert(alert, flat)),
-            direction: Some("to_server"),
+            direction: Some(Word("to_server")),
             flow: Some(EveFlow::in_alert(flow)),
             ghostport,
             ..about(&Record::Alert(alert), context, verdict, (&community_id, room))
@@ -80,12 +82,13 @@ fn write_flow(
     alerted: bool,
 ) {
     let flow = &verdict.evidence.flow;
-    let (next_step, community_id) = (verdict.next_step(), flow.community_id());
+    let (next_step, community_id) = (verdict.next_step(), flow.community_ascii());
     write_within(line, |line, room| {
-        let extra = Extra::flow(GhostFlow::new(verdict, &next_step, room), context.extra);
+        let ghost = GhostFlow::new(verdict, &next_step, room);
+        let extra = Extra::flow(&ghost, context.extra);
         let event = Event {
             flow: Some(EveFlow::record(flow, alerted)),
-            tcp: EveTcp::new(flow),
+            tcp: EveTcp::new(flow).map(Again),
             metadata: extra.metadata,
             ghostport: extra.ghostport,
             ..about(&Record::Flow { verdict, alerted }, context, verdict, (&community_id, room))
@@ -104,7 +107,7 @@ fn write_port(
     let extra = Extra::port(GhostPort::new(bucket, client_flows), context.extra);
     let event = Event {
         dest_port: Some(bucket.port),
-        proto: Some(bucket.transport.eve_name()),
+        proto: Some(Word(bucket.transport.eve_name())),
         metadata: extra.metadata,
         ghostport: extra.ghostport,
         host: context.sensor(),
@@ -130,7 +133,7 @@ fn about<'a, G>(
     record: &Record<'_>,
     context: &Context<'a>,
     verdict: &'a Verdict,
-    (community_id, room): (&'a str, Room),
+    (community_id, room): (&'a [u8], Room),
 ) -> Event<'a, G> {
     let evidence = &verdict.evidence;
     let flow = &evidence.flow;
@@ -145,9 +148,9 @@ fn about<'a, G>(
         src_port: Some(flow.originator.port),
         dest_ip: Some(Ip(flow.responder.addr)),
         dest_port: Some(flow.responder.port),
-        proto: Some(flow.transport.eve_name()),
-        community_id: Some(community_id),
-        app_proto: (evidence.app.app != App::Unknown).then(|| evidence.app.app.spoken().name()),
+        proto: Some(Word(flow.transport.eve_name())),
+        community_id: Some(Plain(community_id)),
+        app_proto: (evidence.app.app != App::Unknown).then(|| Word(evidence.app.app.spoken().name())),
         host: context.sensor(),
         ..Event::new(record)
     }

@@ -97,12 +97,13 @@
 //! `metadata.flowbits` (`"ghostport_story:scan"`), and numbers of port and stats records in
 //! `metadata.flowints`. Weights are left out.
 
-use arrayvec::ArrayString;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
+use super::again::{Again, Key, Kind, Part};
 use super::clean::Text;
 use super::flat::Flat;
+use super::json::{Plain, Word};
 use super::line::Ip;
 use super::place::Metadata;
 use super::stats::EveStats;
@@ -123,7 +124,7 @@ pub struct Event<'a, G> {
     pub(super) pcap_filename: Option<Text<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) pcap_cnt: Option<u64>,
-    pub(super) event_type: &'static str,
+    pub(super) event_type: Word,
     #[serde(skip_serializing_if = "<[u16]>::is_empty")]
     pub(super) vlan: &'a [u16],
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -135,21 +136,21 @@ pub struct Event<'a, G> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) dest_port: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) proto: Option<&'static str>,
+    pub(super) proto: Option<Word>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) pkt_src: Option<&'static str>,
+    pub(super) pkt_src: Option<Word>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) community_id: Option<&'a str>,
+    pub(super) community_id: Option<Plain<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) alert: Option<EveAlert<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) app_proto: Option<&'static str>,
+    pub(super) app_proto: Option<Word>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) direction: Option<&'static str>,
+    pub(super) direction: Option<Word>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) flow: Option<EveFlow>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) tcp: Option<EveTcp>,
+    pub(super) tcp: Option<Again<EveTcp>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) stats: Option<EveStats>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -169,7 +170,7 @@ impl<G> Event<'_, G> {
             in_iface: None,
             pcap_filename: None,
             pcap_cnt: None,
-            event_type: record.event_type(),
+            event_type: Word(record.event_type()),
             vlan: &[],
             src_ip: None,
             src_port: None,
@@ -197,7 +198,7 @@ pub struct Stamp(pub(super) Timestamp);
 
 impl Serialize for Stamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0.text())
+        Plain(&self.0.ascii()).serialize(serializer)
     }
 }
 
@@ -252,9 +253,9 @@ pub struct EveFlow {
     end: Option<Stamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     age: Option<u64>,
-    state: &'static str,
+    state: Word,
     #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'static str>,
+    reason: Option<Word>,
     #[serde(skip_serializing_if = "Option::is_none")]
     alerted: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -294,8 +295,8 @@ impl EveFlow {
             start: Stamp(flow.start),
             end: ended.map(|_| Stamp(record::end(flow))),
             age: ended.map(|_| flow.end.since(flow.start).as_secs()),
-            state: flow.state().name(),
-            reason: ended.map(|reason| reason.name()),
+            state: Word(flow.state().name()),
+            reason: ended.map(|reason| Word(reason.name())),
             alerted: None,
             src_ip: None,
             src_port: None,
@@ -360,17 +361,23 @@ impl EveTcp {
     }
 }
 
+impl Part for EveTcp {
+    const KIND: Kind = Kind::Tcp;
+
+    // The rest follows from the bits of both sides.
+    fn say(&self, key: &mut Key) {
+        key.words([self.state]);
+        key.numbers([u64::from(self.tcp_flags_ts.0), u64::from(self.tcp_flags_tc.0)]);
+    }
+}
+
 /// A byte as two hexadecimal digits.
 #[derive(Clone, Copy, Debug)]
 struct Hex(u8);
 
 impl Serialize for Hex {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        const DIGITS: [char; 16] =
-            ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
-        let mut text = ArrayString::<2>::new();
-        text.push(DIGITS[usize::from(self.0 >> 4)]);
-        text.push(DIGITS[usize::from(self.0 & 15)]);
-        serializer.serialize_str(&text)
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        Plain(&[self.0 >> 4, self.0 & 15].map(|digit| DIGITS[usize::from(digit)])).serialize(serializer)
     }
 }

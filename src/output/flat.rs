@@ -7,7 +7,8 @@
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use super::ghost::{Counts, GhostAggregate, GhostFlow, GhostPort, GhostTls};
+use super::again::Again;
+use super::ghost::{Counts, GhostAggregate, GhostFlow, GhostPlace, GhostPort, GhostTls};
 
 /// Names, each with one or more strings.
 #[derive(Debug, Default)]
@@ -68,14 +69,15 @@ impl Flat {
     /// What there is to say about a flow.
     pub(super) fn flow(ghost: &GhostFlow<'_>) -> Self {
         let mut flat = Self::default();
-        flat.port(ghost.tier, ghost.status, ghost.registered, ghost.tags.0);
-        flat.add("ghostport_conn_state", ghost.conn_state);
-        if !ghost.history.is_empty() {
-            flat.add("ghostport_history", ghost.history);
+        let (Again(place), Again(course), Again(verdict)) = (&ghost.place, &ghost.course, &ghost.verdict);
+        flat.place(place);
+        flat.add("ghostport_conn_state", course.conn_state);
+        if !course.history.is_empty() {
+            flat.add("ghostport_history", course.history);
         }
-        flat.add("ghostport_outcome", ghost.outcome);
-        flat.add("ghostport_direction_basis", ghost.direction.basis);
-        flat.add("ghostport_direction_confidence", ghost.direction.confidence.to_string());
+        flat.add("ghostport_outcome", course.outcome);
+        flat.add("ghostport_direction_basis", course.direction.basis);
+        flat.add("ghostport_direction_confidence", course.direction.confidence.to_string());
         if let Some(app) = &ghost.app_proto {
             flat.add("ghostport_app_proto", app.name);
             flat.add("ghostport_app_proto_sides", app.sides);
@@ -89,9 +91,9 @@ impl Flat {
                 flat.add("ghostport_quic_version", quic.version.cleaned());
             }
         }
-        flat.add("ghostport_story", ghost.verdict.story);
-        flat.add("ghostport_probability", ghost.verdict.probability.to_string());
-        let stories = ghost.verdict.stories.0.iter();
+        flat.add("ghostport_story", verdict.story);
+        flat.add("ghostport_probability", verdict.probability.to_string());
+        let stories = verdict.stories.0.iter();
         flat.add_all(
             "ghostport_stories",
             stories.map(|r| format!("{}:{}", r.story.name(), super::ghost::short(r.probability))).collect(),
@@ -133,25 +135,19 @@ impl Flat {
     /// The words about a bucket; its numbers are [`Ints::port`].
     pub(super) fn bucket(ghost: &GhostPort<'_>) -> Self {
         let mut flat = Self::default();
-        flat.port(ghost.tier, ghost.status, ghost.registered, ghost.tags.0);
+        flat.place(&ghost.place);
         flat.add("ghostport_first", ghost.bucket.first.0.to_string());
         flat.add("ghostport_last", ghost.bucket.last.0.to_string());
         flat
     }
 
-    fn port(
-        &mut self,
-        tier: &'static str,
-        status: &'static str,
-        registered: Option<super::clean::Text<'_>>,
-        tags: crate::registry::Tags,
-    ) {
-        self.add("ghostport_tier", tier);
-        self.add("ghostport_status", status);
-        if let Some(name) = registered {
+    fn place(&mut self, place: &GhostPlace<'_>) {
+        self.add("ghostport_tier", place.tier);
+        self.add("ghostport_status", place.status);
+        if let Some(name) = place.registered {
             self.add("ghostport_registered", name.cleaned());
         }
-        self.add_all("ghostport_tags", tags.names().map(str::to_owned).collect());
+        self.add_all("ghostport_tags", place.tags.0.names().map(str::to_owned).collect());
     }
 }
 

@@ -1,18 +1,15 @@
 //! The `ghostport` objects: what we know beyond Suricata's fields.
 
-use std::borrow::Cow;
-use std::cell::RefCell;
 use std::sync::Arc;
 
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
-use serde::ser::{Error, SerializeMap, SerializeSeq};
+use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 
 use super::FILE_BYTES_MAX;
+use super::again::{Again, Key, Kind, Part};
 use super::clean::Text;
 use super::event::Stamp;
-use super::json::{Written, written};
+use super::json::Word;
 use crate::bucket::PortBucket;
 use crate::evidence::{Evidence, Fact, FactValue};
 use crate::payload::{App, Details};
@@ -55,20 +52,13 @@ impl Room {
 /// The `ghostport` object of alerts and flow records.
 #[derive(Debug, Serialize)]
 pub(super) struct GhostFlow<'a> {
-    pub(super) port: u16,
-    pub(super) transport: &'static str,
-    pub(super) tier: &'static str,
-    pub(super) status: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) registered: Option<Text<'a>>,
-    pub(super) tags: Names,
-    pub(super) conn_state: &'static str,
-    pub(super) history: &'a str,
-    pub(super) outcome: &'static str,
-    pub(super) direction: GhostDirection,
+    #[serde(rename = "")]
+    pub(super) place: Again<GhostPlace<'a>>,
+    #[serde(rename = "")]
+    pub(super) course: Again<GhostCourse<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) app_proto: Option<GhostApp<'a>>,
-    pub(super) verdict: GhostVerdict<'a>,
+    pub(super) verdict: Again<GhostVerdict<'a>>,
     pub(super) evidence: Facts<'a>,
     pub(super) claims: Claims<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -103,25 +93,29 @@ impl<'a> GhostFlow<'a> {
         let flow = &evidence.flow;
         let text = |text| Text::cut(text, room.text_max);
         Self {
-            port: flow.responder.port,
-            transport: flow.transport.name(),
-            tier: evidence.tier.name(),
-            status: evidence.status.name(),
-            registered: registered(&evidence.claims).map(text),
-            tags: Names(evidence.tags),
-            conn_state: flow.conn_state.name(),
-            history: flow.history.as_str(),
-            outcome: evidence.outcome.name(),
-            direction: GhostDirection {
-                basis: flow.direction.basis.name(),
-                confidence: f64::from(flow.direction.confidence) / 100.0,
-            },
+            place: Again(GhostPlace {
+                port: flow.responder.port,
+                transport: flow.transport.name(),
+                tier: evidence.tier.name(),
+                status: evidence.status.name(),
+                registered: registered(&evidence.claims).map(text),
+                tags: Names(evidence.tags),
+            }),
+            course: Again(GhostCourse {
+                conn_state: flow.conn_state.name(),
+                history: flow.history.as_str(),
+                outcome: evidence.outcome.name(),
+                direction: GhostDirection {
+                    basis: flow.direction.basis.name(),
+                    confidence: f64::from(flow.direction.confidence) / 100.0,
+                },
+            }),
             app_proto: GhostApp::new(evidence, room),
-            verdict: GhostVerdict {
+            verdict: Again(GhostVerdict {
                 story: verdict.story.name(),
                 probability: short(verdict.probability),
                 stories: Stories(&verdict.stories),
-            },
+            }),
             evidence: Facts { verdict, room },
             claims: Claims { claims: &evidence.claims, room },
             process: evidence.process().map(|process| GhostProcess {
@@ -130,7 +124,7 @@ impl<'a> GhostFlow<'a> {
                 exe: process.exe.as_deref().map(text),
                 user: process.user.as_deref().map(text),
             }),
-            next_step: (!next_step.is_empty()).then_some(Text::cut(next_step, room.text_max.max(200))),
+            next_step: (!next_step.is_empty()).then_some(Text::ours(next_step, room.text_max.max(200))),
             aggregate: None,
             revised: None,
             truncated: room.truncated,
@@ -183,6 +177,48 @@ impl GhostAggregate {
 /// The same in all lines of an aggregate, and in every run.
 pub(super) fn aggregate_id(alert: &Alert) -> String {
     format!("{}-{}", alert.rule.sid, alert.aggregate.opened_by)
+}
+
+/// The first fields: where it was, and what is known about that port.
+#[derive(Debug, Serialize)]
+pub(super) struct GhostPlace<'a> {
+    pub(super) port: u16,
+    pub(super) transport: &'static str,
+    pub(super) tier: &'static str,
+    pub(super) status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) registered: Option<Text<'a>>,
+    pub(super) tags: Names,
+}
+
+impl Part for GhostPlace<'_> {
+    const KIND: Kind = Kind::Port;
+
+    fn say(&self, key: &mut Key) {
+        let Tags { remembered, suspicious } = self.tags.0;
+        key.numbers([u64::from(self.port) | u64::from(remembered) << 16 | u64::from(suspicious) << 17]);
+        key.words([self.transport, self.tier, self.status]);
+        key.text(self.registered);
+    }
+}
+
+/// The next fields: how the flow went.
+#[derive(Debug, Serialize)]
+pub(super) struct GhostCourse<'a> {
+    pub(super) conn_state: &'static str,
+    pub(super) history: &'a str,
+    pub(super) outcome: &'static str,
+    pub(super) direction: GhostDirection,
+}
+
+impl Part for GhostCourse<'_> {
+    const KIND: Kind = Kind::Course;
+
+    fn say(&self, key: &mut Key) {
+        key.words([self.conn_state, self.outcome, self.direction.basis]);
+        key.numbers([self.direction.confidence.to_bits()]);
+        key.text(Some(Text::cut(self.history, 0)));
+    }
 }
 
 /// `direction`: how we know who the originator is.
@@ -263,6 +299,18 @@ pub(super) struct GhostVerdict<'a> {
     pub(super) stories: Stories<'a>,
 }
 
+impl Part for GhostVerdict<'_> {
+    const KIND: Kind = Kind::Verdict;
+
+    fn say(&self, key: &mut Key) {
+        key.words([self.story]);
+        // Eleven stories have numbers of four bits.
+        let stories = self.stories.0.iter().fold(1, |stories, ranked| stories << 4 | ranked.story as u64);
+        key.numbers([self.probability.to_bits(), stories]);
+        self.stories.0.iter().for_each(|ranked| key.numbers([ranked.probability.to_bits()]));
+    }
+}
+
 /// `process`: the local process that listens on the responder's port.
 #[derive(Debug, Serialize)]
 pub(super) struct GhostProcess<'a> {
@@ -318,7 +366,7 @@ impl<'a> Facts<'a> {
 
     /// The value of a fact, within the room there is.
     pub(super) fn value(&self, fact: &Fact) -> String {
-        super::clean(&said(fact), self.room.text_max).into_owned()
+        super::clean(&fact.value(), self.room.text_max).into_owned()
     }
 }
 
@@ -326,39 +374,49 @@ impl Serialize for Facts<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut rows = serializer.serialize_seq(None)?;
         for (fact, weights) in self.rows() {
-            let (fact, said, text_max) = (fact.name(), said(fact), self.room.text_max);
-            let weight = (!weights.is_empty()).then_some(Weights(weights));
-            if let Cow::Borrowed(said) = said
-                && said.len() <= text_max
-            {
-                let place = place(fact.as_bytes(), said.as_bytes(), weights);
-                let value = FactRow { fact, value: Text::cut(said, text_max), weight };
-                rows.serialize_element(&Constant { place, value })?;
-            } else {
-                let weight = weight.map(|value| Constant { place: place(b"", b"", weights), value });
-                rows.serialize_element(&FactRow { fact, value: Text::cut(&said, text_max), weight })?;
+            let said = fact.value();
+            let row = FactRow {
+                fact: Word(fact.name()),
+                value: match said {
+                    FactValue::Word(_) | FactValue::Counts(_) => Text::ours(&said, self.room.text_max),
+                    FactValue::Name(_) | FactValue::Made(_) => Text::cut(&said, self.room.text_max),
+                },
+                word: if let FactValue::Word(word) = said { Some(word) } else { None },
+                weight: (!weights.is_empty()).then_some(Again(Weights(weights))),
+            };
+            match said {
+                FactValue::Word(_) | FactValue::Name(_) => rows.serialize_element(&Again(row))?,
+                // These seldom come back.
+                FactValue::Counts(_) | FactValue::Made(_) => rows.serialize_element(&row)?,
             }
         }
         rows.end()
     }
 }
 
-/// The value of a fact as text, without a copy where it is text already.
-pub(super) fn said(fact: &Fact) -> Cow<'static, str> {
-    match fact.value() {
-        FactValue::Text(text) => text,
-        FactValue::Flag(true) => Cow::Borrowed("true"),
-        other => Cow::Owned(other.to_string()),
-    }
-}
-
 /// A fact, what it says, and what it added to each story.
 #[derive(Serialize)]
-struct FactRow<'a, W> {
-    fact: &'static str,
+struct FactRow<'a> {
+    fact: Word,
     value: Text<'a>,
+    /// The value, when it is a word of ours: then where it lies says all.
+    #[serde(skip)]
+    word: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    weight: Option<W>,
+    weight: Option<Again<Weights>>,
+}
+
+impl Part for FactRow<'_> {
+    const KIND: Kind = Kind::Fact;
+
+    fn say(&self, key: &mut Key) {
+        key.words([self.fact.0, self.word.unwrap_or_default()]);
+        key.constant(self.weight.as_ref().map_or(&[], |Again(Weights(weights))| weights));
+        match self.word {
+            Some(_) => key.numbers([self.value.bytes_max as u64]),
+            None => key.text(Some(self.value)),
+        }
+    }
 }
 
 /// What a fact added to each story, in log-odds: a row of the table of weights.
@@ -370,36 +428,11 @@ impl Serialize for Weights {
     }
 }
 
-/// Something that consists of the program's own words and numbers, and where these lie: whatever lies there
-/// never changes.
-struct Constant<T> {
-    place: Place,
-    value: T,
-}
+impl Part for Weights {
+    const KIND: Kind = Kind::Weights;
 
-/// Where three constants begin, and how long they are; all are shorter than 1,024.
-type Place = [usize; 4];
-
-fn place<A, B, C>(a: &'static [A], b: &'static [B], c: &'static [C]) -> Place {
-    let lengths = a.len() | b.len() << 10 | c.len() << 20;
-    [a.as_ptr().addr(), b.as_ptr().addr(), c.as_ptr().addr(), lengths]
-}
-
-thread_local! {
-    /// Constants as they are written. Half of a line's bytes are rows of facts, and nearly all of these are
-    /// one of a few hundred. As many entries as the program has constants, at most.
-    static WRITTEN: RefCell<HashMap<Place, Vec<u8>, FixedState>> = RefCell::default();
-}
-
-impl<T: Serialize> Serialize for Constant<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        WRITTEN.with_borrow_mut(|known| {
-            if let Some(json) = known.get(&self.place) {
-                return Written(json).serialize(serializer);
-            }
-            let json = written(&self.value).map_err(S::Error::custom)?;
-            Written(known.entry(self.place).insert(json).get()).serialize(serializer)
-        })
+    fn say(&self, key: &mut Key) {
+        key.constant(self.0);
     }
 }
 
@@ -427,13 +460,8 @@ impl Serialize for Claims<'_> {
 /// The `ghostport` object of port records: a bucket.
 #[derive(Debug, Serialize)]
 pub(super) struct GhostPort<'a> {
-    pub(super) port: u16,
-    pub(super) transport: &'static str,
-    pub(super) tier: &'static str,
-    pub(super) status: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) registered: Option<Text<'a>>,
-    pub(super) tags: Names,
+    #[serde(rename = "")]
+    pub(super) place: GhostPlace<'a>,
     pub(super) bucket: GhostBucket<'a>,
 }
 
@@ -461,12 +489,14 @@ pub(super) struct GhostBucket<'a> {
 impl<'a> GhostPort<'a> {
     pub(super) fn new(bucket: &'a PortBucket, client_flows: u64) -> Self {
         Self {
-            port: bucket.port,
-            transport: bucket.transport.name(),
-            tier: Tier::name(bucket.tier),
-            status: PortStatus::name(bucket.status),
-            registered: bucket.registered.as_deref().map(|name| Text::cut(name, 256)),
-            tags: Names(bucket.tags),
+            place: GhostPlace {
+                port: bucket.port,
+                transport: bucket.transport.name(),
+                tier: Tier::name(bucket.tier),
+                status: PortStatus::name(bucket.status),
+                registered: bucket.registered.as_deref().map(|name| Text::cut(name, 256)),
+                tags: Names(bucket.tags),
+            },
             bucket: GhostBucket {
                 flows: bucket.flows,
                 answered: bucket.answered(),

@@ -8,16 +8,21 @@
 //! 4.5 µs, this 2.9 µs. Pieces put into a block of bytes with one question for room each, instead of a `Vec`,
 //! were not faster with one codegen unit, as releases are built.
 //!
-//! Invariants: text is escaped whoever it comes from; only keys of structs and [`Written`] are taken as they
-//! are, both of which are ours. A shape that no line has is an error, never wrong JSON.
+//! Two things serde has no word for are said by names: a field without a name is a part of the object that
+//! it stands in, and its own fields take its place; a newtype named [`Plain`] is text that was looked at.
+//!
+//! Invariants: text is escaped whoever it comes from; only keys of structs, [`Written`] and [`Plain`] are
+//! taken as they are, and who makes these answers for them. A shape that no line has is an error, never wrong
+//! JSON.
 
 use std::fmt::{self, Display, Write as _};
+use std::mem;
 
 use serde::ser::{
     Impossible, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeTuple, Serializer,
 };
 
-use super::eight::is_json;
+use super::eight::{is_json, is_plain};
 
 /// Writes one value at the end of a line.
 pub(super) struct Json<'a>(pub(super) &'a mut Vec<u8>);
@@ -29,6 +34,33 @@ impl Serialize for Written<'_> {
     #[inline]
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_bytes(self.0)
+    }
+}
+
+/// Text that JSON takes as it is: characters of ASCII that can be seen, without a quotation mark or a
+/// backslash. Only for what was looked at or put together of digits and words of ours. To other serialisers
+/// it is no text.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Plain<'a>(pub(super) &'a [u8]);
+
+const PLAIN: &str = "Plain";
+
+impl Serialize for Plain<'_> {
+    #[inline]
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        debug_assert!(str::from_utf8(self.0).is_ok_and(is_plain), "{:?}", self.0);
+        serializer.serialize_newtype_struct(PLAIN, &Written(self.0))
+    }
+}
+
+/// A word of ours.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Word(pub(super) &'static str);
+
+impl Serialize for Word {
+    #[inline]
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Plain(self.0.as_bytes()).serialize(serializer)
     }
 }
 
@@ -62,6 +94,10 @@ impl<'a> Serializer for Json<'a> {
 
     #[inline]
     fn serialize_u64(self, value: u64) -> Nothing {
+        if let Ok(digit @ 0..10) = u8::try_from(value) {
+            self.0.push(b'0' + digit);
+            return Ok(());
+        }
         self.0.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
         Ok(())
     }
@@ -155,8 +191,14 @@ impl<'a> Serializer for Json<'a> {
     }
 
     #[inline]
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Nothing {
-        value.serialize(self)
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Nothing {
+        if name != PLAIN {
+            return value.serialize(self);
+        }
+        self.0.push(b'"');
+        value.serialize(Json(self.0))?;
+        self.0.push(b'"');
+        Ok(())
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
@@ -234,6 +276,20 @@ impl<'a> Several<'a> {
         }
         self.is_empty = false;
     }
+
+    /// Appends the fields of another object, which has some: one brace makes way, or becomes a comma.
+    fn take_fields<T: Serialize + ?Sized>(&mut self, value: &T) -> Nothing {
+        let is_first = mem::take(&mut self.is_empty);
+        if is_first {
+            self.line.pop();
+        }
+        let start = self.line.len();
+        value.serialize(Json(self.line))?;
+        let [open @ b'{', _, .., b'}'] = &mut self.line[start..] else { return Err(fmt::Error) };
+        *open = if is_first { b'{' } else { b',' };
+        self.line.pop();
+        Ok(())
+    }
 }
 
 impl SerializeSeq for Several<'_> {
@@ -298,6 +354,9 @@ impl SerializeStruct for Several<'_> {
     // In place, so that the key's length is known and copying it needs no call.
     #[inline(always)]
     fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Nothing {
+        if key.is_empty() {
+            return self.take_fields(value);
+        }
         self.line.extend_from_slice(if self.is_empty { b"\"" } else { b",\"" });
         self.is_empty = false;
         self.line.extend_from_slice(key.as_bytes());
@@ -392,9 +451,43 @@ fn number(line: &mut Vec<u8>, value: f64) -> Nothing {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use serde::Serialize;
 
     fn text(value: &impl Serialize) -> String {
         String::from_utf8(written(value).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_part_without_a_name_takes_its_place() {
+        #[derive(Serialize)]
+        struct Part {
+            one: u8,
+            two: &'static str,
+        }
+        #[derive(Serialize)]
+        struct Whole {
+            #[serde(rename = "")]
+            first: Part,
+            three: [u8; 2],
+            #[serde(rename = "")]
+            last: Part,
+        }
+        let part = |one| Part { one, two: "}" };
+        let whole = Whole { first: part(1), three: [3, 4], last: part(5) };
+        assert_eq!(text(&whole), r#"{"one":1,"two":"}","three":[3,4],"one":5,"two":"}"}"#);
+        assert_eq!(text(&Plain(b"a b")), r#""a b""#);
+    }
+
+    #[test]
+    fn a_part_that_is_no_object_is_an_error() {
+        #[derive(Serialize)]
+        struct Whole {
+            #[serde(rename = "")]
+            part: Written<'static>,
+        }
+        for part in [&b"[1]"[..], b"{}", b"1"] {
+            assert!(written(&Whole { part: Written(part) }).is_err());
+        }
     }
 
     proptest! {

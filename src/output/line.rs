@@ -6,9 +6,9 @@ use serde::{Serialize, Serializer};
 
 use super::LINE_BYTES_MAX;
 use super::ghost::Room;
-use super::json::Json;
+use super::json::{Json, Plain};
 use crate::time::Timestamp;
-use crate::wire::text::{address, decimal};
+use crate::wire::text::ascii;
 
 /// Writes a line with as much as fits: see [`Room::STEPS`].
 pub(super) fn write_within(line: &mut Vec<u8>, write: impl Fn(&mut Vec<u8>, Room)) {
@@ -36,7 +36,7 @@ pub(super) struct Digits(pub(super) u64);
 
 impl Serialize for Digits {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&decimal(self.0))
+        Plain(itoa::Buffer::new().format(self.0).as_bytes()).serialize(serializer)
     }
 }
 
@@ -46,7 +46,7 @@ pub(super) struct Ip(pub(super) IpAddr);
 
 impl Serialize for Ip {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&address(self.0))
+        Plain(&ascii(self.0)).serialize(serializer)
     }
 }
 
@@ -56,7 +56,9 @@ pub(super) struct Rfc3339(pub(super) Timestamp);
 
 impl Serialize for Rfc3339 {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0.rfc3339())
+        let [text @ .., _, _, _, _] = &mut self.0.ascii();
+        text[26] = b'Z';
+        Plain(text).serialize(serializer)
     }
 }
 

@@ -12,6 +12,7 @@
 //! newline at its end included; no control or direction-changing character from the wire, a
 //! claim or a process reaches a line or a terminal as such; the same input gives the same bytes.
 
+mod again;
 mod attack;
 mod briefing;
 pub mod cef;

@@ -29,8 +29,8 @@ pub(super) struct Extra<G> {
     pub(super) metadata: Option<Metadata>,
 }
 
-impl<'a> Extra<GhostFlow<'a>> {
-    pub(super) fn flow(ghost: GhostFlow<'a>, placement: ExtraPlacement) -> Self {
+impl<'a> Extra<&'a GhostFlow<'a>> {
+    pub(super) fn flow(ghost: &'a GhostFlow<'a>, placement: ExtraPlacement) -> Self {
         Self::placed(ghost, placement, |ghost| Metadata {
             flowbits: Flat::flow(ghost).bits(),
             flowints: Ints::default(),

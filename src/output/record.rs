@@ -12,7 +12,6 @@ use arrayvec::ArrayString;
 use sha2::{Digest, Sha256};
 
 use super::clean::clean;
-use super::ghost::said;
 use super::{Context, SIGNATURE_BYTES_MAX, Stats};
 use crate::bucket::PortBucket;
 use crate::flow::Flow;
@@ -171,7 +170,7 @@ pub(super) fn reasons(verdict: &Verdict) -> String {
     for (fact, _) in weighed.into_iter().take(REASONS_MAX) {
         let gap = if text.is_empty() { "" } else { "; " };
         // Writing to memory does not fail.
-        let _ = write!(text, "{gap}{}={}", fact.name(), clean(&said(fact), VALUE_BYTES_MAX));
+        let _ = write!(text, "{gap}{}={}", fact.name(), clean(&fact.value(), VALUE_BYTES_MAX));
     }
     text
 }

@@ -4,6 +4,9 @@
 //! handing it over takes 0.3 µs. Between the two is one bounded queue of batches. There is one scribe and the
 //! queue keeps its order, so the bytes are the same as if the judge wrote them itself.
 //!
+//! A replay on one core has no other thread to gain from: there the judge is its own scribe, and writes while
+//! what it judged is still in the cache.
+//!
 //! When the scribe is behind, a replay waits. A live capture waits only as long as it can afford ([`Leave`]);
 //! then the records are let go, and each counts as a line lost in every output that would have had it. When
 //! the capture has ended there is nothing left to hold up, and the rest is waited for.
@@ -31,10 +34,15 @@ use crate::verdict::Verdict;
 
 /// Records handed over at once: waking the scribe for each would cost the judge as much as writing it.
 const BATCH_NOTES: usize = 64;
-/// Batches on their way. With a few KB of flow and facts behind each record that is some 10 MB at most.
-const QUEUE_BATCHES_MAX: usize = 64;
-/// Bytes of lines gathered before they are handed to an output.
-const BATCH_BYTES: usize = 64 * 1024;
+/// Batches on their way from a live capture, which may come in bursts. With a few KB of flow and facts behind
+/// each record that is some 10 MB at most.
+const LIVE_BATCHES_MAX: usize = 64;
+/// And from a replay, which can wait: so few that the scribe finds them where the judge left them, in the
+/// cache. On one core 64 cost a tenth of a run with a line for every flow; 2, 8 and 16 are equally good.
+const REPLAY_BATCHES_MAX: usize = 8;
+/// Bytes of lines gathered before they are handed to an output, when there is more to write: what an output
+/// writes at once, so that it takes the buffer as it is.
+const BATCH_BYTES: usize = 256 * 1024;
 
 /// A record that owns what it says.
 #[derive(Debug)]
@@ -69,18 +77,24 @@ pub(super) struct Scribe {
     batch: Vec<Note>,
     /// The networks that are ours.
     internal: Internal,
-    queue: Sender<Bundle>,
+    hand: Hand,
     /// Records that were written, for the memory of their verdicts: taking a new one and letting another
     /// thread free the old one was half of what a line costs the judge.
-    written: Receiver<Vec<Note>>,
     spent: Vec<Note>,
-    thread: JoinHandle<()>,
     /// How long may be waited; `None` for as long as it takes.
     leave: Option<Leave>,
 }
 
+/// Who writes.
+enum Hand {
+    /// The judge itself.
+    Own(Pen),
+    /// A thread that gives back what it has written.
+    Another { queue: Sender<Bundle>, written: Receiver<Vec<Note>>, thread: JoinHandle<()> },
+}
+
 impl Scribe {
-    /// Starts the thread that writes to these outputs.
+    /// Starts what writes to these outputs.
     ///
     /// # Errors
     /// No thread can be started.
@@ -98,17 +112,15 @@ impl Scribe {
             live,
             host: config.host.clone(),
             extra: config.extra,
-            line: Vec::new(),
         };
-        let (queue, notes) = bounded(QUEUE_BATCHES_MAX);
-        let (back, written) = bounded(QUEUE_BATCHES_MAX);
-        let theirs = Arc::clone(&outputs);
-        let thread = thread::Builder::new()
-            .name("scribe".to_owned())
-            .spawn(move || pen.write_all(&theirs, &notes, &back))
-            .map_err(sink::Error::Stdout)?;
+        let has_one_core = thread::available_parallelism().is_ok_and(|cores| cores.get() == 1);
+        let hand = match live {
+            false if has_one_core => Hand::Own(pen),
+            false => Hand::another(pen, &outputs, REPLAY_BATCHES_MAX)?,
+            true => Hand::another(pen, &outputs, LIVE_BATCHES_MAX)?,
+        };
         let (batch, spent) = (Vec::new(), Vec::new());
-        Ok(Self { outputs, batch, internal, queue, written, spent, thread, leave: live.then(Leave::new) })
+        Ok(Self { outputs, batch, internal, hand, spent, leave: live.then(Leave::new) })
     }
 
     /// Takes a record for the outputs that want it.
@@ -130,14 +142,18 @@ impl Scribe {
                 Some(Note::Flow { verdict, .. }) => return Some(verdict),
                 Some(Note::Alert(alert)) => return Some(alert.verdict),
                 Some(Note::Port { .. } | Note::Stats(_)) => {}
-                None => self.spent = self.written.try_recv().ok()?,
+                None => match &self.hand {
+                    Hand::Own(_) => return None,
+                    Hand::Another { written, .. } => self.spent = written.try_recv().ok()?,
+                },
             }
         }
     }
 
     /// Hands over what was gathered, unless the scribe is busy anyway: then more may be gathered.
     pub(super) fn nudge(&mut self) {
-        if !self.batch.is_empty() && !self.queue.is_full() {
+        let is_busy = matches!(&self.hand, Hand::Another { queue, .. } if queue.is_full());
+        if !self.batch.is_empty() && !is_busy {
             self.hand_over();
         }
     }
@@ -163,7 +179,8 @@ impl Scribe {
     /// True when there is nobody to write for (there were readers, and all of them went away), or nobody who
     /// writes: a panic is told at the end, which then must not be far.
     pub(super) fn is_gone(&self) -> bool {
-        !self.outputs.is_empty() && self.outputs.iter().all(Lines::is_gone) || self.thread.is_finished()
+        let has_ended = matches!(&self.hand, Hand::Another { thread, .. } if thread.is_finished());
+        !self.outputs.is_empty() && self.outputs.iter().all(Lines::is_gone) || has_ended
     }
 
     /// Lines that were lost so far.
@@ -175,20 +192,34 @@ impl Scribe {
     pub(super) fn end(mut self) -> Vec<Lines> {
         self.take_all();
         self.hand_over();
-        drop(self.queue);
-        if let Err(panic) = self.thread.join() {
-            std::panic::resume_unwind(panic);
+        match self.hand {
+            Hand::Own(mut pen) => pen.hand_over(&self.outputs),
+            Hand::Another { queue, thread, .. } => {
+                drop(queue);
+                if let Err(panic) = thread.join() {
+                    std::panic::resume_unwind(panic);
+                }
+            }
         }
         Arc::into_inner(self.outputs).unwrap_or_default()
     }
 
     fn hand_over(&mut self) {
+        let queue = match &mut self.hand {
+            Hand::Own(pen) => {
+                pen.write_each(&self.outputs, &self.batch, &self.internal);
+                // What was not asked for until now is let go.
+                mem::swap(&mut self.spent, &mut self.batch);
+                return self.batch.clear();
+            }
+            Hand::Another { queue, .. } => queue,
+        };
         let notes = mem::replace(&mut self.batch, Vec::with_capacity(BATCH_NOTES));
         let bundle = Bundle { notes, internal: self.internal.clone() };
         // The scribe is gone only when it panicked, which is told at the end.
-        let Some(leave) = &mut self.leave else { return drop(self.queue.send(bundle)) };
+        let Some(leave) = &mut self.leave else { return drop(queue.send(bundle)) };
         let (left, begun) = (leave.left(), Instant::now());
-        let sent = self.queue.send_timeout(bundle, left);
+        let sent = queue.send_timeout(bundle, left);
         leave.used(begun.elapsed());
         if let Err(SendTimeoutError::Timeout(bundle)) = sent {
             self.let_go(&bundle.notes);
@@ -203,6 +234,19 @@ impl Scribe {
                 count => lines.lose(count as u64, "there were more lines than could be made in time"),
             }
         }
+    }
+}
+
+impl Hand {
+    fn another(pen: Pen, outputs: &Arc<Vec<Lines>>, batches_max: usize) -> Result<Self, sink::Error> {
+        let (queue, notes) = bounded(batches_max);
+        let (back, written) = bounded(batches_max);
+        let outputs = Arc::clone(outputs);
+        let thread = thread::Builder::new()
+            .name("scribe".to_owned())
+            .spawn(move || pen.write_all(&outputs, &notes, &back))
+            .map_err(sink::Error::Stdout)?;
+        Ok(Self::Another { queue, written, thread })
     }
 }
 
@@ -250,7 +294,6 @@ struct Pen {
     live: bool,
     host: Option<String>,
     extra: ExtraPlacement,
-    line: Vec<u8>,
 }
 
 #[derive(Default)]
@@ -262,15 +305,22 @@ struct Batch {
 impl Pen {
     fn write_all(mut self, outputs: &[Lines], queue: &Receiver<Bundle>, back: &Sender<Vec<Note>>) {
         for Bundle { notes, internal } in queue {
-            for note in &notes {
-                if matches!(note, Note::Stats(_)) {
-                    self.hand_over(outputs); // what it says about lost lines is about all before it
-                }
-                note.show(|| lost(outputs), |record| self.write(outputs, &internal, record));
+            self.write_each(outputs, &notes, &internal);
+            // What comes next may take its time; live, nobody is to wait for alerts until a flood is over.
+            if self.live || queue.is_empty() {
+                self.hand_over(outputs);
             }
-            self.hand_over(outputs);
             // Where nobody takes them, their memory is let go.
             let _ = back.try_send(notes);
+        }
+    }
+
+    fn write_each(&mut self, outputs: &[Lines], notes: &[Note], internal: &Internal) {
+        for note in notes {
+            if matches!(note, Note::Stats(_)) {
+                self.hand_over(outputs); // what it says about lost lines is about all before it
+            }
+            note.show(|| lost(outputs), |record| self.write(outputs, internal, record));
         }
     }
 
@@ -280,7 +330,8 @@ impl Pen {
         }
     }
 
-    /// One record to all who take it: written once for each format in use, however many outputs have it.
+    /// One record to all who take it: written once for each format in use, at the end of the first one's
+    /// batch, however many outputs have it.
     fn write(&mut self, outputs: &[Lines], internal: &Internal, record: &Record<'_>) {
         let context = Context {
             inputs: &self.inputs,
@@ -291,21 +342,21 @@ impl Pen {
         };
         for format in Format::ALL {
             let is_for = |lines: &Lines| lines.target().format == format && takes(lines, record);
-            if !outputs.iter().any(is_for) {
-                continue;
+            let mut takers = outputs.iter().zip(&mut self.batches).filter(|(lines, _)| is_for(lines));
+            let Some((to, batch)) = takers.next() else { continue };
+            let start = batch.bytes.len();
+            writer(format)(&mut batch.bytes, &context, record);
+            for (to, other) in takers {
+                other.bytes.extend_from_slice(&batch.bytes[start..]);
+                other.has_one_more(to);
             }
-            self.line.clear();
-            writer(format)(&mut self.line, &context, record);
-            for (lines, batch) in outputs.iter().zip(&mut self.batches).filter(|(lines, _)| is_for(lines)) {
-                batch.add(&self.line, lines);
-            }
+            batch.has_one_more(to);
         }
     }
 }
 
 impl Batch {
-    fn add(&mut self, line: &[u8], to: &Lines) {
-        self.bytes.extend_from_slice(line);
+    fn has_one_more(&mut self, to: &Lines) {
         self.lines += 1;
         if self.bytes.len() >= BATCH_BYTES {
             self.hand_to(to);
@@ -315,8 +366,7 @@ impl Batch {
     fn hand_to(&mut self, lines: &Lines) {
         if self.lines > 0 {
             // A reader that went away is noticed at the end of a burst.
-            let _ = lines.send(&self.bytes, mem::take(&mut self.lines));
-            self.bytes.clear();
+            let _ = lines.swap(&mut self.bytes, mem::take(&mut self.lines));
         }
     }
 }
@@ -367,6 +417,29 @@ mod tests {
     }
 
     #[test]
+    fn who_writes_makes_no_difference() {
+        let dir = tempfile::tempdir().unwrap();
+        let (verdict, count) = (dns(), BATCH_NOTES * 2 + 1);
+        let [own, another] = ["own", "another"].map(|name| {
+            let path = dir.path().join(name);
+            let lines = Lines::open(&Target::file(Format::Eve, &path), Pace::Replay, Arc::new(|_: &str| {}));
+            let (mut scribe, go) = scribe(vec![lines.unwrap()], None);
+            go.send(()).unwrap();
+            if name == "own" {
+                scribe.hand = Hand::Own(pen(&scribe.outputs));
+            }
+            for alerted in (0..count).map(|number| number % 2 == 0) {
+                scribe.write(Note::Flow { verdict: Arc::clone(&verdict), alerted });
+                drop(scribe.spent());
+            }
+            scribe.end().iter().for_each(Lines::flush);
+            std::fs::read_to_string(path).unwrap()
+        });
+        assert_eq!((own.lines().count(), Arc::strong_count(&verdict)), (count, 1));
+        assert_eq!(own, another);
+    }
+
+    #[test]
     fn a_line_says_the_way_by_the_networks_that_were_ours_when_it_was_handed_over() {
         let dir = tempfile::tempdir().unwrap();
         let (path, rules) = (dir.path().join("ecs.json"), dir.path().join("ours.toml"));
@@ -396,26 +469,30 @@ mod tests {
         Note::Stats(Box::default())
     }
 
-    /// One whose thread begins when it is told to, with room for one batch.
-    fn scribe(outputs: Vec<Lines>, leave: Option<Leave>) -> (Scribe, Sender<()>) {
-        let outputs = Arc::new(outputs);
-        let (theirs, (queue, notes), (go, may_go)) = (Arc::clone(&outputs), bounded(1), bounded::<()>(1));
-        let (back, written) = bounded(1);
-        let pen = Pen {
+    fn pen(outputs: &[Lines]) -> Pen {
+        Pen {
             batches: outputs.iter().map(|_| Batch::default()).collect(),
             inputs: Vec::new(),
             live: true,
             host: None,
             extra: ExtraPlacement::default(),
-            line: Vec::new(),
-        };
+        }
+    }
+
+    /// One whose thread begins when it is told to, with room for one batch.
+    fn scribe(outputs: Vec<Lines>, leave: Option<Leave>) -> (Scribe, Sender<()>) {
+        let outputs = Arc::new(outputs);
+        let (theirs, (queue, notes), (go, may_go)) = (Arc::clone(&outputs), bounded(1), bounded::<()>(1));
+        let (back, written) = bounded(1);
+        let pen = pen(&outputs);
         let thread = thread::spawn(move || {
             may_go.recv().unwrap();
             pen.write_all(&theirs, &notes, &back);
         });
         let internal = Rules::builtin().internal().clone();
         let (batch, spent) = (Vec::new(), Vec::new());
-        (Scribe { outputs, batch, internal, queue, written, spent, thread, leave }, go)
+        let hand = Hand::Another { queue, written, thread };
+        (Scribe { outputs, batch, internal, hand, spent, leave }, go)
     }
 
     #[test]

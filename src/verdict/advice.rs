@@ -8,44 +8,55 @@ use super::{Story, Verdict};
 use crate::evidence::Fact;
 use crate::flow::Flow;
 use crate::wire::Transport;
-use crate::wire::text::address;
+use crate::wire::text::{address, decimal, endpoint};
 
 impl Verdict {
     /// What an analyst does next, in one line. Safe to print and to paste into a shell.
     #[must_use]
     pub fn next_step(&self) -> String {
         let flow = &self.evidence.flow;
-        let (from, to) = (&*address(flow.originator.addr), &*address(flow.responder.addr));
-        let listener = || ["on ", to, ": ", &socket_list(flow)].concat();
+        let (from, to) = (|| address(flow.originator.addr), || address(flow.responder.addr));
         match self.story {
             Story::RegisteredService => {
-                ["none needed if ", to, " may offer this service; else ", &listener()].concat()
+                ["none needed if ", &to(), " may offer this service; else ", &listener(flow)].concat()
             }
-            Story::KnownSquatter | Story::NonstandardPort | Story::UnidentifiedListener => listener(),
+            Story::KnownSquatter | Story::NonstandardPort | Story::UnidentifiedListener => listener(flow),
             Story::NegotiatedPort => match self.evidence.announcement() {
                 Some(announcement) => format!(
-                    "read the announcement in frame {}, and see that {from} may use that service",
-                    announcement.frame
+                    "read the announcement in frame {}, and see that {} may use that service",
+                    announcement.frame,
+                    from()
                 ),
                 None => {
-                    format!("look for the control conversation of {from} and {to}; {}", listener())
+                    format!(
+                        "look for the control conversation of {} and {}; {}",
+                        from(),
+                        to(),
+                        listener(flow)
+                    )
                 }
             },
-            Story::EphemeralOverlap => format!(
-                "port {} is only a client's; look at port {} on {from} instead",
-                flow.responder.port, flow.originator.port
-            ),
-            Story::Scan => ["find out who runs ", from, ", and which of its probes were answered"].concat(),
-            Story::Misdirected => format!(
-                "on {from}: find what asks for {} and correct its address, or start the service",
-                flow.responder
-            ),
+            Story::EphemeralOverlap => {
+                let [port, other] = [flow.responder, flow.originator].map(|end| decimal(end.port.into()));
+                ["port ", &port, " is only a client's; look at port ", &other, " on ", &from(), " instead"]
+                    .concat()
+            }
+            Story::Scan => {
+                ["find out who runs ", &from(), ", and which of its probes were answered"].concat()
+            }
+            Story::Misdirected => {
+                let wrong = endpoint(flow.responder);
+                let service = " and correct its address, or start the service";
+                ["on ", &from(), ": find what asks for ", &wrong, service].concat()
+            }
             Story::Backscatter => {
-                format!("none on {from}: somebody used its address; see whether {to} is under attack")
+                let (used, attacked) = (": somebody used its address; see whether ", " is under attack");
+                ["none on ", &from(), used, &to(), attacked].concat()
             }
             Story::SuspectedMalware => format!(
-                "isolate {to} and keep its memory; then {}; look for other hosts that talk to it",
-                listener()
+                "isolate {} and keep its memory; then {}; look for other hosts that talk to it",
+                to(),
+                listener(flow)
             ),
             Story::Undetermined => self.gather_more(),
         }
@@ -60,29 +71,24 @@ impl Verdict {
         } else if has(|fact| matches!(fact, Fact::NoOpeningSeen | Fact::TruncatedPayload)) {
             format!("capture {} from its opening on, with full packets", capture_filter(flow))
         } else {
-            format!(
-                "watch {} for longer; on {}: {}",
-                capture_filter(flow),
-                address(flow.responder.addr),
-                socket_list(flow)
-            )
+            ["watch ", &capture_filter(flow), " for longer; ", &listener(flow)].concat()
         }
     }
 }
 
 /// A BPF expression for the responder.
 fn capture_filter(flow: &Flow) -> String {
-    let to = flow.responder;
-    format!("'host {} and {} port {}'", address(to.addr), flow.transport.name(), to.port)
+    let (to, port) = (address(flow.responder.addr), decimal(flow.responder.port.into()));
+    ["'host ", &to, " and ", flow.transport.name(), " port ", &port, "'"].concat()
 }
 
-/// The command that lists who listens. `ss` knows SCTP by `-S`.
-fn socket_list(flow: &Flow) -> String {
+/// Where to list who listens, and the command for it. `ss` knows SCTP by `-S`.
+fn listener(flow: &Flow) -> String {
     let letter = match flow.transport {
         Transport::Tcp => "t",
         Transport::Udp => "u",
         Transport::Sctp => "S",
     };
-    let mut port = itoa::Buffer::new();
-    ["ss -", letter, "lnp 'sport = :", port.format(flow.responder.port), "'"].concat()
+    let (to, port) = (address(flow.responder.addr), decimal(flow.responder.port.into()));
+    ["on ", &to, ": ss -", letter, "lnp 'sport = :", &port, "'"].concat()
 }

@@ -5,22 +5,32 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use arrayvec::ArrayString;
+use arrayvec::{ArrayString, ArrayVec};
 
 use super::Endpoint;
 
 /// Longest text of an address: eight groups of four hexadecimal digits.
 const ADDRESS_BYTES_MAX: usize = 39;
 
+type Bytes = ArrayVec<u8, ADDRESS_BYTES_MAX>;
+
 /// An address as `std` writes it, which for IPv6 is what RFC 5952 asks for.
 #[must_use]
 pub fn address(addr: IpAddr) -> ArrayString<ADDRESS_BYTES_MAX> {
     let mut text = ArrayString::new();
+    text.push_str(str::from_utf8(&ascii(addr)).unwrap_or_default());
+    text
+}
+
+/// The bytes of [`address`]: hexadecimal digits, dots and colons.
+#[must_use]
+pub fn ascii(addr: IpAddr) -> ArrayVec<u8, ADDRESS_BYTES_MAX> {
+    let mut text = Bytes::new();
     match addr {
         IpAddr::V4(addr) => dotted(&mut text, addr),
         IpAddr::V6(addr) => match addr.to_ipv4_mapped() {
             Some(mapped) => {
-                text.push_str("::ffff:");
+                text.extend(*b"::ffff:");
                 dotted(&mut text, mapped);
             }
             None => grouped(&mut text, addr),
@@ -30,7 +40,8 @@ pub fn address(addr: IpAddr) -> ArrayString<ADDRESS_BYTES_MAX> {
 }
 
 /// An endpoint as `std` writes a socket's address: `10.0.0.1:80`, `[fd00::1]:80`.
-pub(super) fn endpoint(end: Endpoint) -> ArrayString<{ ADDRESS_BYTES_MAX + 8 }> {
+#[must_use]
+pub fn endpoint(end: Endpoint) -> ArrayString<{ ADDRESS_BYTES_MAX + 8 }> {
     let mut text = ArrayString::new();
     let (open, close) = if end.addr.is_ipv4() { ("", ":") } else { ("[", "]:") };
     for part in [open, &*address(end.addr), close, &*decimal(end.port.into())] {
@@ -47,15 +58,37 @@ pub fn decimal(number: u64) -> ArrayString<20> {
     text
 }
 
-fn dotted(text: &mut ArrayString<ADDRESS_BYTES_MAX>, addr: Ipv4Addr) {
-    for (place, octet) in addr.octets().into_iter().enumerate() {
-        text.push_str(if place == 0 { "" } else { "." });
-        text.push_str(itoa::Buffer::new().format(octet));
+fn dotted(text: &mut Bytes, addr: Ipv4Addr) {
+    let (mut dotted, mut end) = ([0; 16], 0);
+    for octet in addr.octets() {
+        let (digits, length) = OCTETS[usize::from(octet)];
+        dotted[end..end + 4].copy_from_slice(&digits);
+        end += length;
     }
+    // The last dot is one too many; what is left is shorter than an address of the other kind.
+    let _ = text.try_extend_from_slice(&dotted[..end - 1]);
 }
 
+/// The digits of every octet and a dot, and how many bytes these are.
+static OCTETS: [([u8; 4], usize); 256] = {
+    let mut octets = [([b'.'; 4], 0); 256];
+    let mut octet = 0_u8;
+    loop {
+        let (hundreds, tens, ones) = (b'0' + octet / 100, b'0' + octet / 10 % 10, b'0' + octet % 10);
+        octets[octet as usize] = match octet {
+            0..10 => ([ones, b'.', 0, 0], 2),
+            10..100 => ([tens, ones, b'.', 0], 3),
+            100.. => ([hundreds, tens, ones, b'.'], 4),
+        };
+        if octet == u8::MAX {
+            break octets;
+        }
+        octet += 1;
+    }
+};
+
 /// The first of the longest runs of zeros is left out, if it has two groups or more (RFC 5952 section 4.2).
-fn grouped(text: &mut ArrayString<ADDRESS_BYTES_MAX>, addr: Ipv6Addr) {
+fn grouped(text: &mut Bytes, addr: Ipv6Addr) {
     let groups = addr.segments();
     let (mut run, mut longest) = (0..0, 0..0);
     for (place, group) in groups.iter().enumerate() {
@@ -71,18 +104,19 @@ fn grouped(text: &mut ArrayString<ADDRESS_BYTES_MAX>, addr: Ipv6Addr) {
     };
     hexadecimal(text, before);
     if let Some(after) = after {
-        text.push_str("::");
+        text.extend(*b"::");
         hexadecimal(text, after);
     }
 }
 
-fn hexadecimal(text: &mut ArrayString<ADDRESS_BYTES_MAX>, groups: &[u16]) {
+fn hexadecimal(text: &mut Bytes, groups: &[u16]) {
     for (place, group) in groups.iter().enumerate() {
-        text.push_str(if place == 0 { "" } else { ":" });
+        if place > 0 {
+            text.push(b':');
+        }
         let digits = 4 - group.leading_zeros().min(15) / 4;
         for digit in (0..digits).rev() {
-            let digit = u32::from(group >> (4 * digit)) & 15;
-            text.push(char::from_digit(digit, 16).unwrap_or('0'));
+            text.push(b"0123456789abcdef"[usize::from(group >> (4 * digit) & 15)]);
         }
     }
 }
