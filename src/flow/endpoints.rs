@@ -12,8 +12,6 @@
 
 use std::net::IpAddr;
 
-use foldhash::fast::FixedState;
-
 use super::distinct::{Distinct, even, even_addr};
 use super::keyed::{Bounded, Expected, Key, Keyed};
 use super::originator::Originator;
@@ -44,10 +42,10 @@ impl Default for EndpointsConfig {
 /// What endpoints did across flows.
 #[derive(Debug)]
 pub struct Endpoints {
-    originators: Keyed<Originator>,
+    originators: Keyed<Key, Originator>,
     /// Originators, in the order in which they first began something.
     began: Bounded,
-    responders: Keyed<Responder>,
+    responders: Keyed<Key, Responder>,
     /// Those that answered, in the order in which they first did.
     listeners: Bounded,
     /// Those that were sought, likewise.
@@ -93,11 +91,10 @@ impl Endpoints {
     /// Nothing remembered yet.
     #[must_use]
     pub fn new(config: &EndpointsConfig) -> Self {
-        let hasher = FixedState::with_seed(config.seed);
         Self {
-            originators: Keyed::new(&hasher),
+            originators: Keyed::new(config.seed),
             began: Bounded::new(config.originators_max),
-            responders: Keyed::new(&hasher),
+            responders: Keyed::new(config.seed),
             listeners: Bounded::new(config.listeners_max),
             sought: Bounded::new(config.sought_max),
         }

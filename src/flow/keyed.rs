@@ -10,7 +10,7 @@
 //! removed; what is forgotten depends on the order in which keys came, never on hashes.
 
 use std::collections::VecDeque;
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hash};
 use std::net::IpAddr;
 
 use foldhash::fast::FixedState;
@@ -31,9 +31,6 @@ pub(super) struct Key {
 }
 
 impl Key {
-    /// Of a place that is free. No address gives it.
-    const NOBODY: Self = Self { high: 0, low: 0, beside: 0 };
-
     pub(super) fn new(addr: IpAddr, beside: u32) -> Self {
         let (family, bits) = match addr {
             IpAddr::V4(v4) => (4, u128::from(v4.to_bits())),
@@ -51,9 +48,9 @@ const fn halves(bits: u128) -> [u64; 2] {
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Keyed<V> {
+pub struct Keyed<K, V> {
     index: Index,
-    slots: Vec<(Key, V)>,
+    slots: Vec<(K, V)>,
     free: Vec<u32>,
     /// The place that was changed last.
     last: u32,
@@ -62,29 +59,47 @@ pub(super) struct Keyed<V> {
 
 /// What a key will be looked for by: see [`Keyed::expect`].
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Expected(Option<u32>);
+pub struct Expected(Option<u32>);
 
-impl<V: Default> Keyed<V> {
-    pub(super) fn new(hasher: &FixedState) -> Self {
-        Self { index: Index::new(), slots: Vec::new(), free: Vec::new(), last: NIL, hasher: hasher.clone() }
+impl<K: Copy + Eq + Hash, V: Default> Keyed<K, V> {
+    /// Nothing yet; keys are hashed with this seed.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        let hasher = FixedState::with_seed(seed);
+        Self { index: Index::new(), slots: Vec::new(), free: Vec::new(), last: NIL, hasher }
+    }
+
+    /// Keeps a value for a key that has none.
+    pub fn keep(&mut self, key: K, value: V) {
+        let place = self.insert(key);
+        *self.at_mut(place) = value;
+    }
+
+    /// Takes the value of a key out.
+    pub fn take(&mut self, key: K) -> Option<V> {
+        // Asked for most keys, and most runs have nothing here.
+        if self.free.len() == self.slots.len() {
+            return None;
+        }
+        self.place(key).map(|place| self.remove(place))
     }
 
     /// The value of a key.
     #[inline]
-    pub(super) fn get(&self, key: Key) -> Option<&V> {
+    pub(super) fn get(&self, key: K) -> Option<&V> {
         self.place(key).map(|place| self.at(place))
     }
 
     /// The value of a key, to be changed.
     #[inline]
-    pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut V> {
+    pub(super) fn get_mut(&mut self, key: K) -> Option<&mut V> {
         self.last = self.place(key)?;
         Some(self.at_mut(self.last))
     }
 
     /// Where the value of a key lies.
     #[inline]
-    pub(super) fn place(&self, key: Key) -> Option<u32> {
+    pub(super) fn place(&self, key: K) -> Option<u32> {
         let is_it = |place: u32| self.slots.get(place as usize).is_some_and(|slot| slot.0 == key);
         if is_it(self.last) {
             return Some(self.last);
@@ -104,7 +119,7 @@ impl<V: Default> Keyed<V> {
     }
 
     /// Makes a value for a key that has none, and names its place.
-    pub(super) fn insert(&mut self, key: Key) -> u32 {
+    pub(super) fn insert(&mut self, key: K) -> u32 {
         let fresh = (key, V::default());
         let place = if let Some(place) = self.free.pop() {
             self.slots[place as usize] = fresh;
@@ -118,16 +133,22 @@ impl<V: Default> Keyed<V> {
         place
     }
 
-    /// Forgets the value at a place, and its key.
-    pub(super) fn remove(&mut self, place: u32) {
-        let (key, _) = std::mem::replace(&mut self.slots[place as usize], (Key::NOBODY, V::default()));
+    /// Forgets a key and its value, which lies at this place.
+    pub(super) fn remove(&mut self, place: u32) -> V {
+        let (key, value) = &mut self.slots[place as usize];
+        let (key, value) = (*key, std::mem::take(value));
         self.index.remove(self.tag(key), place);
         self.free.push(place);
+        if self.last == place {
+            self.last = NIL;
+        }
+        value
     }
 
     /// A key will be asked for soon: brings in where the search for it begins.
     #[inline]
-    pub(super) fn expect(&self, key: Key) -> Expected {
+    #[must_use]
+    pub fn expect(&self, key: K) -> Expected {
         Expected((!self.are_few()).then(|| {
             let tag = self.tag(key);
             super::prefetch::prefetch(self.index.address(tag));
@@ -143,7 +164,7 @@ impl<V: Default> Keyed<V> {
 
     /// What was expected comes now: brings in the value that it most likely is.
     #[inline]
-    pub(super) fn fetch(&self, expected: Expected) {
+    pub fn fetch(&self, expected: Expected) {
         if let Some(place) = expected.0.and_then(|tag| self.index.guess(tag))
             && let Some(slot) = self.slots.get(place as usize)
         {
@@ -154,7 +175,7 @@ impl<V: Default> Keyed<V> {
     /// The value at a place will be removed soon: brings in where its key is looked for.
     pub(super) fn doom(&self, place: u32) {
         if let Some((key, _)) = self.slots.get(place as usize) {
-            self.expect(*key);
+            let _ = self.expect(*key);
         }
     }
 
@@ -164,7 +185,7 @@ impl<V: Default> Keyed<V> {
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "any 32 bits of the hash will do")]
-    fn tag(&self, key: Key) -> u32 {
+    fn tag(&self, key: K) -> u32 {
         self.hasher.hash_one(key) as u32
     }
 }
@@ -223,7 +244,6 @@ mod tests {
         let mapped = IpAddr::V6(std::net::Ipv6Addr::from_bits(1));
         assert_ne!(Key::new(mapped, 0), key(1));
         assert_ne!(Key::new(IpAddr::V4(1.into()), 1), key(1));
-        assert_ne!(Key::new(IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED), 0), Key::NOBODY);
     }
 
     #[test]
@@ -242,18 +262,14 @@ mod tests {
     proptest! {
         #[test]
         fn behaves_like_a_map(steps in prop::collection::vec((0..4u8, 0..40u32), 0..300)) {
-            let mut keyed = Keyed::<u32>::new(&FixedState::with_seed(7));
+            let mut keyed = Keyed::<Key, u32>::new(7);
             let mut plain = BTreeMap::new();
             for (what, number) in steps {
                 let place = keyed.place(key(number));
                 match (what, place) {
-                    (0, Some(place)) => {
-                        keyed.remove(place);
-                        plain.remove(&number);
-                    }
+                    (0, _) => prop_assert_eq!(keyed.take(key(number)), plain.remove(&number)),
                     (1, None) => {
-                        let place = keyed.insert(key(number));
-                        *keyed.at_mut(place) = number + 7;
+                        keyed.keep(key(number), number + 7);
                         plain.insert(number, number + 7);
                     }
                     (2, _) => {

@@ -53,6 +53,7 @@ pub use endpoints::{Endpoints, EndpointsConfig, Ends};
 pub use event::{Ears, Event, Keep, Opened, Order, Said, Told};
 #[doc(hidden)]
 pub use fuzz::fuzz;
+pub use keyed::{Expected, Keyed};
 pub use record::{
     Basis, ConnState, Direction, EndReason, Flow, Head, History, IcmpNote, Outcome, Side, State, SynHint,
 };

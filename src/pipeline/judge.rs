@@ -9,8 +9,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
 
 use super::Knowledge;
 use super::crew::Events;
@@ -18,7 +16,9 @@ use super::desk::Desk;
 use super::worker::{Happening, Spent};
 use crate::bucket::Buckets;
 use crate::evidence::{Context, Fact};
-use crate::flow::{self, Endpoints, Ends, Event, Flow, Habits, Hints, Known, Manner, Order, Outcome};
+use crate::flow::{
+    self, Endpoints, Ends, Event, Expected, Flow, Habits, Hints, Keyed, Known, Manner, Order, Outcome,
+};
 use crate::host::{Listeners, Process};
 use crate::payload::{Announced, Announcement, App, AppProto, Conversations, Details, Words};
 use crate::registry::{Claim, ClaimKind, Registry};
@@ -35,6 +35,9 @@ const CONVERSATIONS_MAX: usize = 4096;
 const ANNOUNCED_LIFETIME: Duration = Duration::from_secs(3600);
 /// How old what we know about local sockets may be when a verdict asks.
 const LISTENERS_AGE_MAX: Duration = Duration::from_secs(2);
+
+/// Seed of the notes' hash. Ids are hashes already.
+const NOTES_SEED: u64 = 0x6e6f_7465;
 
 /// Events looked ahead for their flow, which another core has just written.
 const FLOW_AHEAD: usize = 6;
@@ -58,9 +61,8 @@ pub(super) struct Judge {
     bench: Bench,
     /// Flows that an alert stands for.
     pub(super) alerted_flows: u64,
-    /// Of flows under way, by id. Ids are hashes already, and this is never iterated over, so a fast fixed
-    /// hash is enough.
-    notes: HashMap<u64, Notes, FixedState>,
+    /// Of flows under way, by id.
+    notes: Keyed<u64, Notes>,
     /// Local sockets and when they were read; `None` in replay, where the machine is not the one in the
     /// capture.
     listeners: Option<(Listeners, Option<Instant>)>,
@@ -68,6 +70,13 @@ pub(super) struct Judge {
     pub(super) sought: Option<Sought>,
     /// Takes flows back to the workers.
     spent: Sender<Spent>,
+}
+
+/// What was looked ahead for and is on its way.
+#[derive(Clone, Copy, Debug, Default)]
+struct Search {
+    ends: Ends,
+    notes: Expected,
 }
 
 /// What is kept of a flow between its verdicts.
@@ -116,7 +125,7 @@ impl Judge {
             announced: Announced::new(ANNOUNCED_MAX, ANNOUNCED_LIFETIME),
             conversations: Conversations::new(CONVERSATIONS_MAX),
             bench: Bench::new(),
-            notes: HashMap::default(),
+            notes: Keyed::new(NOTES_SEED),
             listeners: ask_host.then(|| (Listeners::new(), None)),
             sought: None,
             spent,
@@ -127,7 +136,7 @@ impl Judge {
     /// Takes what happened in one burst, in order.
     pub(super) fn hear_all(&mut self, mut events: Events, desk: &mut Desk) {
         let mut queue = events.drain(..);
-        let mut searches = [Ends::default(); SEARCH];
+        let mut searches = [Search::default(); SEARCH];
         for turn in (0..SEARCH).cycle() {
             let Some((order, happening)) = queue.next() else { break };
             self.look_ahead(queue.as_slice(), &mut searches[turn]);
@@ -141,20 +150,22 @@ impl Judge {
 
     /// Brings in what the next events will ask for: waiting for it when it was asked for was a sixth of a run
     /// with many hosts.
-    fn look_ahead(&self, coming: &[(Order, Happening)], search: &mut Ends) {
+    fn look_ahead(&self, coming: &[(Order, Happening)], search: &mut Search) {
         if let Some((_, Event::Heard(flow, ..) | Event::Closed(flow, ..))) = coming.get(FLOW_AHEAD) {
             flow.prefetch();
         }
-        self.endpoints.fetch(*search);
-        *search = match coming.get(ENDS_AHEAD) {
-            Some((_, Event::Opened(opened))) => {
-                self.endpoints.expect(opened.transport, opened.originator, opened.responder)
+        self.endpoints.fetch(search.ends);
+        self.notes.fetch(search.notes);
+        let (notes, (transport, originator, responder)) = match coming.get(ENDS_AHEAD) {
+            Some((_, Event::Opened(flow))) => {
+                (Expected::default(), (flow.transport, flow.originator, flow.responder))
             }
             Some((_, Event::Heard(flow, ..) | Event::Closed(flow, ..))) => {
-                self.endpoints.expect(flow.transport, flow.originator, flow.responder)
+                (self.notes.expect(flow.id), (flow.transport, flow.originator, flow.responder))
             }
-            _ => Ends::default(),
+            _ => return *search = Search::default(),
         };
+        *search = Search { ends: self.endpoints.expect(transport, originator, responder), notes };
     }
 
     /// Moves the packet clock and says what is due by it.
@@ -208,7 +219,7 @@ impl Judge {
                 }
                 self.bench.hand_back(verdict);
                 if !notes.is_empty() {
-                    self.notes.insert(id, notes);
+                    self.notes.keep(id, notes);
                 }
             }
             Event::Ended(originator, manner, outcome) => {
@@ -256,9 +267,7 @@ impl Judge {
 
     /// Takes the notes on a flow, with what its handshake says now.
     fn notes_of(&mut self, id: u64, details: Option<Box<Details>>) -> Notes {
-        // Most flows are never heard before they end: where nothing was noted, nothing is looked up.
-        let kept = if self.notes.is_empty() { None } else { self.notes.remove(&id) };
-        let mut notes = kept.unwrap_or_default();
+        let mut notes = self.notes.take(id).unwrap_or_default();
         notes.details = details.map(Arc::from).or(notes.details);
         notes
     }
