@@ -47,7 +47,7 @@ use run::{Out, Run, Way};
 
 /// Packets for each flow, with lines to a file and to the bulk receiver: so few that lines come about as fast
 /// as the goals say, as far as flows can be judged that fast.
-const PER_FLOW: [u64; 2] = [12, 80];
+const PER_FLOW: [u64; 2] = [24, 80];
 /// Of the packet rate without lines, what must be left.
 const LEFT: f64 = 0.95;
 const RULE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/lines/rule.toml");

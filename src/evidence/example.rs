@@ -6,14 +6,11 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::{Context, Evidence, gather};
-use crate::flow::{
-    Basis, ConnState, Direction, Flow, Head, History, IcmpNote, Knocks, Listener, Outcome, Reach, Side,
-    Sought,
-};
+use crate::flow::{Basis, Direction, Flow, Head, IcmpNote, Knocks, Listener, Outcome, Reach, Side, Sought};
 use crate::payload::{Announcement, App, AppProto, Meeting, Sides, Strength};
 use crate::registry::{Claim, ClaimKind, PortStatus};
 use crate::time::Timestamp;
-use crate::wire::{Endpoint, TcpFlags, Transport, Vlan};
+use crate::wire::{Endpoint, TcpFlags, Transport};
 
 /// A flow from 10.0.0.1:50000 to 10.0.0.2 that shows nothing: no packet, no letter, direction by its SYN.
 pub(crate) fn flow(transport: Transport, port: u16) -> Flow {
@@ -24,23 +21,10 @@ pub(crate) fn flow(transport: Transport, port: u16) -> Flow {
         originator: Endpoint::new([10, 0, 0, 1].into(), 50000),
         responder: Endpoint::new([10, 0, 0, 2].into(), port),
         direction: Direction { basis, confidence: 100 },
-        vlan: Vlan::default(),
-        input: 0,
         first_frame: 1,
         start: Timestamp::from_nanos(0),
         end: Timestamp::from_nanos(0),
-        conn_state: ConnState::Oth,
-        history: History::default(),
-        orig: Side::default(),
-        resp: Side::default(),
-        head_orig: Head::default(),
-        head_resp: Head::default(),
-        icmp: None,
-        syn: None,
-        attempts: 0,
-        one_sided: false,
-        carrier: false,
-        ended: None,
+        ..Flow::blank()
     }
 }
 

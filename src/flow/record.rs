@@ -58,7 +58,7 @@ pub struct Flow {
 
 impl Flow {
     /// Of nothing: paper for a flow to be written on.
-    pub(super) fn blank() -> Self {
+    pub(crate) fn blank() -> Self {
         let nobody = Endpoint::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
         Self {
             id: 0,

@@ -1,6 +1,6 @@
 //! Tiny packets for tests: who, to whom, flags, numbers, payload.
 
-use super::{Basis, ConnState, Direction, Flow, Head, History, Side};
+use super::{Basis, Direction, Flow, Side};
 use crate::time::Timestamp;
 use crate::wire::{Endpoint, Packet, Role, Tcp, TcpFlags, Transport, Vlan};
 use std::net::SocketAddr;
@@ -83,22 +83,10 @@ pub(super) fn flow(transport: Transport, from: &str, to: &str) -> Flow {
             basis: Basis::FirstPacket,
             confidence: if transport == Transport::Tcp { 50 } else { 80 },
         },
-        vlan: Vlan::default(),
-        input: 0,
         first_frame: 1,
         start: Timestamp::default(),
         end: Timestamp::default(),
-        conn_state: ConnState::Oth,
-        history: History::default(),
         orig: Side { packets: 1, ..Side::default() },
-        resp: Side::default(),
-        head_orig: Head::default(),
-        head_resp: Head::default(),
-        icmp: None,
-        syn: None,
-        attempts: 0,
-        one_sided: false,
-        carrier: false,
-        ended: None,
+        ..Flow::blank()
     }
 }
