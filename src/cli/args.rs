@@ -179,7 +179,8 @@ pub(crate) struct PolicyArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Flow tracking")]
 pub(crate) struct TrackingArgs {
-    /// Threads that follow flows; the output is the same for any number [default: 1]
+    /// Threads that follow flows, beside one that judges where there is more than one core; the output is the
+    /// same for any number [default: 1]
     #[arg(long, value_name = "N", env = "GHOSTPORT_WORKERS", value_parser = u32_in(WORKERS))]
     pub(crate) workers: Option<u32>,
     /// Flows kept at a time; the oldest half-open ones go first [default: 2097152]
