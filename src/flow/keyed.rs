@@ -93,8 +93,7 @@ impl<K: Copy + Eq + Hash, V: Default> Keyed<K, V> {
     /// The value of a key, to be changed.
     #[inline]
     pub(super) fn get_mut(&mut self, key: K) -> Option<&mut V> {
-        self.last = self.place(key)?;
-        Some(self.at_mut(self.last))
+        self.place(key).map(|place| self.at_mut(place))
     }
 
     /// Where the value of a key lies.
@@ -129,7 +128,6 @@ impl<K: Copy + Eq + Hash, V: Default> Keyed<K, V> {
             u32::try_from(self.slots.len() - 1).unwrap_or(NIL)
         };
         self.index.insert(self.tag(key), place);
-        self.last = place;
         place
     }
 

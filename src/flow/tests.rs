@@ -68,6 +68,54 @@ fn script(steps: &str) -> Vec<Packet<'static>> {
         .collect()
 }
 
+/// What each of these told flows says, all of it.
+fn shown(told: &Told) -> Vec<String> {
+    told.iter().map(|event| format!("{event:?}")).collect()
+}
+
+#[test]
+fn a_flow_written_over_another_shows_nothing_of_that() {
+    let scripts = [">S", ">S <SA >A >dPA <dPA >FA <FA >A", ">dPA >dPA", "<SA", ">A >R"].map(script);
+    for (before, after) in scripts.iter().flat_map(|one| scripts.iter().map(move |other| (one, other))) {
+        let mut first = run(before);
+        let used = first.drain(..).filter_map(|(_, event)| match event {
+            Event::Heard(flow, ..) | Event::Closed(flow, ..) => Some(flow),
+            _ => None,
+        });
+        let mut told = Told::default();
+        told.reuse(used.collect());
+        let spare = told.spare();
+        let mut table = Table::new(&Config::default(), 0, 1);
+        table.update(after, &mut Always(Keep::Listen, 0), &mut told);
+        table.finish(after.last().unwrap().clock, &mut told);
+        told.sort_by_key(|(order, _)| *order);
+        assert!(told.spare() < spare, "none was used");
+        assert_eq!(shown(&told), shown(&run(after)));
+    }
+}
+
+#[test]
+fn of_living_flows_those_attempts_are_told_that_nobody_answered() {
+    use Outcome as O;
+    for (steps, told) in [
+        (">S", Some(O::Unanswered)),
+        (">S >S", Some(O::Unanswered)),
+        (">S <RA", Some(O::Refused)),
+        (">S <SA >A", None),
+        (">S <SA >RA", None),
+        (">dPA <dPA", Some(O::Midstream)),
+    ] {
+        let (packets, mut out) = (script(steps), Told::default());
+        let mut table = Table::new(&Config::default(), 0, 1);
+        table.update(&packets, &mut Always(Keep::Listen, 0), &mut out);
+        out.clear();
+        let living = table.living();
+        table.attempts(&living, packets[0].clock, &mut out);
+        let ended = |(_, event): &_| if let Event::Ended(.., what) = event { Some(*what) } else { None };
+        assert_eq!(out.iter().map(ended).collect::<Vec<_>>(), Vec::from_iter(told.map(Some)), "{steps}");
+    }
+}
+
 #[test]
 fn states_histories_and_outcomes() {
     use ConnState as C;
