@@ -235,6 +235,29 @@ fn a_reload_changes_which_way_flows_go() {
     assert_eq!(ways, ["internal", "inbound"]);
 }
 
+#[test]
+fn what_a_trickling_pipe_brings_is_said_while_it_is_open() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let first =
+        |path: &Path| fs::read_to_string(path).ok().filter(|text| text.contains(r#""event_type":"flow""#));
+    for (name, command) in
+        [("several", binary::ghostport as fn(&[&str]) -> Command), ("one", binary::ghostport_on_one_core)]
+    {
+        let file = folder.path().join(name);
+        let mut piped = Piped::of(command(&["-r", "-", "--flows", "-o", &format!("eve:{}", file.display())]));
+        piped.feed(&pcap::header(pcap::ETHERNET, 65_535));
+        // More often than any wait for a quiet pipe, and far less than a block.
+        let trickle = (1..20).flat_map(web_on_3098).take_while(|record| {
+            piped.feed(&pcap::record(record));
+            thread::sleep(Duration::from_millis(60));
+            first(&file).is_none()
+        });
+        let packets = trickle.count();
+        assert!(first(&file).is_some(), "on {name}: no line after {packets} packets");
+        piped.end().expect_code(0);
+    }
+}
+
 /// One web request to 3098, `minutes` after the base time.
 fn web_on_3098(minutes: u64) -> Vec<Recorded> {
     let mut tap = Tap::default();
@@ -252,7 +275,10 @@ struct Piped {
 
 impl Piped {
     fn start(args: &[&str]) -> Self {
-        let mut command = binary::ghostport(&[&["-r", "-"], args].concat());
+        Self::of(binary::ghostport(&[&["-r", "-"], args].concat()))
+    }
+
+    fn of(mut command: Command) -> Self {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("starts");
         let pipe = child.stdin.take().expect("piped");

@@ -62,13 +62,15 @@ pub struct Burst {
     pub(crate) bytes: Vec<u8>,
     pub(crate) places: Vec<Place>,
     clock: Timestamp,
+    /// The source had no more for now. What is known by then should go out: nothing may come for long.
+    pub(crate) waited: bool,
 }
 
 impl Burst {
     /// An empty burst.
     #[must_use]
     pub fn new() -> Self {
-        Self { bytes: Vec::new(), places: Vec::new(), clock: Timestamp::MIN }
+        Self { bytes: Vec::new(), places: Vec::new(), clock: Timestamp::MIN, waited: false }
     }
 
     /// Number of frames.

@@ -213,10 +213,11 @@ impl Source for Files {
                     None => return Ok(Filled::End),
                 }
             };
+            burst.waited = step == Step::Quiet;
             if !burst.is_empty() {
                 return Ok(Filled::Frames);
             }
-            if step == Step::Quiet {
+            if burst.waited {
                 break;
             }
         }

@@ -7,7 +7,7 @@
 //! a fill reads each byte once and leaves either a place for a whole record or a finding behind; memory stays
 //! below the longest record plus one block.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::burst::Burst;
 use super::stream::Stream;
@@ -15,7 +15,8 @@ use super::walk::{Found, Stop, Walk, Walker};
 
 /// Bytes read into a burst at once.
 const BLOCK: usize = 256 * 1024;
-/// How long a quiet pipe may hold a fill up.
+/// How long a pipe that is slower than we are may hold a fill up, however steadily it trickles: nobody is to
+/// wait for a verdict until a block is full.
 const PIPE_WAIT: Duration = Duration::from_millis(200);
 
 /// Something wrong at a byte of the decompressed stream.
@@ -90,10 +91,11 @@ impl Reader {
         self.settle(walk, filling)
     }
 
-    /// Reads behind the first `at` bytes until the block is full, the input ends, or a pipe is quiet.
+    /// Reads behind the first `at` bytes until the block is full, the input ends, or a pipe has nothing more in time.
     fn read(&mut self, block: &mut [u8], mut at: usize) -> (usize, Filling) {
+        let until = Instant::now() + PIPE_WAIT;
         while let Some(rest) = block.get_mut(at..).filter(|rest| !rest.is_empty()) {
-            if !self.stream.ready(PIPE_WAIT) {
+            if !self.stream.ready(until.saturating_duration_since(Instant::now())) {
                 return (at, Filling::Quiet);
             }
             match self.stream.read(rest) {

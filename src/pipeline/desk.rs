@@ -130,12 +130,12 @@ impl Desk {
     /// reads any more.
     pub(super) fn burst(&mut self, burst: &Burst, judge: &Judge, moment: &Moment) -> bool {
         self.clock = self.clock.max(burst.clock());
-        if self.live {
+        if self.live || burst.waited {
             self.scribe.nudge();
-            if self.stats_every.is_some_and(|every| self.stats_at.elapsed() >= every) {
-                self.stats_at = Instant::now();
-                self.state(judge, moment, &[]);
-            }
+        }
+        if self.stats_every.is_some_and(|every| self.stats_at.elapsed() >= every) {
+            self.stats_at = Instant::now();
+            self.state(judge, moment, &[]);
         }
         !self.scribe.is_gone()
     }

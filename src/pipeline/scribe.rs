@@ -156,6 +156,9 @@ impl Scribe {
         if !self.batch.is_empty() && !is_busy {
             self.hand_over();
         }
+        if let Hand::Own(pen) = &mut self.hand {
+            pen.hand_over(&self.outputs);
+        }
     }
 
     /// From now on these networks are ours.
