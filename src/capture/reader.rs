@@ -7,7 +7,7 @@
 //! a fill reads each byte once and leaves either a place for a whole record or a finding behind; memory stays
 //! below the longest record plus one block.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::burst::Burst;
 use super::stream::Stream;
@@ -15,9 +15,10 @@ use super::walk::{Found, Stop, Walk, Walker};
 
 /// Bytes read into a burst at once.
 const BLOCK: usize = 256 * 1024;
-/// How long a pipe that is slower than we are may hold a fill up, however steadily it trickles: nobody is to
-/// wait for a verdict until a block is full.
-const PIPE_WAIT: Duration = Duration::from_millis(200);
+/// How long a pipe that is slower than we are is waited for, and how often in one fill: however steadily it
+/// trickles, nobody is to wait for a verdict until a block is full.
+const PIPE_WAIT: Duration = Duration::from_millis(50);
+const PIPE_WAITS: usize = 4;
 
 /// Something wrong at a byte of the decompressed stream.
 #[derive(Debug, PartialEq, Eq)]
@@ -91,12 +92,19 @@ impl Reader {
         self.settle(walk, filling)
     }
 
-    /// Reads behind the first `at` bytes until the block is full, the input ends, or a pipe has nothing more in time.
+    /// Reads behind the first `at` bytes until the block is full, the input ends, or a pipe has nothing
+    /// more in time.
     fn read(&mut self, block: &mut [u8], mut at: usize) -> (usize, Filling) {
-        let until = Instant::now() + PIPE_WAIT;
+        let mut waits = 0;
         while let Some(rest) = block.get_mut(at..).filter(|rest| !rest.is_empty()) {
-            if !self.stream.ready(until.saturating_duration_since(Instant::now())) {
-                return (at, Filling::Quiet);
+            while !self.stream.ready(Duration::ZERO) {
+                if waits == PIPE_WAITS {
+                    return (at, Filling::Quiet);
+                }
+                waits += 1;
+                if self.stream.ready(PIPE_WAIT) {
+                    break;
+                }
             }
             match self.stream.read(rest) {
                 Ok(0) => return (at, Filling::End),
