@@ -6,6 +6,8 @@
 //! Invariants: at most `max` buffers live; a chain is at most [`LONG_HEAD_BYTES_MAX`] long and ends; only the
 //! first buffer of a chain is ever named from outside.
 
+use std::iter;
+
 use super::head::{Beginning, HeadBuffer};
 use super::slab::{NIL, Slab};
 use super::{HEAD_BYTES_MAX, Head, LONG_HEAD_BYTES_MAX};
@@ -143,18 +145,22 @@ impl Heads {
         if head == NIL {
             return;
         }
-        let mut buffer = self.buffers.get(head);
-        let (bytes, from_start) = buffer.gathered();
+        let first = self.buffers.get(head);
+        let (bytes, from_start) = first.gathered();
         said.from_start = from_start;
-        if said.bytes.capacity() < bytes.len() {
+        let longer = || {
+            let next = |buffer: &&HeadBuffer| {
+                (buffer.is_full() && buffer.next != NIL).then(|| self.buffers.get(buffer.next))
+            };
+            iter::successors(next(&first), next).map(HeadBuffer::contiguous)
+        };
+        let length = longer().fold(bytes.len(), |sum, more| sum + more.len());
+        if said.bytes.capacity() < length {
             // A little more than needed: this memory is used again.
-            said.bytes = Vec::with_capacity(bytes.len().next_multiple_of(SAID_BYTES));
+            said.bytes = Vec::with_capacity(length.next_multiple_of(SAID_BYTES));
         }
         said.bytes.extend_from_slice(bytes);
-        while buffer.is_full() && buffer.next != NIL {
-            buffer = self.buffers.get(buffer.next);
-            said.bytes.extend_from_slice(buffer.contiguous());
-        }
+        longer().for_each(|more| said.bytes.extend_from_slice(more));
     }
 
     /// Lets a head go.

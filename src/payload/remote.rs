@@ -9,8 +9,17 @@ use super::sign::{Role, Sign, either, shared};
 /// `AnyDesk`: TLS to names under `net.anydesk.com` (its help centre's firewall page), with certificates that
 /// its own `AnyNet Root CA` issued (nDPI, `tls.c`: the issuer's name), visible up to TLS 1.2.
 pub(super) fn anydesk(bytes: &[u8], carrier: Carrier) -> Option<Sign> {
+    const NAME: &[u8] = b".net.anydesk.com";
+    const ISSUER: &[u8] = b"AnyNet Root CA";
     let sign = crypto::tls(bytes, carrier)?;
-    (contains(bytes, b".net.anydesk.com") || contains(bytes, b"AnyNet Root CA")).then_some(sign)
+    // Of the two hellos (RFC 8446 section 4), only the client's names a server, and certificates follow the
+    // server's. Of other records nobody knows where the conversation is.
+    let is_named = match bytes.get(5) {
+        Some(1) => contains(bytes, NAME),
+        Some(2) => contains(bytes, ISSUER),
+        _ => contains(bytes, NAME) || contains(bytes, ISSUER),
+    };
+    is_named.then_some(sign)
 }
 
 /// `TeamViewer`: frames over TCP begin with 17 24 or 11 30, over UDP 17 24 follows eleven bytes of which the

@@ -22,6 +22,8 @@ use crate::wire::Skip;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// What each output has at least, after one that used up the time of all.
 const PATIENCE_MIN: Duration = Duration::from_millis(250);
+/// How long a replay gathers lines at most before somebody who watches sees them.
+const TELL_EVERY: Duration = Duration::from_millis(500);
 
 /// See the module.
 pub(super) struct Desk {
@@ -40,6 +42,8 @@ pub(super) struct Desk {
     pub(super) wanted: Option<Wanted>,
     stats_every: Option<Duration>,
     stats_at: Instant,
+    /// When lines were handed over last.
+    told_at: Instant,
     clock: Timestamp,
 }
 
@@ -79,6 +83,7 @@ impl Desk {
             wanted: config.write.is_some().then(Wanted::default),
             stats_every: (live && !config.stats_interval.is_zero()).then_some(config.stats_interval),
             stats_at: Instant::now(),
+            told_at: Instant::now(),
             clock: Timestamp::MIN,
         })
     }
@@ -130,7 +135,8 @@ impl Desk {
     /// reads any more.
     pub(super) fn burst(&mut self, burst: &Burst, judge: &Judge, moment: &Moment) -> bool {
         self.clock = self.clock.max(burst.clock());
-        if self.live || burst.waited {
+        if self.live || burst.waited || self.told_at.elapsed() >= TELL_EVERY {
+            self.told_at = Instant::now();
             self.scribe.nudge();
         }
         if self.stats_every.is_some_and(|every| self.stats_at.elapsed() >= every) {
