@@ -34,8 +34,9 @@
 //! The packet path is plain threads that run to completion: a worker reads, decodes and follows flows, one
 //! thread judges, one writes the lines. (A replay with too few cores judges and writes on one thread, or does
 //! everything on one. Several workers that replay share a reader: each decodes every burst and follows the
-//! flows of its own shards. Live, each reads its own ring and follows all flows the kernel gives it.) Nothing there is asynchronous, and per packet nothing is logged or shared; what is worth
-//! knowing is counted. Signals, reload and statistics are the control plane.
+//! flows of its own shards. Live, each reads its own ring and follows all flows the kernel gives it.) Nothing
+//! there is asynchronous, and per packet nothing is logged or shared; what is worth knowing is counted.
+//! Signals, reload and statistics are the control plane.
 //! Queues between them are bounded: when one is full, a replay waits and a live capture counts what it loses.
 //!
 //! # The same bytes every time
