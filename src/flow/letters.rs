@@ -8,32 +8,33 @@
 use super::History;
 use super::key::End;
 
-/// What can happen, as Zeek's `conn.log` documentation lists it (`C`, a bad checksum, is not looked for).
+/// What can happen, as Zeek's `conn.log` documentation lists it (`C`, a bad checksum, is not looked for), in
+/// the order in which several things that one segment says are noted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Letter {
+    /// `Q`: SYN together with FIN or reset.
+    ManyFlags,
+    /// `I`: FIN and reset at once.
+    Inconsistent,
     /// `S`: a SYN without ACK.
     Syn,
     /// `H`: a SYN with ACK.
     SynAck,
-    /// `A`: an ACK and nothing else.
-    Ack,
+    /// `R`: a reset. Before its payload, which is only the sender's reason (RFC 9293 section 3.5.3).
+    Reset,
     /// `D`: payload.
     Data,
-    /// `F`: a FIN.
-    Fin,
-    /// `R`: a reset.
-    Reset,
     /// `T`: payload below what was already sent: retransmitted, or overtaken by a later segment.
     Again,
+    /// `A`: an ACK and nothing else.
+    Ack,
     /// `W`: a window of zero.
     Window,
+    /// `F`: a FIN.
+    Fin,
     /// `G`: bytes that the peer acknowledged and nobody saw.
     Gap,
-    /// `I`: FIN and reset at once.
-    Inconsistent,
-    /// `Q`: SYN together with FIN or reset.
-    ManyFlags,
 }
 
 impl Letter {
@@ -45,7 +46,7 @@ impl Letter {
 }
 
 /// By code; the upper half for who is the originator.
-const SPELLED: [u8; 32] = *b"shadfrtwgiq?????SHADFRTWGIQ?????";
+const SPELLED: [u8; 32] = *b"qishrdtawfg?????QISHRDTAWFG?????";
 /// Bit of a code that is set for the higher end.
 const HIGHER: u32 = 1 << 4;
 const CODE_BITS: usize = 5;
@@ -64,26 +65,27 @@ impl Letters {
     /// Notes that `end` did this.
     #[inline]
     pub(super) fn note(&mut self, end: End, letter: Letter) {
-        let bit = letter.bit();
-        if self.seen[end] & bit != 0 {
-            return;
+        self.note_all(end, letter.bit());
+    }
+
+    /// Notes that `end` did all of this set.
+    #[inline]
+    pub(super) fn note_all(&mut self, end: End, letters: u16) {
+        // Hardly any packet says something new: a branch for each letter was a tenth of following it.
+        let mut new = letters & !self.seen[end];
+        while new != 0 {
+            let (count, letter) = (self.count(), new.trailing_zeros());
+            new &= new - 1;
+            self.seen[end] |= 1 << letter;
+            let code = letter | u32::from(end != 0) * HIGHER;
+            self.order[count / CODES_PER_WORD] |= code << (count % CODES_PER_WORD * CODE_BITS);
         }
-        let count = self.count();
-        self.seen[end] |= bit;
-        let code = letter as u32 | u32::from(end != 0) << 4;
-        self.order[count / CODES_PER_WORD] |= code << (count % CODES_PER_WORD * CODE_BITS);
     }
 
     /// True when `end` ever did this.
     #[inline]
     pub(super) fn saw(&self, end: End, letter: Letter) -> bool {
         self.seen[end] & letter.bit() != 0
-    }
-
-    /// True when `end` did all of this set before.
-    #[inline]
-    pub(super) fn saw_all(&self, end: End, letters: u16) -> bool {
-        letters & !self.seen[end] == 0
     }
 
     /// True when `end` did more than reset: it spoke the protocol.

@@ -104,24 +104,41 @@ impl<N: Copy + Default> Shard<N> {
         low32(self.hasher.hash(&key))
     }
 
-    /// Brings in the record a tag most likely leads to, and says where it lies; `NIL` when there is none.
+    /// Brings in the record a packet's tag most likely leads to, and says where it lies; `NIL` when there is
+    /// none.
     #[inline]
-    pub(super) fn guess(&self, tag: u32) -> u32 {
-        let Some(place) = self.index.guess(tag) else { return NIL };
-        self.prefetch_record(place);
+    pub(super) fn guess(&self, arrival: &Arrival<'_, '_>) -> u32 {
+        let Some(place) = self.index.guess(arrival.tag) else { return NIL };
+        self.prefetch_record(place, !arrival.packet.payload.is_empty());
         place
     }
 
-    /// Brings in what a packet needs of a record.
+    /// Brings in a record: two lines, and all three where there is payload or the flow ends. Asking for the
+    /// third every time made everything slower.
     #[inline]
-    fn prefetch_record(&self, place: u32) {
+    fn prefetch_record(&self, place: u32, whole: bool) {
         if place & EMBRYO != 0 {
             return super::prefetch::prefetch(self.embryos.address(place & !EMBRYO));
         }
-        // The third line is for what happens once in a flow; asking for it, too, made everything slower.
         let address = self.tracks.address(place).cast::<u8>();
         super::prefetch::prefetch(address);
         super::prefetch::prefetch(address.wrapping_add(64));
+        if whole {
+            super::prefetch::prefetch(address.wrapping_add(128));
+        }
+    }
+
+    /// Brings in what was kept of the sender's payload, when it goes on.
+    #[inline]
+    pub(super) fn prefetch_head(&self, arrival: &Arrival<'_, '_>) {
+        if arrival.packet.payload.is_empty() || arrival.guess & EMBRYO != 0 {
+            return;
+        }
+        let track = self.tracks.get(arrival.guess);
+        let head = track.head(arrival.sender);
+        if track.hearing() == Hearing::Open && head != NIL {
+            self.heads.prefetch(head);
+        }
     }
 
     /// Folds one packet in.

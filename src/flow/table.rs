@@ -17,6 +17,8 @@ use arrayvec::ArrayVec;
 /// Packets looked ahead. Twice as many gain nothing measurable and push the first lines out of the nearest
 /// cache.
 const STRIDE: usize = 32;
+/// Packets looked ahead for what was kept of their sender's payload, to which only the record leads.
+const HEADS_AHEAD: usize = 4;
 
 /// Names a flow that lives, until anything happens to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,9 +77,12 @@ impl<N: Copy + Default> Table<N> {
                 arrivals.push((shard, Arrival { packet, key, sender, tag, guess: NIL }));
             }
             for (shard, arrival) in &mut arrivals {
-                arrival.guess = self.shards[*shard].guess(arrival.tag);
+                arrival.guess = self.shards[*shard].guess(arrival);
             }
-            for (shard, arrival) in &arrivals {
+            for (at, (shard, arrival)) in arrivals.iter().enumerate() {
+                if let Some((shard, soon)) = arrivals.get(at + HEADS_AHEAD) {
+                    self.shards[*shard].prefetch_head(soon);
+                }
                 self.shards[*shard].fold(arrival, ears, out);
             }
         }

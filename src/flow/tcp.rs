@@ -188,7 +188,6 @@ fn note_letters<N: Copy + Default>(track: &mut Track<N>, sender: End, packet: &P
         (flags.has(TcpFlags::FIN | TcpFlags::RST), Letter::Inconsistent),
         (flags.has(TcpFlags::SYN) && !flags.has(TcpFlags::ACK), Letter::Syn),
         (flags.has(TcpFlags::SYN | TcpFlags::ACK), Letter::SynAck),
-        // Before its payload, which is only the sender's reason (RFC 9293 section 3.5.3).
         (flags.has(TcpFlags::RST), Letter::Reset),
         (len > 0, Letter::Data),
         // One byte just below is a keep-alive probe (RFC 9293 section 3.8.4).
@@ -207,16 +206,8 @@ fn note_letters<N: Copy + Default>(track: &mut Track<N>, sender: End, packet: &P
         (packet.tcp.window == 0 && !flags.any(TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST), Letter::Window),
         (flags.has(TcpFlags::FIN), Letter::Fin),
     ];
-    // Hardly any packet says something new: ten branches for each were a tenth of following a packet.
     let said = letters.iter().fold(0, |said, &(holds, letter)| said | (letter.bit() * u16::from(holds)));
-    if track.letters.saw_all(sender, said) {
-        return;
-    }
-    for (holds, letter) in letters {
-        if holds {
-            track.letters.note(sender, letter);
-        }
-    }
+    track.letters.note_all(sender, said);
 }
 
 /// A later fragment has no header; its bytes come behind the ones before.

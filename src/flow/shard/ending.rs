@@ -6,7 +6,6 @@
 use std::net::IpAddr;
 
 use super::{EMBRYO, Shard};
-use crate::flow::prefetch::prefetch;
 use crate::flow::slab::List;
 use crate::flow::track::Class;
 use crate::flow::{EndReason, Event, Flow, Manner, Order, Outcome, Told};
@@ -15,10 +14,7 @@ use crate::time::Timestamp;
 impl<N: Copy + Default> Shard<N> {
     /// Brings in the whole of a record that is about to be told.
     pub(in crate::flow) fn prefetch_whole(&self, place: u32) {
-        self.prefetch_record(place);
-        if place & EMBRYO == 0 {
-            prefetch(self.tracks.address(place).cast::<u8>().wrapping_add(128));
-        }
+        self.prefetch_record(place, true);
     }
 
     /// Names every flow that lives: its first frame and its place. Full records as they lie: along their
