@@ -72,8 +72,24 @@ fn main() {
     let ways = [
         way("no lines", 0, 0, 0, file("stats"), &[]),
         way("a line for each flow, to a file", 0, flows, 200_000, file("flow,stats"), &["--flows"]),
+        way(
+            "a line for each flow, to nowhere",
+            0,
+            flows,
+            0,
+            Out::Nowhere { types: "flow,stats" },
+            &["--flows"],
+        ),
         way("no lines, a rule for each flow", 0, 0, 0, file("stats"), &["-S", RULE]),
-        way("an alert for each flow, to a file", 2, flows, 200_000, file("alert,stats"), &["-S", RULE]),
+        way("an alert for each flow, to a file", 3, flows, 200_000, file("alert,stats"), &["-S", RULE]),
+        way(
+            "an alert for each flow, to nowhere",
+            3,
+            flows,
+            0,
+            Out::Nowhere { types: "alert,stats" },
+            &["-S", RULE],
+        ),
     ];
     println!(
         "| {packets} packets | packets/s (least, most) | lines/s | of its base | by its busiest thread \
