@@ -77,7 +77,7 @@ impl Letters {
             let (count, letter) = (self.count(), new.trailing_zeros());
             new &= new - 1;
             self.seen[end] |= 1 << letter;
-            let code = letter | u32::from(end != 0) * HIGHER;
+            let code = letter | if end == 0 { 0 } else { HIGHER };
             self.order[count / CODES_PER_WORD] |= code << (count % CODES_PER_WORD * CODE_BITS);
         }
     }

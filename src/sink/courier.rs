@@ -4,6 +4,7 @@
 //! Used by whoever holds lines: the writer of a queue, or the one that empties a spool. Invariant: what is
 //! taken out of a block is settled, and everything that is not settled stays in it, in order.
 
+use std::iter;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::deliver::{Deliver, Delivered, Refused, Then};
@@ -101,18 +102,27 @@ impl Courier {
     }
 }
 
-/// The first records of a block, without their newlines.
+/// The records of a block, without their newlines.
+pub(super) fn records(block: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = block;
+    iter::from_fn(move || {
+        let end = memchr::memchr(b'\n', rest).or_else(|| (!rest.is_empty()).then_some(rest.len()))?;
+        let line = rest.get(..end)?;
+        rest = rest.get(end + 1..).unwrap_or_default();
+        Some(line)
+    })
+}
+
+/// The first of them.
 fn batch(block: &[u8]) -> Vec<&[u8]> {
     let mut bytes = 0;
-    block
-        .split_inclusive(|&byte| byte == b'\n')
+    records(block)
         .take(BATCH_RECORDS_MAX)
         .take_while(|line| {
             let is_first = bytes == 0;
-            bytes += line.len();
+            bytes += line.len() + 1;
             is_first || bytes <= BATCH_BYTES_MAX
         })
-        .map(|line| line.strip_suffix(b"\n").unwrap_or(line))
         .collect()
 }
 

@@ -30,6 +30,8 @@ use std::time::Duration;
 
 pub(super) use reader::{Next, Reader};
 
+use super::courier::records;
+
 /// First bytes of a segment: what it is, and the version of the shape.
 const MAGIC: &[u8; 8] = b"gpspool1";
 /// A segment is closed when it is longer.
@@ -290,16 +292,16 @@ impl Appender {
     /// Fills the chunk; gives how many bytes of the block are in it, and how many lines.
     fn encode(&mut self, block: &[u8]) -> (usize, u64) {
         self.chunk.clear();
-        let (mut taken, mut records) = (0, 0);
-        for line in block.split_inclusive(|&byte| byte == b'\n') {
-            record::encode(line.strip_suffix(b"\n").unwrap_or(line), &mut self.chunk);
-            taken += line.len();
-            records += 1;
+        let (mut taken, mut count) = (0, 0);
+        for line in records(block) {
+            record::encode(line, &mut self.chunk);
+            taken += line.len() + 1;
+            count += 1;
             if self.chunk.len() >= self.chunk_bytes {
                 break;
             }
         }
-        (taken, records)
+        (taken.min(block.len()), count)
     }
 
     /// Appends the chunk; when that fails, as if nothing had happened.
