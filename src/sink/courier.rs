@@ -190,6 +190,7 @@ mod tests {
     #[test]
     fn batches_are_bounded_and_a_long_record_goes_alone() {
         assert_eq!(batch(b"a\n\nb\n"), [&b"a"[..], b"", b"b"]);
+        assert_eq!(batch(b"a\nno end"), [&b"a"[..], b"no end"]);
         assert_eq!(batch(&b"\n".repeat(5000)).len(), BATCH_RECORDS_MAX);
         let long = [vec![b'x'; BATCH_BYTES_MAX + 5], b"\nnext\n".to_vec()].concat();
         assert_eq!(batch(&long).len(), 1);
