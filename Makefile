@@ -29,8 +29,8 @@ DEMO := registered_service known_squatter nonstandard_port negotiated_port ephem
 test: libpcap ## Run all tests
 	$(CARGO) test --locked --all
 	@$(MAKE) --no-print-directory judge registry
-	@# The one sleeps for a minute, the other compiles for several.
-	@$(MAKE) --no-print-directory -j2 --output-sync=target test-long test-brokers
+	@# The one sleeps for a minute, the other compiles for several: their words mix, and both are seen.
+	@$(MAKE) --no-print-directory -j2 test-long test-brokers
 
 # What the default build leaves out. Kafka's client is C and wants OpenSSL's headers; without them only NATS is tested.
 FEATURES = nats$(shell pkg-config --exists openssl 2>/dev/null && echo ,kafka)
