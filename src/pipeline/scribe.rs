@@ -5,8 +5,8 @@
 //! queue keeps its order, so the bytes are the same as if the judge wrote them itself.
 //!
 //! A replay with no core left for it has no other thread to gain from: there the judge is its own scribe, and
-//! writes while what it judged is still in the cache. On two cores, with a line for every flow, that is a
-//! seventh of the time; a third thread only took turns with the two that are busy.
+//! writes while what it judged is still in the cache. On two cores, with a line for every flow, that gained some
+//! five per cent in a noisy comparison.
 //!
 //! When the scribe is behind, a replay waits. A live capture waits only as long as it can afford ([`Leave`]);
 //! then the records are let go, and each counts as a line lost in every output that would have had it. When
