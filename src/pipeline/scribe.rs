@@ -4,9 +4,9 @@
 //! handing it over takes 0.3 µs. Between the two is one bounded queue of batches. There is one scribe and the
 //! queue keeps its order, so the bytes are the same as if the judge wrote them itself.
 //!
-//! A replay with no core left for it has no other thread to gain from: there the judge is its own scribe, and
-//! writes while what it judged is still in the cache. On two cores, with a line for every flow, that gained some
-//! five per cent in a noisy comparison.
+//! A replay with no core left for it has no other thread to gain from: there the judge is its own scribe,
+//! and writes while what it judged is still in the cache. On two cores, with a line for every flow, that
+//! gained some five per cent in a noisy comparison.
 //!
 //! When the scribe is behind, a replay waits. A live capture waits only as long as it can afford ([`Leave`]);
 //! then the records are let go, and each counts as a line lost in every output that would have had it. When
