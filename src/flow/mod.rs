@@ -12,6 +12,7 @@
 //! Invariants: nothing here reads a clock, looks at the meaning of payload, or grows without a configured
 //! bound.
 
+mod arena;
 mod behaviour;
 mod birth;
 mod community;

@@ -4,6 +4,7 @@
 //! the records these lead to, then the packets are folded. So 32 cache misses are waited for together instead
 //! of one by one.
 
+use super::arena::Arena;
 use super::config::{Config, Counters};
 use super::key::{Hasher, Key, low32};
 use super::prefetch::prefetch;
@@ -47,12 +48,12 @@ impl<N: Copy + Default> Table<N> {
     /// worker`.
     #[must_use]
     pub fn new(config: &Config, worker: usize, workers: usize) -> Self {
-        let mut shards = Vec::new();
+        let (arena, mut shards) = (Arena::default(), Vec::new());
         let mut places = [None; SHARDS];
         let own = (worker..SHARDS).step_by(workers.max(1));
         for (shard, place) in own.zip(0..) {
             places[shard] = Some(place);
-            shards.push(Shard::new(config));
+            shards.push(Shard::new(config, &arena));
         }
         Self { hasher: Hasher::new(config.seed), places, shards, has_ended: false }
     }
