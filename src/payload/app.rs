@@ -7,6 +7,11 @@
 //! Invariant: a row's first bytes are a superset of what its recogniser accepts; the tests send every sample
 //! through.
 
+use std::sync::LazyLock;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+
 use super::sign::First::{Any as AnyByte, Of, Range, Within, Words};
 use super::sign::On::{Any, Datagram, Stream};
 use super::sign::Row;
@@ -412,9 +417,11 @@ impl App {
     /// The protocol of this name or of another known spelling of it, in any case.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        let spelt = |app: Self| app.aliases().iter().any(|alias| alias.eq_ignore_ascii_case(name));
-        let every = || std::iter::once(Self::Unknown).chain(Self::ALL.iter().copied());
-        every().find(|app| app.name().eq_ignore_ascii_case(name)).or_else(|| every().find(|app| spelt(*app)))
+        static NAMES: LazyLock<HashMap<&'static str, App, FixedState>> = LazyLock::new(spellings);
+        let known = NAMES.get(name).copied();
+        // Nearly all that is asked is written in lower case already, and much of it with every verdict.
+        let is_other = || name.bytes().any(|byte| byte.is_ascii_uppercase());
+        known.or_else(|| is_other().then(|| NAMES.get(&*name.to_ascii_lowercase()).copied()).flatten())
     }
 
     /// True for a protocol with bytes of its own. The others are known from the control conversation that
@@ -567,6 +574,16 @@ impl Strength {
     }
 }
 
+/// Every name and other spelling; all are in lower case, and none is said of two protocols.
+fn spellings() -> HashMap<&'static str, App, FixedState> {
+    let every = std::iter::once(App::Unknown).chain(App::ALL.iter().copied());
+    every
+        .flat_map(|app| {
+            std::iter::once(app.name()).chain(app.aliases().iter().copied()).map(move |s| (s, app))
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -579,6 +596,8 @@ mod tests {
             assert_eq!(app.name(), app.name().to_ascii_lowercase());
             for spelling in std::iter::once(&app.name()).chain(app.aliases()) {
                 assert!(seen.insert(*spelling), "{spelling} is said of two protocols");
+                assert_eq!(*spelling, spelling.to_ascii_lowercase());
+                assert_eq!(App::from_name(&spelling.to_ascii_uppercase()), Some(*app));
             }
         }
         assert_eq!(App::from_name("SSL"), Some(App::Tls));

@@ -2,6 +2,7 @@
 //! hold.
 
 use std::fmt::{self, Display};
+use std::ops::RangeInclusive;
 
 use serde::Deserialize;
 
@@ -14,6 +15,9 @@ use crate::verdict::Story;
 use crate::wire::Transport;
 
 mod reach;
+
+/// So few ports that a rule is kept with each of them.
+const FEW_PORTS: usize = 256;
 
 type Words<T> = Option<OneOrMany<Word<T>>>;
 
@@ -72,6 +76,14 @@ impl Condition {
         among(&self.story, story)
             && among(&self.outcome, outcome)
             && self.answered.is_none_or(|answered| outcome.answered() == answered)
+            && self.fact.as_ref().is_none_or(|facts| facts.0.iter().any(Word::is_gathered))
+    }
+
+    /// The ports it is about, when these are few; some may come twice.
+    pub(super) fn few_ports(&self) -> Option<impl Iterator<Item = u16>> {
+        let ranges = &self.ports.as_ref()?.0;
+        let ports = ranges.iter().map(RangeInclusive::len).sum::<usize>();
+        (ports <= FEW_PORTS).then(|| ranges.iter().cloned().flatten())
     }
 
     /// True when nothing in it depends on what the flow did: a rule like that fires by number.

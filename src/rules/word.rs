@@ -110,6 +110,13 @@ pub(super) enum Tag {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FactName(pub(super) &'static str);
 
+impl Word<FactName> {
+    /// True unless nobody gathers that fact, so that it is never there.
+    pub(super) fn is_gathered(&self) -> bool {
+        CATALOGUE.iter().any(|(name, ..)| *name == self.0.0)
+    }
+}
+
 impl Named for FactName {
     const WHAT: &'static str = "fact";
 

@@ -2,6 +2,7 @@
 //! services.
 
 use std::net::IpAddr;
+use std::sync::LazyLock;
 
 use proptest::prelude::*;
 
@@ -10,6 +11,7 @@ use crate::evidence::example::{any_flow, any_world};
 use crate::payload::{App, Sides};
 use crate::registry::{PortStatus, Tags, Tier};
 use crate::rules::subject::FactNames;
+use crate::rules::word::{FactName, Named};
 use crate::rules::{Severity, Way};
 use crate::verdict::{Story, judge};
 use crate::wire::{Endpoint, Transport};
@@ -334,17 +336,57 @@ proptest! {
     }
 }
 
+/// Rules that ask for one word each, for a pair of them, or for a fact, there or not.
+fn one_for_each_word() -> String {
+    let all = |key: &str, names: Vec<&str>| {
+        names.into_iter().map(|name| format!("{key} = '{name}'")).collect::<Vec<_>>()
+    };
+    fn names<T: Named>() -> Vec<&'static str> {
+        T::all().into_iter().map(T::name).collect()
+    }
+    let stories = all("story", names::<Story>());
+    let statuses = all("status", names::<PortStatus>());
+    let both =
+        stories.iter().flat_map(|story| statuses.iter().map(move |status| format!("{story}, {status}")));
+    let ports = ["[0, 443, \"440-450\"]", "\"0-32767\"", "\"32768-65535\"", "445", "[3007, \"3000-3010\"]"];
+    let lists = [
+        ports.iter().map(|ports| format!("ports = {ports}")).collect(),
+        all("outcome", names::<crate::flow::Outcome>()),
+        all("tier", names::<Tier>()),
+        all("transport", names::<Transport>()),
+        all("app_proto", names::<App>()),
+        all("fact", names::<FactName>()),
+        vec!["answered = true".into(), "answered = false".into()],
+        both.collect(),
+        stories.clone(),
+        statuses.clone(),
+    ];
+    let rule = |(number, asked): (usize, String)| {
+        GOOD.replace("id = 'x'", &format!("id = 'x-{number}'"))
+            .replace("1100000", &(1_100_000 + number).to_string())
+            // The bytes say that it is not about numbers alone.
+            .replace("story = 'scan'", &format!("{asked}, bytes = 0"))
+    };
+    lists.concat().into_iter().enumerate().map(rule).collect()
+}
+
 proptest! {
-    /// The rules that are not asked about a flow of this story and outcome would not have spoken.
+    /// The rules that are not asked about a flow would not have spoken, however many there are.
     #[test]
     fn whoever_would_speak_is_asked(flow in any_flow(), (app, world) in any_world(), story in 0..11_usize) {
-        let rules = Rules::builtin();
+        static MANY: LazyLock<Rules> = LazyLock::new(|| {
+            let text = one_for_each_word();
+            Rules::of(&[DEFAULT, Place { file: "words.toml", text: &text }]).unwrap()
+        });
+        let rules = &*MANY;
         let mut verdict = judge(world.gather(flow, app));
         // Once with the story that it is, and once with any.
         for story in [verdict.story, Story::ALL[story]] {
             verdict.story = story;
+            let port = verdict.evidence.flow.responder.port;
             let subject = Subject::of(&verdict, &rules.internal.0);
-            let asked = rules.concerned.by(story, verdict.evidence.outcome);
+            let asked: Vec<usize> = rules.concerned.by(story, verdict.evidence.outcome, port).collect();
+            prop_assert!(asked.is_sorted_by(|a, b| a < b) && asked.len() < rules.len());
             for (index, policy) in rules.policies.iter().enumerate() {
                 let is_silent = policy.fires(&subject).is_none();
                 prop_assert!(is_silent || asked.contains(&index), "{}", policy.rule.id);
