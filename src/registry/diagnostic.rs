@@ -43,6 +43,15 @@ pub struct Place<'a> {
     pub text: &'a str,
 }
 
+impl Place<'_> {
+    /// Number of the line, from 1, that the byte at `offset` lies in. Asked for every rule of a long file,
+    /// each time from its start.
+    pub(crate) fn line_of(&self, offset: usize) -> usize {
+        let before = &self.text.as_bytes()[..offset.min(self.text.len())];
+        memchr::memchr_iter(b'\n', before).count() + 1
+    }
+}
+
 /// One thing that is wrong (or doubtful) at one place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
@@ -102,7 +111,7 @@ impl Diagnostic {
         let line_start = text[..start].rfind('\n').map_or(0, |end| end + 1);
         let line_end = text[start..].find('\n').map_or(text.len(), |end| start + end);
         let line = text[line_start..line_end].trim_end_matches('\r');
-        let line_number = text[..start].matches('\n').count() + 1;
+        let line_number = place.line_of(start);
         let column = text[line_start..start].chars().count() + 1;
         let from = (start - line_start).min(line.len());
         let to = floor(text, span.end).saturating_sub(line_start).clamp(from, line.len());

@@ -157,10 +157,11 @@ pub struct Policy {
     pub(super) must_not_match: Vec<(String, Case)>,
 }
 
-/// Where in its file a rule says what, in bytes: for what is doubtful about it.
+/// Where in its file a rule says what, in bytes: for what is wrong or doubtful about it.
 #[derive(Clone, Debug)]
 pub(super) struct Spots {
     pub(super) id: Range<usize>,
+    pub(super) sid: Range<usize>,
     pub(super) when: Range<usize>,
     pub(super) unless: Vec<Range<usize>>,
     pub(super) grades: Vec<Range<usize>>,
@@ -180,8 +181,8 @@ pub(super) struct Threshold {
 pub(super) struct Suppress {
     pub(super) place: String,
     pub(super) span: Range<usize>,
-    /// Where the rule is named, for a rule that does not exist.
-    pub(super) rule: Option<(String, Diagnostic)>,
+    /// The rule, and where it is named.
+    pub(super) rule: Option<(String, Range<usize>)>,
     claim: Option<String>,
     net: Option<OneOrMany<Net>>,
     ports: Option<Ports>,
@@ -208,8 +209,6 @@ pub(super) struct Expected {
 pub(super) struct Contents {
     pub(super) internal: Option<Vec<Net>>,
     pub(super) policies: Vec<Policy>,
-    /// For each policy where its id and its sid stand, to be shown when another has the same.
-    pub(super) doubles: Vec<[Diagnostic; 2]>,
     pub(super) suppress: Vec<Suppress>,
     pub(super) expected: Vec<Expected>,
 }
@@ -228,7 +227,6 @@ impl Contents {
         let mut contents = Self { internal: file.internal.map(|nets| nets.0), ..Self::default() };
         for raw in file.rule {
             check(place, &raw, said);
-            contents.doubles.push(doubles(place, &raw));
             contents.policies.push(Policy::of(place, raw));
         }
         contents.suppress =
@@ -294,25 +292,16 @@ pub(super) fn placeholders(title: &str) -> impl Iterator<Item = &str> {
     title.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(name, _)| name))
 }
 
-fn doubles(place: Place<'_>, raw: &RawRule) -> [Diagnostic; 2] {
-    let id = format!("there is another rule {:?}", raw.id.get_ref());
-    let sid = format!("there is another rule with sid {}", raw.sid.get_ref());
-    [
-        Diagnostic::error(place, raw.id.span(), id).help("choose another id, or use -S to replace all rules"),
-        Diagnostic::error(place, raw.sid.span(), sid).help("choose another sid"),
-    ]
-}
-
 /// `file:line` of a place.
 fn at(place: Place<'_>, start: usize) -> String {
-    let before = place.text.get(..start).unwrap_or_default();
-    format!("{}:{}", place.file, before.matches('\n').count() + 1)
+    format!("{}:{}", place.file, place.line_of(start))
 }
 
 impl Policy {
     fn of(place: Place<'_>, raw: RawRule) -> Self {
         let spots = Spots {
             id: raw.id.span(),
+            sid: raw.sid.span(),
             when: raw.when.span(),
             unless: raw.unless.iter().map(Spanned::span).collect(),
             grades: raw.severity_if.iter().map(|grade| grade.when.span()).collect(),
@@ -368,10 +357,7 @@ impl Suppress {
         Some(Self {
             place: at(place, span.start),
             span,
-            rule: raw.rule.map(|rule| {
-                let what = format!("there is no rule {:?} to suppress", rule.get_ref());
-                (rule.get_ref().clone(), Diagnostic::error(place, rule.span(), what))
-            }),
+            rule: raw.rule.map(|rule| (rule.get_ref().clone(), rule.span())),
             claim: raw.claim,
             net: raw.net,
             ports: raw.ports,

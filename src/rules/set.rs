@@ -1,6 +1,6 @@
 //! All rules in force, and what they make of a verdict.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::iter;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -360,24 +360,31 @@ impl Rules {
             internal: Internal(INTERNAL.iter().filter_map(|net| net.parse().ok().map(Net)).collect()),
             concerned: Concerned::default(),
         };
-        let (mut ids, mut sids) = (BTreeMap::new(), BTreeMap::new());
+        let (mut ids, mut sids, mut named) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
         for &place in places {
             let contents = Contents::of(place, said);
-            for (policy, [same_id, same_sid]) in contents.policies.into_iter().zip(contents.doubles) {
-                if ids.insert(policy.rule.id.clone(), ()).is_some() {
-                    said.push(same_id);
+            for policy in contents.policies {
+                let Rule { id, sid, .. } = &*policy.rule;
+                if !ids.insert(id.clone()) {
+                    let what = format!("there is another rule {id:?}");
+                    let help = "choose another id, or use -S to replace all rules";
+                    said.push(Diagnostic::error(place, policy.spots.id.clone(), what).help(help));
                 }
-                if sids.insert(policy.rule.sid, ()).is_some() {
-                    said.push(same_sid);
+                if !sids.insert(*sid) {
+                    let what = format!("there is another rule with sid {sid}");
+                    let help = "choose another sid";
+                    said.push(Diagnostic::error(place, policy.spots.sid.clone(), what).help(help));
                 }
                 rules.policies.push(policy);
             }
+            named.extend(contents.suppress.iter().filter_map(|entry| Some((place, entry.rule.clone()?))));
             rules.suppress.extend(contents.suppress);
             rules.expected.extend(contents.expected);
             rules.internal = contents.internal.map_or(rules.internal, |nets| Internal(nets.into()));
         }
-        let unknown = rules.suppress.iter().filter_map(|entry| entry.rule.as_ref());
-        said.extend(unknown.filter(|(id, _)| !ids.contains_key(id)).map(|(_, wrong)| wrong.clone()));
+        for (place, (id, span)) in named.into_iter().filter(|(_, (id, _))| !ids.contains(id)) {
+            said.push(Diagnostic::error(place, span, format!("there is no rule {id:?} to suppress")));
+        }
         rules.concerned = Concerned::of(&rules.policies);
         rules
     }

@@ -1,6 +1,7 @@
 //! Tests of the rule set: the committed rules, mistakes in files, thresholds, suppressions and expected
 //! services.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::LazyLock;
 
