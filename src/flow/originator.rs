@@ -4,7 +4,6 @@
 //! what is rare is kept beside: the long window exists only once it differs from the short one, older halves
 //! only while they lie within their window.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use super::distinct::Distinct;
@@ -30,7 +29,10 @@ pub(super) struct Originator {
     short: Window,
     /// Nothing while it would be equal to the short one: until that one moves on for the first time.
     long: Option<Box<Window>>,
-    targets: Targets,
+    /// The last ones it began to ask, a ring.
+    targets: Vec<Target>,
+    /// The first asked of them.
+    oldest: usize,
 }
 
 /// What was tried within a stretch of packet time.
@@ -75,7 +77,7 @@ impl Originator {
         if let Some(window) = &mut self.long {
             window.attempt(long, host, port);
         }
-        self.targets.knock(opened);
+        self.knock(opened);
     }
 
     /// A flow of it has ended.
@@ -91,8 +93,8 @@ impl Originator {
     pub(super) fn succeeded(&mut self, flow: &Flow) {
         let half_open = flow.is_half_open();
         self.each_window(|newer| *(if half_open { &mut newer.half_open } else { &mut newer.answered }) += 1);
-        if let Some(at) = self.targets.find(flow.transport, flow.responder) {
-            let target = &mut self.targets.all[at];
+        let is_it = |target: &&mut Target| target.is(flow.transport, flow.responder);
+        if let Some(target) = self.targets.iter_mut().find(is_it) {
             target.answered = target.answered.saturating_add(1);
         }
     }
@@ -107,7 +109,7 @@ impl Originator {
     pub(super) fn habits(&self, transport: Transport, responder: Endpoint) -> Habits {
         let reach = self.short.reach();
         let long_reach = self.long.as_ref().map_or(reach, |window| window.reach());
-        let target = self.targets.find(transport, responder).map(|at| &self.targets.all[at]);
+        let target = self.targets.iter().find(|target| target.is(transport, responder));
         Habits { reach, long_reach, knocks: target.map_or_else(Knocks::default, Target::knocks) }
     }
 
@@ -115,6 +117,24 @@ impl Originator {
         change(&mut self.short.newer);
         if let Some(window) = &mut self.long {
             change(&mut window.newer);
+        }
+    }
+
+    fn knock(&mut self, opened: &Opened) {
+        let (transport, responder) = (opened.transport, opened.responder);
+        if let Some(target) = self.targets.iter_mut().find(|target| target.is(transport, responder)) {
+            return target.knock(opened.time);
+        }
+        let target = Target::new(transport, responder, opened.time);
+        if self.targets.len() < TARGETS_MAX {
+            // Most never ask a second one.
+            if self.targets.is_empty() {
+                self.targets.reserve_exact(1);
+            }
+            self.targets.push(target);
+        } else {
+            self.targets[self.oldest] = target;
+            self.oldest = (self.oldest + 1) % TARGETS_MAX;
         }
     }
 }
@@ -182,56 +202,6 @@ impl Window {
     }
 }
 
-/// The last endpoints that an originator began to ask, a ring.
-#[derive(Debug, Default)]
-struct Targets {
-    /// Some bits of each, which tell most of them apart: they lie with the rest of the originator. To look at
-    /// the targets themselves was to wait for nine lines of memory, several times a flow.
-    tags: [u16; TARGETS_MAX],
-    all: Vec<Target>,
-    /// The first asked of them.
-    oldest: usize,
-}
-
-impl Targets {
-    fn find(&self, transport: Transport, responder: Endpoint) -> Option<usize> {
-        let tag = tag(responder);
-        (0..self.all.len()).find(|&at| self.tags[at] == tag && self.all[at].is(transport, responder))
-    }
-
-    fn knock(&mut self, opened: &Opened) {
-        let (transport, responder) = (opened.transport, opened.responder);
-        if let Some(at) = self.find(transport, responder) {
-            return self.all[at].knock(opened.time);
-        }
-        let target = Target::new(transport, responder, opened.time);
-        let at = if self.all.len() < TARGETS_MAX {
-            // Most never ask a second one.
-            if self.all.is_empty() {
-                self.all.reserve_exact(1);
-            }
-            self.all.push(target);
-            self.all.len() - 1
-        } else {
-            let oldest = self.oldest;
-            self.all[oldest] = target;
-            self.oldest = (oldest + 1) % TARGETS_MAX;
-            oldest
-        };
-        self.tags[at] = tag(responder);
-    }
-}
-
-/// Different for most endpoints that one originator asks: many ports of one host, or one port of many.
-#[expect(clippy::cast_possible_truncation, reason = "some of the bits are wanted")]
-const fn tag(endpoint: Endpoint) -> u16 {
-    let low = match endpoint.addr {
-        IpAddr::V4(v4) => v4.to_bits(),
-        IpAddr::V6(v6) => v6.to_bits() as u32,
-    };
-    (low ^ low >> 16) as u16 ^ endpoint.port
-}
-
 /// One endpoint that an originator asked.
 #[derive(Clone, Debug)]
 struct Target {
@@ -250,7 +220,8 @@ impl Target {
     }
 
     fn is(&self, transport: Transport, responder: Endpoint) -> bool {
-        self.responder == responder && self.transport == transport
+        // The port first: it is what tells most of them apart, at one comparison.
+        self.responder.port == responder.port && self.responder == responder && self.transport == transport
     }
 
     fn knock(&mut self, time: Timestamp) {
