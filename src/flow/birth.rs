@@ -9,7 +9,7 @@
 //! Invariant: an embryo's time is the packet clock at its SYN (a SYN from the past gets a full record).
 
 use arrayvec::ArrayVec;
-use foldhash::fast::FixedState;
+use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
 use super::key::{End, Key, flow_id};
@@ -103,16 +103,15 @@ fn option_kinds(mut bytes: &[u8]) -> ArrayVec<u8, OPTIONS_MAX> {
 /// Profiles in use.
 #[derive(Debug)]
 pub(super) struct Profiles {
-    numbers: HashMap<Profile, u32, FixedState>,
+    numbers: HashMap<Profile, u32, RandomState>,
     entries: Vec<(Profile, u32)>,
     free: Vec<u32>,
     last: u32,
 }
 
 impl Profiles {
-    pub(super) fn new(seed: u64) -> Self {
-        let numbers = HashMap::with_hasher(FixedState::with_seed(seed));
-        Self { numbers, entries: Vec::new(), free: Vec::new(), last: 0 }
+    pub(super) fn new() -> Self {
+        Self { numbers: HashMap::default(), entries: Vec::new(), free: Vec::new(), last: 0 }
     }
 
     pub(super) fn get(&self, number: u32) -> &Profile {
@@ -294,7 +293,7 @@ mod tests {
 
     #[test]
     fn profiles_live_as_long_as_their_users() {
-        let mut profiles = Profiles::new(1);
+        let mut profiles = Profiles::new();
         let packet = super::super::script::syn(1, "10.0.0.1:1000", "10.0.0.2:80");
         let (plain, other) = (Profile::of(&packet), Profile::of_embryo(&packet));
         assert_eq!([&plain, &other, &plain, &plain].map(|p| profiles.take(p)), [0, 1, 0, 0]);

@@ -43,20 +43,13 @@ pub struct Config {
     /// Heads (up to 512 payload bytes of one side; a longer one counts once for every 512) held at the same
     /// time; rounded up likewise. At the bound, new flows go without. Default 2^17, which is 70 MB.
     pub heads_max: usize,
-    /// Seed of the hash that places flows. Output below the caps does not depend on it.
-    pub seed: u64,
     /// How long flows live.
     pub timeouts: Timeouts,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self {
-            flows_max: 1 << 21,
-            heads_max: 1 << 17,
-            seed: 0x6768_6f73_7470_6f72,
-            timeouts: Timeouts::default(),
-        }
+        Self { flows_max: 1 << 21, heads_max: 1 << 17, timeouts: Timeouts::default() }
     }
 }
 

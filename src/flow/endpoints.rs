@@ -29,13 +29,11 @@ pub struct EndpointsConfig {
     pub listeners_max: usize,
     /// Endpoints that were sought, up to about 400 bytes each. Default 65,536.
     pub sought_max: usize,
-    /// Seed of the hashes.
-    pub seed: u64,
 }
 
 impl Default for EndpointsConfig {
     fn default() -> Self {
-        Self { originators_max: 1 << 16, listeners_max: 1 << 18, sought_max: 1 << 16, seed: 0x676f_7374 }
+        Self { originators_max: 1 << 16, listeners_max: 1 << 18, sought_max: 1 << 16 }
     }
 }
 
@@ -92,9 +90,9 @@ impl Endpoints {
     #[must_use]
     pub fn new(config: &EndpointsConfig) -> Self {
         Self {
-            originators: Keyed::new(config.seed),
+            originators: Keyed::default(),
             began: Bounded::new(config.originators_max),
-            responders: Keyed::new(config.seed),
+            responders: Keyed::default(),
             listeners: Bounded::new(config.listeners_max),
             sought: Bounded::new(config.sought_max),
         }

@@ -31,7 +31,7 @@ pub fn fuzz(data: &[u8]) {
 
 fn config() -> Config {
     let timeouts = Timeouts { tcp_opening: Duration::from_secs(3), ..Timeouts::default() };
-    Config { flows_max: 4096, heads_max: 4096, timeouts, ..Config::default() }
+    Config { flows_max: 4096, heads_max: 4096, timeouts }
 }
 
 fn packets(data: &[u8]) -> Vec<Packet<'_>> {

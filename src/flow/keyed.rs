@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use std::hash::{BuildHasher, Hash};
 use std::net::IpAddr;
 
-use foldhash::fast::FixedState;
+use foldhash::fast::RandomState;
 
 use super::index::Index;
 use super::prefetch::prefetch_whole;
@@ -54,21 +54,23 @@ pub struct Keyed<K, V> {
     free: Vec<u32>,
     /// The place that was changed last.
     last: u32,
-    hasher: FixedState,
+    /// Different in every run: strangers choose most keys.
+    hasher: RandomState,
 }
 
 /// What a key will be looked for by: see [`Keyed::expect`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Expected(Option<u32>);
 
-impl<K: Copy + Eq + Hash, V: Default> Keyed<K, V> {
-    /// Nothing yet; keys are hashed with this seed.
-    #[must_use]
-    pub fn new(seed: u64) -> Self {
-        let hasher = FixedState::with_seed(seed);
-        Self { index: Index::new(), slots: Vec::new(), free: Vec::new(), last: NIL, hasher }
+impl<K, V> Default for Keyed<K, V> {
+    /// Nothing yet.
+    fn default() -> Self {
+        let (index, hasher) = (Index::new(), RandomState::default());
+        Self { index, slots: Vec::new(), free: Vec::new(), last: NIL, hasher }
     }
+}
 
+impl<K: Copy + Eq + Hash, V: Default> Keyed<K, V> {
     /// Keeps a value for a key that has none.
     pub fn keep(&mut self, key: K, value: V) {
         let place = self.insert(key);
@@ -260,7 +262,7 @@ mod tests {
     proptest! {
         #[test]
         fn behaves_like_a_map(steps in prop::collection::vec((0..4u8, 0..40u32), 0..300)) {
-            let mut keyed = Keyed::<Key, u32>::new(7);
+            let mut keyed = Keyed::<Key, u32>::default();
             let mut plain = BTreeMap::new();
             for (what, number) in steps {
                 let place = keyed.place(key(number));

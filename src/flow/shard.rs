@@ -14,7 +14,7 @@ use super::config::{Config, Counters};
 use super::deadlines::{Deadlines, TRACKS};
 use super::head::Beginning;
 use super::heads::{Goes, Grown, Heads, payload_seq};
-use super::key::{End, Hasher, Key, low32};
+use super::key::{End, Hasher, Key};
 use super::slab::{List, NIL, Slab};
 use super::track::{Class, Hearing, Track, icmp_note, refuses_or_none};
 use super::{Ears, EndReason, Event, Flow, IcmpNote, Keep, Opened, Order, Said, Told, tcp};
@@ -57,7 +57,7 @@ pub(super) struct Shard<N> {
 }
 
 impl<N: Copy + Default> Shard<N> {
-    pub(super) fn new(config: &Config, arena: &Arena) -> Self {
+    pub(super) fn new(config: &Config, hasher: Hasher, arena: &Arena) -> Self {
         let times = config.timeouts;
         let timeout = |class| match class {
             Class::UdpOneWay => times.udp_one_way,
@@ -68,13 +68,13 @@ impl<N: Copy + Default> Shard<N> {
             Class::Opening | Class::Gone => times.tcp_opening,
         };
         Self {
-            hasher: Hasher::new(config.seed),
+            hasher,
             index: super::index::Index::new(),
             embryos: Slab::new(arena),
             tracks: Slab::new(arena),
             heads: Heads::new(arena, config.heads_max.div_ceil(SHARDS)),
             icmp: Slab::new(arena),
-            profiles: Profiles::new(config.seed),
+            profiles: Profiles::new(),
             young: List::EMPTY,
             classes: Class::LISTED.map(|class| Deadlines::new(class, timeout(class))),
             next_due: Timestamp::MAX,
@@ -102,7 +102,7 @@ impl<N: Copy + Default> Shard<N> {
         } else {
             self.tracks.get(place).key
         };
-        low32(self.hasher.hash(&key))
+        self.hasher.tag(&key)
     }
 
     /// Brings in the record a packet's tag most likely leads to, and says where it lies; `NIL` when there is
@@ -207,7 +207,7 @@ impl<N: Copy + Default> Shard<N> {
         second.into_iter().for_each(|at| self.prefetch_whole(at));
         if let Some(at) = next {
             let track = self.tracks.get(at);
-            super::prefetch::prefetch(self.index.address(low32(self.hasher.hash(&track.key))));
+            super::prefetch::prefetch(self.index.address(self.hasher.tag(&track.key)));
             track.heads().into_iter().for_each(|head| self.heads.prefetch(head));
         }
     }
@@ -534,7 +534,7 @@ impl<N: Copy + Default> Shard<N> {
             self.icmp.remove(icmp);
         }
         self.profiles.release(profile);
-        self.index.remove(low32(self.hasher.hash(&key)), at);
+        self.index.remove(self.hasher.tag(&key), at);
         out.push((order, Event::Closed(flow, note, D::default())));
     }
 
@@ -544,7 +544,7 @@ impl<N: Copy + Default> Shard<N> {
         self.young.unlink(&mut self.embryos, at);
         self.embryos.remove(at);
         self.profiles.release(embryo.profile());
-        self.index.remove(low32(self.hasher.hash(&embryo.key())), at | EMBRYO);
+        self.index.remove(self.hasher.tag(&embryo.key()), at | EMBRYO);
         out.push((order, Event::Closed(flow, N::default(), D::default())));
     }
 

@@ -6,7 +6,7 @@
 
 use super::arena::Arena;
 use super::config::{Config, Counters};
-use super::key::{Hasher, Key, low32};
+use super::key::{Hasher, Key};
 use super::prefetch::prefetch;
 use super::shard::{Arrival, Shard};
 use super::slab::NIL;
@@ -48,14 +48,14 @@ impl<N: Copy + Default> Table<N> {
     /// worker`.
     #[must_use]
     pub fn new(config: &Config, worker: usize, workers: usize) -> Self {
-        let (arena, mut shards) = (Arena::default(), Vec::new());
+        let (hasher, arena, mut shards) = (Hasher::random(), Arena::default(), Vec::new());
         let mut places = [None; SHARDS];
         let own = (worker..SHARDS).step_by(workers.max(1));
         for (shard, place) in own.zip(0..) {
             places[shard] = Some(place);
-            shards.push(Shard::new(config, &arena));
+            shards.push(Shard::new(config, hasher, &arena));
         }
-        Self { hasher: Hasher::new(config.seed), places, shards, has_ended: false }
+        Self { hasher, places, shards, has_ended: false }
     }
 
     /// Folds packets in and pushes what happens. Packets of shards it does not own are passed over. Flows
@@ -71,9 +71,8 @@ impl<N: Copy + Default> Table<N> {
             let mut arrivals = ArrayVec::<(usize, Arrival<'_, '_>), STRIDE>::new();
             for packet in stride {
                 let (key, sender) = Key::of(packet.transport, packet.src, packet.dst);
-                let hash = self.hasher.hash(&key);
-                let Some(shard) = self.own(hash) else { continue };
-                let tag = low32(hash);
+                let Some(shard) = self.own(&key) else { continue };
+                let tag = self.hasher.tag(&key);
                 prefetch(self.shards[shard].index_address(tag));
                 arrivals.push((shard, Arrival { packet, key, sender, tag, guess: NIL }));
             }
@@ -163,10 +162,9 @@ impl<N: Copy + Default> Table<N> {
         sum
     }
 
-    /// Where the shard of this hash lies, if it is ours.
+    /// Where the shard of this key lies, if it is ours.
     #[inline]
-    fn own(&self, hash: u64) -> Option<usize> {
-        let shard = usize::try_from(hash >> (u64::BITS - SHARDS.ilog2())).ok()?;
-        self.places.get(shard).copied().flatten().map(usize::from)
+    fn own(&self, key: &Key) -> Option<usize> {
+        self.places.get(key.shard()).copied().flatten().map(usize::from)
     }
 }

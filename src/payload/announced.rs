@@ -14,21 +14,18 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use dashmap::DashMap;
-use foldhash::fast::FixedState;
+use foldhash::fast::RandomState;
 
 use super::meeting::{Announcement, Meeting};
 use crate::time::Timestamp;
 use crate::wire::{Endpoint, Transport};
-
-/// Seed of the hash, the same in every run.
-const SEED: u64 = 0x6d65_6574;
 
 /// Announced meeting places by transport and endpoint.
 #[derive(Debug)]
 pub struct Announced {
     entries_max: usize,
     lifetime: Duration,
-    entries: DashMap<(Transport, Endpoint), Entry, FixedState>,
+    entries: DashMap<(Transport, Endpoint), Entry, RandomState>,
     /// Keys in the order they were last announced, each with its turn; a key whose turn is not the entry's is
     /// stale.
     order: VecDeque<(u64, (Transport, Endpoint))>,
@@ -50,7 +47,7 @@ impl Announced {
     #[must_use]
     pub fn new(entries_max: usize, lifetime: Duration) -> Self {
         let entries_max = entries_max.max(1);
-        let (entries, order) = (DashMap::with_hasher(FixedState::with_seed(SEED)), VecDeque::new());
+        let (entries, order) = (DashMap::default(), VecDeque::new());
         Self { entries_max, lifetime, entries, order, turn: 0, evicted: 0 }
     }
 

@@ -36,9 +36,6 @@ const ANNOUNCED_LIFETIME: Duration = Duration::from_secs(3600);
 /// How old what we know about local sockets may be when a verdict asks.
 const LISTENERS_AGE_MAX: Duration = Duration::from_secs(2);
 
-/// Seed of the notes' hash. Ids are hashes already.
-const NOTES_SEED: u64 = 0x6e6f_7465;
-
 /// Events looked ahead for their flow, which another core has just written.
 const FLOW_AHEAD: usize = 6;
 /// Events looked ahead for where the search for their flow's ends begins.
@@ -125,7 +122,7 @@ impl Judge {
             announced: Announced::new(ANNOUNCED_MAX, ANNOUNCED_LIFETIME),
             conversations: Conversations::new(CONVERSATIONS_MAX),
             bench: Bench::new(),
-            notes: Keyed::new(NOTES_SEED),
+            notes: Keyed::default(),
             listeners: ask_host.then(|| (Listeners::new(), None)),
             sought: None,
             spent,
