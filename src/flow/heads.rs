@@ -8,7 +8,6 @@
 
 use std::iter;
 
-use super::arena::Arena;
 use super::head::{Beginning, HeadBuffer};
 use super::slab::{NIL, Slab};
 use super::{HEAD_BYTES_MAX, Head, LONG_HEAD_BYTES_MAX};
@@ -48,8 +47,8 @@ pub(super) enum Grown {
 
 impl Heads {
     /// A pool of at most this many buffers, and never more than a record can name.
-    pub(super) fn new(arena: &Arena, max: usize) -> Self {
-        Self { buffers: Slab::new(arena), max: max.min(usize::from(u16::MAX)) }
+    pub(super) fn new(max: usize) -> Self {
+        Self { buffers: Slab::new(), max: max.min(usize::from(u16::MAX)) }
     }
 
     /// A new head; `None` at the bound.
@@ -199,7 +198,7 @@ mod tests {
     #[test]
     fn a_long_head_holds_what_came_in_any_order() {
         let bytes = stream(4000);
-        let mut heads = Heads::new(&Arena::default(), 8);
+        let mut heads = Heads::new(8);
         let head = heads.insert(Beginning { base: u32::MAX - 700, from_start: true }).unwrap();
         let seq = |at: usize| (u32::MAX - 700).wrapping_add(u32::try_from(at).unwrap());
         heads.segment(head, seq(0), &bytes[..600]);
@@ -221,7 +220,7 @@ mod tests {
     #[test]
     fn datagrams_stand_behind_each_other() {
         let bytes = stream(1300);
-        let mut heads = Heads::new(&Arena::default(), 8);
+        let mut heads = Heads::new(8);
         let head = heads.insert(START).unwrap();
         let taken = heads.append(head, &bytes);
         assert_eq!((taken, heads.grow(head, 3000)), (HEAD_BYTES_MAX, Grown::Longer));
@@ -232,7 +231,7 @@ mod tests {
 
     #[test]
     fn the_pool_has_one_bound_for_short_and_long() {
-        let mut heads = Heads::new(&Arena::default(), 4);
+        let mut heads = Heads::new(4);
         let head = heads.insert(START).unwrap();
         heads.append(head, &stream(512));
         let young = heads.insert(START).unwrap();

@@ -12,7 +12,6 @@
 //! Invariants: nothing here reads a clock, looks at the meaning of payload, or grows without a configured
 //! bound.
 
-mod arena;
 mod behaviour;
 mod birth;
 mod community;

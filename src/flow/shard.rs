@@ -8,7 +8,6 @@
 //! Invariants: flows, heads and ICMP notes stay within their bounds; `next_due` is never later than the
 //! earliest deadline; a place with the top bit set names an embryo, others a full record.
 
-use super::arena::Arena;
 use super::birth::{Embryo, Profile, Profiles};
 use super::config::{Config, Counters};
 use super::deadlines::{Deadlines, TRACKS};
@@ -57,7 +56,7 @@ pub(super) struct Shard<N> {
 }
 
 impl<N: Copy + Default> Shard<N> {
-    pub(super) fn new(config: &Config, hasher: Hasher, arena: &Arena) -> Self {
+    pub(super) fn new(config: &Config, hasher: Hasher) -> Self {
         let times = config.timeouts;
         let timeout = |class| match class {
             Class::UdpOneWay => times.udp_one_way,
@@ -70,10 +69,10 @@ impl<N: Copy + Default> Shard<N> {
         Self {
             hasher,
             index: super::index::Index::new(),
-            embryos: Slab::new(arena),
-            tracks: Slab::new(arena),
-            heads: Heads::new(arena, config.heads_max.div_ceil(SHARDS)),
-            icmp: Slab::new(arena),
+            embryos: Slab::new(),
+            tracks: Slab::new(),
+            heads: Heads::new(config.heads_max.div_ceil(SHARDS)),
+            icmp: Slab::new(),
             profiles: Profiles::new(),
             young: List::EMPTY,
             classes: Class::LISTED.map(|class| Deadlines::new(class, timeout(class))),

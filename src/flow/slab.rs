@@ -6,25 +6,21 @@
 //!
 //! Invariant: a number given out by `insert` stays valid until `remove`.
 
-use super::arena::{Arena, Block};
-
 /// "No place."
 pub(super) const NIL: u32 = u32::MAX;
 
 /// Records of one type in blocks of `BLOCK` (a power of two).
 #[derive(Debug)]
 pub(super) struct Slab<T, const BLOCK: usize> {
-    arena: Arena,
-    blocks: Vec<Block<T, BLOCK>>,
+    blocks: Vec<Vec<T>>,
     free: Vec<u32>,
     used: usize,
 }
 
 impl<T: Copy, const BLOCK: usize> Slab<T, BLOCK> {
-    /// Empty; its blocks will come from this arena.
-    pub(super) fn new(arena: &Arena) -> Self {
-        const { assert!(BLOCK.is_power_of_two()) };
-        Self { arena: arena.clone(), blocks: Vec::new(), free: Vec::new(), used: 0 }
+    pub(super) const fn new() -> Self {
+        assert!(BLOCK.is_power_of_two());
+        Self { blocks: Vec::new(), free: Vec::new(), used: 0 }
     }
 
     /// Records that live in it.
@@ -50,7 +46,7 @@ impl<T: Copy, const BLOCK: usize> Slab<T, BLOCK> {
             return at;
         }
         if self.used.is_multiple_of(BLOCK) {
-            self.blocks.push(self.arena.block());
+            self.blocks.push(Vec::with_capacity(BLOCK));
         }
         if let Some(block) = self.blocks.last_mut() {
             block.push(fresh());
@@ -162,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_list_keeps_its_order_and_places_are_used_again() {
-        let (mut slab, mut list) = (Slab::<Bead, 4>::new(&Arena::default()), List::EMPTY);
+        let (mut slab, mut list) = (Slab::<Bead, 4>::new(), List::EMPTY);
         for number in 0..10 {
             let at = slab.insert(Bead(number, Links::NONE));
             list.push_back(&mut slab, at);

@@ -4,7 +4,6 @@
 //! the records these lead to, then the packets are folded. So 32 cache misses are waited for together instead
 //! of one by one.
 
-use super::arena::Arena;
 use super::config::{Config, Counters};
 use super::key::{Hasher, Key};
 use super::prefetch::prefetch;
@@ -48,12 +47,12 @@ impl<N: Copy + Default> Table<N> {
     /// worker`.
     #[must_use]
     pub fn new(config: &Config, worker: usize, workers: usize) -> Self {
-        let (hasher, arena, mut shards) = (Hasher::random(), Arena::default(), Vec::new());
+        let (hasher, mut shards) = (Hasher::random(), Vec::new());
         let mut places = [None; SHARDS];
         let own = (worker..SHARDS).step_by(workers.max(1));
         for (shard, place) in own.zip(0..) {
             places[shard] = Some(place);
-            shards.push(Shard::new(config, hasher, &arena));
+            shards.push(Shard::new(config, hasher));
         }
         Self { hasher, places, shards, has_ended: false }
     }
