@@ -258,6 +258,42 @@ fn what_a_trickling_pipe_brings_is_said_while_it_is_open() {
     }
 }
 
+/// Files have no pause in which to hand over the few lines that there are.
+#[test]
+fn what_a_long_replay_finds_is_said_while_it_goes_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let captures = folder.path().join("captures");
+    fs::create_dir(&captures).expect("a folder");
+    let mut tap = Tap::default();
+    tap.udp(120_000, "10.9.0.1:50001", "10.9.1.1:9").ask(b"still there?");
+    let filler = pcap::record(&tap.frames()[0]).repeat(40_000);
+    let filler = [pcap::header(pcap::ETHERNET, 65_535), filler].concat();
+    fs::write(captures.join("000.pcap"), pcap::classic(pcap::ETHERNET, &web_on_3098(1))).expect("writes");
+    fs::write(captures.join("001.pcap"), filler).expect("writes");
+    // One flow of 16 million packets, which takes more than a second anywhere.
+    for number in 2..=400 {
+        let again = captures.join(format!("{number:03}.pcap"));
+        fs::hard_link(captures.join("001.pcap"), again).expect("the same file once more");
+    }
+    for (name, command) in
+        [("several", binary::ghostport as fn(&[&str]) -> Command), ("one", binary::ghostport_on_one_core)]
+    {
+        let (file, started) = (folder.path().join(name), Instant::now());
+        let [input, output] = [&captures, &file].map(|path| path.display().to_string());
+        let output = format!("eve:{output}");
+        let args = ["-r", &input, "--flows", "-o", &output];
+        let mut child = command(&args).stderr(Stdio::null()).spawn().expect("starts");
+        while !fs::read_to_string(&file).is_ok_and(|text| text.contains(r#""event_type":"flow""#)) {
+            let ended = child.try_wait().expect("a child");
+            assert!(ended.is_none(), "on {name}: no line in the {:?} before the end", started.elapsed());
+            thread::sleep(Duration::from_millis(20));
+        }
+        let is_running = child.try_wait().expect("a child").is_none();
+        child.kill().and_then(|()| child.wait()).expect("stops");
+        assert!(is_running, "on {name}: the first line came with the end, {:?} after", started.elapsed());
+    }
+}
+
 /// One web request to 3098, `minutes` after the base time.
 fn web_on_3098(minutes: u64) -> Vec<Recorded> {
     let mut tap = Tap::default();
