@@ -316,14 +316,18 @@ impl Link {
             assert!(started.elapsed() < Duration::from_secs(20), "ghostport never opens a packet socket");
             thread::sleep(Duration::from_millis(50));
         }
-        thread::sleep(Duration::from_millis(200)); // from an open socket to one in use
+        thread::sleep(Duration::from_millis(200)); // where there are several, from one to the next
         watcher
     }
 
-    /// True when there is a packet socket in the server's namespace.
+    /// True when there are packet sockets in the server's namespace and all of them are bound: one that is
+    /// only open gets nothing yet, and on a busy machine that may take a while.
     fn is_capturing(&self) -> bool {
         let table = Self::inside(&self.server, "cat", &["/proc/net/packet"]).output().expect("cat runs");
-        String::from_utf8_lossy(&table.stdout).lines().count() > 1
+        let table = String::from_utf8_lossy(&table.stdout).into_owned();
+        let mut sockets = table.lines().skip(1).peekable();
+        let is_running = |line: &str| line.split_whitespace().nth(5) == Some("1");
+        sockets.peek().is_some() && sockets.all(is_running)
     }
 }
 
