@@ -71,10 +71,11 @@ impl<K, V> Default for Keyed<K, V> {
 }
 
 impl<K: Copy + Eq + Hash, V: Default> Keyed<K, V> {
-    /// Keeps a value for a key that has none.
-    pub fn keep(&mut self, key: K, value: V) {
+    /// Keeps a value for a key that has none, and names its place.
+    pub fn keep(&mut self, key: K, value: V) -> u32 {
         let place = self.insert(key);
         *self.at_mut(place) = value;
+        place
     }
 
     /// Takes the value of a key out.
@@ -100,7 +101,7 @@ impl<K: Copy + Eq + Hash, V: Default> Keyed<K, V> {
 
     /// Where the value of a key lies.
     #[inline]
-    pub(super) fn place(&self, key: K) -> Option<u32> {
+    pub fn place(&self, key: K) -> Option<u32> {
         let is_it = |place: u32| self.slots.get(place as usize).is_some_and(|slot| slot.0 == key);
         if is_it(self.last) {
             return Some(self.last);
@@ -114,7 +115,10 @@ impl<K: Copy + Eq + Hash, V: Default> Keyed<K, V> {
     }
 
     /// The value at a place, to be changed.
-    pub(super) fn at_mut(&mut self, place: u32) -> &mut V {
+    ///
+    /// # Panics
+    /// The place was never named.
+    pub fn at_mut(&mut self, place: u32) -> &mut V {
         self.last = place;
         &mut self.slots[place as usize].1
     }
@@ -134,7 +138,10 @@ impl<K: Copy + Eq + Hash, V: Default> Keyed<K, V> {
     }
 
     /// Forgets a key and its value, which lies at this place.
-    pub(super) fn remove(&mut self, place: u32) -> V {
+    ///
+    /// # Panics
+    /// The place was never named.
+    pub fn remove(&mut self, place: u32) -> V {
         let (key, value) = &mut self.slots[place as usize];
         let (key, value) = (*key, std::mem::take(value));
         self.index.remove(self.tag(key), place);
@@ -172,10 +179,11 @@ impl<K: Copy + Eq + Hash, V: Default> Keyed<K, V> {
         }
     }
 
-    /// The value at a place will be removed soon: brings in where its key is looked for.
-    pub(super) fn doom(&self, place: u32) {
-        if let Some((key, _)) = self.slots.get(place as usize) {
-            let _ = self.expect(*key);
+    /// The value at a place will be removed soon: brings it in, and where its key is looked for.
+    pub fn doom(&self, place: u32) {
+        if let Some(slot) = self.slots.get(place as usize) {
+            prefetch_whole(slot);
+            let _ = self.expect(slot.0);
         }
     }
 

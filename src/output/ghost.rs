@@ -16,6 +16,7 @@ use crate::payload::{App, Details};
 use crate::registry::{Claim, PortStatus, Tags, Tier};
 use crate::rules::{Alert, Revised};
 use crate::verdict::{Ranked, Story, Verdict};
+use crate::wire::text::decimal;
 
 /// How much may be said, so that a line stays within its bound. Tried in the order of [`Room::STEPS`].
 #[derive(Clone, Copy, Debug)]
@@ -176,7 +177,7 @@ impl GhostAggregate {
 
 /// The same in all lines of an aggregate, and in every run.
 pub(super) fn aggregate_id(alert: &Alert) -> String {
-    format!("{}-{}", alert.rule.sid, alert.aggregate.opened_by)
+    [&*decimal(alert.rule.sid.into()), "-", &*decimal(alert.aggregate.opened_by)].concat()
 }
 
 /// The first fields: where it was, and what is known about that port.

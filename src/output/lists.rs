@@ -134,7 +134,7 @@ pub fn rule_json(policy: &Policy) -> serde_json::Result<String> {
         id: &rule.id,
         sid: rule.sid,
         rev: rule.rev,
-        title: &rule.title,
+        title: rule.title.as_str(),
         category: &rule.category,
         severity: rule.severity as u8,
         techniques: &rule.techniques,

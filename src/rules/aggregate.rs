@@ -16,12 +16,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hashbrown::HashMap;
-
 use super::rule::Rule;
 use super::subject::Subject;
 use super::word::By;
-use crate::flow::{Distinct, even, even_addr};
+use crate::flow::{Distinct, Keyed, even, even_addr};
 use crate::time::Timestamp;
 use crate::verdict::{Story, Verdict};
 use crate::wire::Transport;
@@ -197,7 +195,8 @@ impl Tally {
 /// An aggregate that may still grow.
 #[derive(Debug)]
 struct Open {
-    key: Key,
+    /// How many were opened before it.
+    number: u64,
     /// With the worst severity so far.
     rule: Arc<Rule>,
     opened_by: u64,
@@ -270,7 +269,7 @@ pub(super) struct Due {
 #[derive(Debug)]
 pub(super) struct Joined {
     /// Where the verdict is to be kept; `None` for the flow that opened it.
-    pub(super) place: Option<u64>,
+    pub(super) place: Option<u32>,
     /// What is to be said now, and the rule with the worst severity so far.
     pub(super) line: Option<(Arc<Rule>, Aggregate)>,
 }
@@ -280,13 +279,14 @@ pub(super) struct Joined {
 pub(super) struct Aggregates {
     gathering: Gathering,
     now: Timestamp,
-    /// By the order in which they were opened.
-    open: BTreeMap<u64, Open>,
+    /// Each where it was put, and not in one of the trees: an aggregate is 300 bytes, and tens of thousands
+    /// come and go.
+    open: Keyed<Key, Option<Open>>,
+    /// Their places, in the order in which they were opened.
+    places: BTreeMap<u64, u32>,
     opened: u64,
-    places: HashMap<Key, u64>,
-    /// The one that was found last: flows of a scan come one after the other.
-    last: Option<(Key, u64)>,
-    queue: BTreeSet<(Timestamp, u64)>,
+    /// By when they are due, then by number; and their places.
+    queue: BTreeSet<(Timestamp, u64, u32)>,
     /// Nothing in the queue is due before this.
     next: Timestamp,
     /// Lines of aggregates that had to make room.
@@ -300,42 +300,23 @@ impl Aggregates {
     }
 
     /// Where the aggregate of this key stands, if it is open.
-    pub(super) fn find(&mut self, key: &Key) -> Option<u64> {
-        if let Some((last, place)) = &self.last
-            && last == key
-        {
-            return Some(*place);
-        }
-        let place = self.places.get(key).copied()?;
-        self.last = Some((*key, place));
-        Some(place)
+    pub(super) fn find(&self, key: &Key) -> Option<u32> {
+        self.open.place(*key)
     }
 
     /// Counts a flow, and those that a threshold held back before it. `known`: what [`Self::find`] says of
     /// the key. `within`: the threshold's window, so that an aggregate lasts at least as long.
     pub(super) fn join(
         &mut self,
-        (key, known): (Key, Option<u64>),
+        (key, known): (Key, Option<u32>),
         rule: &Arc<Rule>,
         within: Duration,
         subject: &Subject<'_>,
         held: Option<&Tally>,
     ) -> Joined {
-        let (now, interval) = (self.now, self.gathering.interval);
-        let place = known.unwrap_or_else(|| self.place(key));
-        let open = self.open.entry(place).or_insert_with(|| Open {
-            key,
-            rule: Arc::clone(rule),
-            opened_by: subject.flow,
-            quiet: interval.max(within),
-            gap: interval,
-            heard: now,
-            said: now,
-            due: now.after(interval),
-            tally: Tally::default(),
-            told: 0,
-            latest: None,
-        });
+        let place = known.unwrap_or_else(|| self.begin(key, rule, within, subject));
+        let Some(open) = self.open.at_mut(place) else { return Joined { place: None, line: None } };
+        let now = self.now;
         open.heard = now;
         open.tally.add(subject);
         held.into_iter().for_each(|held| open.tally.merge(held));
@@ -349,8 +330,8 @@ impl Aggregates {
     }
 
     /// Keeps the verdict of the latest flow, and gives back the one it kept before.
-    pub(super) fn keep(&mut self, place: u64, verdict: &Arc<Verdict>) -> Option<Arc<Verdict>> {
-        self.open.get_mut(&place)?.latest.replace(Arc::clone(verdict))
+    pub(super) fn keep(&mut self, place: u32, verdict: &Arc<Verdict>) -> Option<Arc<Verdict>> {
+        self.open.at_mut(place).as_mut()?.latest.replace(Arc::clone(verdict))
     }
 
     /// Moves the packet clock; true when something is due by it. Asked for every event, and hardly ever
@@ -367,9 +348,9 @@ impl Aggregates {
         let mut lines = Vec::new();
         // Taken out first: a clock at its end would never pass what is put back.
         let later = now.after(Duration::from_nanos(1));
-        let rest = self.queue.split_off(&(later, 0));
-        for (_, place) in std::mem::replace(&mut self.queue, rest) {
-            let Some(open) = self.open.get_mut(&place) else { continue };
+        let rest = self.queue.split_off(&(later, 0, 0));
+        for (_, number, place) in std::mem::replace(&mut self.queue, rest) {
+            let Some(open) = self.open.at_mut(place) else { continue };
             if now >= open.heard.after(open.quiet) {
                 lines.extend(self.close(place));
                 continue;
@@ -380,9 +361,9 @@ impl Aggregates {
                 lines.extend(open.latest.clone().map(|verdict| Due { rule, aggregate, verdict }));
             }
             open.due = open.next(now);
-            self.queue.insert((open.due, place));
+            self.queue.insert((open.due, number, place));
         }
-        self.next = self.queue.first().map_or(Timestamp::MAX, |(due, _)| *due);
+        self.next = self.queue.first().map_or(Timestamp::MAX, |(due, ..)| *due);
         lines
     }
 
@@ -393,32 +374,47 @@ impl Aggregates {
 
     /// Closes all, in the order in which they were opened.
     pub(super) fn finish(&mut self) -> Vec<Due> {
-        let places: Vec<u64> = self.open.keys().copied().collect();
+        let places: Vec<u32> = self.places.values().copied().collect();
         places.into_iter().filter_map(|place| self.close(place)).collect()
     }
 
-    /// Makes room and a place for a new one.
-    fn place(&mut self, key: Key) -> u64 {
-        while self.open.len() >= self.gathering.open_max.max(1) {
-            let Some((&oldest, _)) = self.open.first_key_value() else { break };
+    /// Makes room, opens a new one, and says where it stands.
+    fn begin(&mut self, key: Key, rule: &Arc<Rule>, within: Duration, subject: &Subject<'_>) -> u32 {
+        while self.places.len() >= self.gathering.open_max.max(1) {
+            let Some((_, &oldest)) = self.places.first_key_value() else { break };
             self.closed_early += 1;
             let line = self.close(oldest);
             self.evicted.extend(line);
+            // The next to go was not touched since it was opened.
+            self.places.first_key_value().into_iter().for_each(|(_, &next)| self.open.doom(next));
         }
-        let place = self.opened;
+        let (now, number, interval) = (self.now, self.opened, self.gathering.interval);
         self.opened += 1;
-        self.places.insert(key, place);
-        let due = self.now.after(self.gathering.interval);
-        self.queue.insert((due, place));
+        let due = now.after(interval);
+        let open = Open {
+            number,
+            rule: Arc::clone(rule),
+            opened_by: subject.flow,
+            quiet: interval.max(within),
+            gap: interval,
+            heard: now,
+            said: now,
+            due,
+            tally: Tally::default(),
+            told: 0,
+            latest: None,
+        };
+        let place = self.open.keep(key, Some(open));
+        self.places.insert(number, place);
+        self.queue.insert((due, number, place));
         self.next = self.next.min(due);
         place
     }
 
-    fn close(&mut self, place: u64) -> Option<Due> {
-        let mut open = self.open.remove(&place)?;
-        self.places.remove(&open.key);
-        self.last = None;
-        self.queue.remove(&(open.due, place));
+    fn close(&mut self, place: u32) -> Option<Due> {
+        let mut open = self.open.remove(place)?;
+        self.places.remove(&open.number);
+        self.queue.remove(&(open.due, open.number, place));
         let aggregate = open.tell(Stage::Closing, self.now);
         open.latest.map(|verdict| Due { rule: open.rule, aggregate, verdict })
     }

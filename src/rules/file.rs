@@ -16,6 +16,7 @@ use super::condition::Condition;
 use super::rule::{Rule, Severity};
 use super::subject::{FactNames, Subject};
 use super::technique;
+use super::title::Title;
 use super::word::{By, FactName, Net, Word};
 use crate::flow::{ConnState, Outcome};
 use crate::payload::{App, Sides};
@@ -27,9 +28,6 @@ use crate::wire::{Endpoint, Transport};
 
 /// Identifiers that are ours, so that they never meet those of other rule sets.
 const SIDS: std::ops::RangeInclusive<i64> = 1_000_000..=1_999_999;
-/// What a title may contain.
-pub(super) const PLACEHOLDERS: [&str; 8] =
-    ["port", "transport", "registered", "app_proto", "story", "status", "originator", "responder"];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -264,8 +262,8 @@ fn check(place: Place<'_>, raw: &RawRule, said: &mut Vec<Diagnostic>) {
             );
         }
     }
-    for name in placeholders(raw.title.get_ref()).filter(|name| !PLACEHOLDERS.contains(name)) {
-        let help = format!("there are {{{}}}", PLACEHOLDERS.join("}, {"));
+    for name in Title::from(raw.title.get_ref().clone()).unknown() {
+        let help = format!("there are {}", Title::placeholders());
         wrong(raw.title.span(), format!("{{{name}}} stands for nothing"), &help);
     }
     for technique in raw.techniques.iter().filter(|id| !technique::is_well_formed(id.get_ref())) {
@@ -287,11 +285,6 @@ fn check(place: Place<'_>, raw: &RawRule, said: &mut Vec<Diagnostic>) {
     }
 }
 
-/// The names between braces.
-pub(super) fn placeholders(title: &str) -> impl Iterator<Item = &str> {
-    title.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(name, _)| name))
-}
-
 /// `file:line` of a place.
 fn at(place: Place<'_>, start: usize) -> String {
     format!("{}:{}", place.file, place.line_of(start))
@@ -311,7 +304,7 @@ impl Policy {
             id: raw.id.get_ref().clone(),
             sid: u32::try_from(*raw.sid.get_ref()).unwrap_or_default(),
             rev: u32::try_from(*raw.rev.get_ref()).unwrap_or_default(),
-            title: raw.title.into_inner(),
+            title: raw.title.into_inner().into(),
             category: raw.category.into_inner(),
             severity: raw.severity.0,
             techniques: raw.techniques.into_iter().map(Spanned::into_inner).collect(),

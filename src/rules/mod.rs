@@ -15,6 +15,7 @@ mod set;
 mod state;
 mod subject;
 mod technique;
+mod title;
 mod word;
 
 pub use aggregate::{Aggregate, Gathering, Stage};
@@ -26,4 +27,5 @@ pub use rule::{Alert, Revised, Rule, Severity};
 pub use set::{Error, Judged, Rules, TestReport};
 pub use state::{Counters, Spoken, State};
 pub use technique::{ATTACK_VERSION, tactics};
+pub use title::Title;
 pub use word::{Internal, Way};

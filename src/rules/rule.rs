@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::aggregate::Aggregate;
+use super::title::Title;
 use crate::verdict::{Story, Verdict};
 
 /// How bad it would be, as in EVE: 1 is the worst.
@@ -44,9 +45,8 @@ pub struct Rule {
     pub sid: u32,
     /// EVE's `rev`.
     pub rev: u32,
-    /// EVE's `signature`: one line, may contain `{port}`, `{transport}`, `{registered}`, `{app_proto}`,
-    /// `{story}`.
-    pub title: String,
+    /// EVE's `signature`: one line, may contain placeholders such as `{port}`.
+    pub title: Title,
     /// EVE's `category`: a classification description as in Suricata's classification.config.
     pub category: String,
     /// How bad.

@@ -16,7 +16,6 @@ use crate::flow::Outcome;
 use crate::registry::{self, Diagnostic, Level, Place, Registry};
 use crate::time::Timestamp;
 use crate::verdict::{Story, Verdict};
-use crate::wire::text::{address, decimal};
 
 mod lint;
 
@@ -206,7 +205,7 @@ impl Rules {
         let related = self.policies.iter().filter(|policy| group.is_some() && policy.group.as_ref() == group);
         let mut speaking = same.into_iter().chain(related).filter_map(|policy| policy.fires(&subject));
         let (rule, signature) = match speaking.find(|rule| !self.is_covered(&rule.id, &subject)) {
-            Some(rule) => (Arc::clone(rule), signature(&rule.title, verdict, registry)),
+            Some(rule) => (Arc::clone(rule), rule.title.fill(verdict, registry)),
             None => {
                 let rule = Rule { severity: Severity::Informational, ..Rule::clone(rule) };
                 (Arc::new(rule), format!("Revised to {}: {said}", verdict.story.name()))
@@ -494,43 +493,8 @@ fn alerts(due: Vec<Due>, registry: &Registry) -> impl Iterator<Item = Alert> {
 }
 
 fn alert(Due { rule, aggregate, verdict }: Due, registry: &Registry) -> Alert {
-    let signature = signature(&rule.title, &verdict, registry);
+    let signature = rule.title.fill(&verdict, registry);
     Alert { rule, signature, verdict, aggregate, revised: None }
-}
-
-/// The title with its placeholders filled in.
-fn signature(title: &str, verdict: &Verdict, registry: &Registry) -> String {
-    let mut text = String::with_capacity(title.len() + 96);
-    let mut rest = title;
-    while let Some((before, after)) = rest.split_once('{') {
-        text.push_str(before);
-        let Some((name, behind)) = after.split_once('}') else {
-            text.push('{');
-            rest = after;
-            continue;
-        };
-        push_value(&mut text, name, verdict, registry);
-        rest = behind;
-    }
-    text.push_str(rest);
-    text
-}
-
-fn push_value(text: &mut String, name: &str, verdict: &Verdict, registry: &Registry) {
-    let evidence = &verdict.evidence;
-    let flow = &evidence.flow;
-    let port = flow.responder.port;
-    match name {
-        "port" => text.push_str(&decimal(port.into())),
-        "transport" => text.push_str(flow.transport.name()),
-        "registered" => text.push_str(registry.registered_name(flow.transport, port).unwrap_or("nobody")),
-        "app_proto" => text.push_str(evidence.app.app.name()),
-        "story" => text.push_str(verdict.story.name()),
-        "status" => text.push_str(evidence.status.name()),
-        "originator" => text.push_str(&address(flow.originator.addr)),
-        "responder" => text.push_str(&address(flow.responder.addr)),
-        _ => {} // refused when the file was read
-    }
 }
 
 fn read<'a>(files: impl Iterator<Item = &'a PathBuf>, said: &mut Vec<Diagnostic>) -> Vec<(String, String)> {

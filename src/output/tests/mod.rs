@@ -49,7 +49,7 @@ pub(super) fn alert(verdict: Verdict) -> Alert {
         id: "service-on-dormant-port".to_owned(),
         sid: 1_000_001,
         rev: 2,
-        title: String::new(),
+        title: String::new().into(),
         category: "Potentially Bad Traffic".to_owned(),
         severity: Severity::Medium,
         techniques: vec!["T1571".to_owned()],
