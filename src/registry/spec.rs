@@ -128,6 +128,12 @@ impl Ports {
     pub fn contains(&self, port: u16) -> bool {
         self.0.iter().any(|range| range.contains(&port))
     }
+
+    /// The ports, where they are so few; some may come twice.
+    pub fn few(&self, most: usize) -> Option<impl Iterator<Item = u16>> {
+        let count = self.0.iter().map(RangeInclusive::len).sum::<usize>();
+        (count <= most).then(|| self.0.iter().cloned().flatten())
+    }
 }
 
 impl fmt::Display for Ports {

@@ -2,7 +2,6 @@
 //! hold.
 
 use std::fmt::{self, Display};
-use std::ops::RangeInclusive;
 
 use serde::Deserialize;
 
@@ -81,9 +80,7 @@ impl Condition {
 
     /// The ports it is about, when these are few; some may come twice.
     pub(super) fn few_ports(&self) -> Option<impl Iterator<Item = u16>> {
-        let ranges = &self.ports.as_ref()?.0;
-        let ports = ranges.iter().map(RangeInclusive::len).sum::<usize>();
-        (ports <= FEW_PORTS).then(|| ranges.iter().cloned().flatten())
+        self.ports.as_ref()?.few(FEW_PORTS)
     }
 
     /// True when nothing in it depends on what the flow did: a rule like that fires by number.

@@ -363,6 +363,15 @@ impl Suppress {
         Condition::on_port(self.ports.as_ref(), self.transport, self.claim.as_ref())
     }
 
+    /// One of the flow's ends is in one of these.
+    pub(super) fn nets(&self) -> Option<&[Net]> {
+        self.net.as_ref().map(|nets| &*nets.0)
+    }
+
+    pub(super) fn ports(&self) -> Option<&Ports> {
+        self.ports.as_ref()
+    }
+
     pub(super) fn covers(&self, rule: &str, subject: &Subject<'_>) -> bool {
         let within = |nets: &OneOrMany<Net>| {
             nets.0.iter().any(|net| net.contains(subject.originator) || net.contains(subject.responder.addr))
@@ -404,6 +413,15 @@ impl Expected {
             process: raw.process,
             until,
         })
+    }
+
+    /// The responder is in one of these.
+    pub(super) fn nets(&self) -> &[Net] {
+        &self.net.0
+    }
+
+    pub(super) fn ports(&self) -> &Ports {
+        &self.ports
     }
 
     pub(super) fn covers(&self, subject: &Subject<'_>) -> bool {

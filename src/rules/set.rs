@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use self::entries::Entries;
 use super::aggregate::{Aggregate, Due, Joined, Key};
 use super::file::{Contents, Expected, Policy, Suppress};
 use super::rule::{Alert, Rule, Severity};
@@ -17,6 +18,7 @@ use crate::registry::{self, Diagnostic, Level, Place, Registry};
 use crate::time::Timestamp;
 use crate::verdict::{Story, Verdict};
 
+mod entries;
 mod lint;
 
 /// The rules that are compiled in, so that the binary works alone.
@@ -40,8 +42,8 @@ const INTERNAL: [&str; 9] = [
 #[derive(Debug)]
 pub struct Rules {
     policies: Vec<Policy>,
-    suppress: Vec<Suppress>,
-    expected: Vec<Expected>,
+    suppress: Entries<Suppress>,
+    expected: Entries<Expected>,
     internal: Internal,
     concerned: Concerned,
 }
@@ -217,7 +219,8 @@ impl Rules {
     /// True when an entry silences the rule for this verdict; counts nothing.
     fn is_covered(&self, rule: &str, subject: &Subject<'_>) -> bool {
         let expected = |entry: &Expected| entry.covers(subject) && subject.time < entry.until;
-        self.suppress.iter().any(|entry| entry.covers(rule, subject)) || self.expected.iter().any(expected)
+        self.suppress.about(subject).any(|entry| entry.covers(rule, subject))
+            || self.expected.about(subject).any(expected)
     }
 
     /// The networks that are ours.
@@ -326,12 +329,12 @@ impl Rules {
 
     /// True when an entry silences the rule for this verdict; counts it.
     fn silenced(&self, rule: &str, state: &mut State, subject: &Subject<'_>) -> bool {
-        if let Some(entry) = self.suppress.iter().find(|entry| entry.covers(rule, subject)) {
+        if let Some(entry) = self.suppress.about(subject).find(|entry| entry.covers(rule, subject)) {
             state.counters.suppressed += 1;
             *state.silenced.entry(entry.place.clone()).or_default() += 1;
             return true;
         }
-        let mut covering = self.expected.iter().filter(|entry| entry.covers(subject)).peekable();
+        let mut covering = self.expected.about(subject).filter(|entry| entry.covers(subject)).peekable();
         if covering.peek().is_none() {
             return false;
         }
@@ -354,12 +357,13 @@ impl Rules {
     pub(super) fn assemble(places: &[Place<'_>], said: &mut Vec<Diagnostic>) -> Self {
         let mut rules = Self {
             policies: Vec::new(),
-            suppress: Vec::new(),
-            expected: Vec::new(),
+            suppress: Entries::default(),
+            expected: Entries::default(),
             internal: Internal(INTERNAL.iter().filter_map(|net| net.parse().ok().map(Net)).collect()),
             concerned: Concerned::default(),
         };
         let (mut ids, mut sids, mut named) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
+        let (mut suppress, mut expected) = (Vec::new(), Vec::new());
         for &place in places {
             let contents = Contents::of(place, said);
             for policy in contents.policies {
@@ -377,14 +381,16 @@ impl Rules {
                 rules.policies.push(policy);
             }
             named.extend(contents.suppress.iter().filter_map(|entry| Some((place, entry.rule.clone()?))));
-            rules.suppress.extend(contents.suppress);
-            rules.expected.extend(contents.expected);
+            suppress.extend(contents.suppress);
+            expected.extend(contents.expected);
             rules.internal = contents.internal.map_or(rules.internal, |nets| Internal(nets.into()));
         }
         for (place, (id, span)) in named.into_iter().filter(|(_, (id, _))| !ids.contains(id)) {
             said.push(Diagnostic::error(place, span, format!("there is no rule {id:?} to suppress")));
         }
         rules.concerned = Concerned::of(&rules.policies);
+        rules.suppress = Entries::of(suppress);
+        rules.expected = Entries::of(expected);
         rules
     }
 }

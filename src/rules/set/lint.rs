@@ -73,7 +73,7 @@ impl Rules {
 
     /// Suppressions that no rule can meet.
     fn idle_silence(&self, places: &[Place<'_>], said: &mut Vec<Diagnostic>) {
-        for entry in &self.suppress {
+        for entry in self.suppress.iter() {
             let Some(place) = home(places, &entry.place) else { continue };
             let asked = entry.on_port();
             let named = |policy: &&Policy| entry.rule.as_ref().is_none_or(|(id, _)| *id == policy.rule.id);
