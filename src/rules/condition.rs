@@ -5,8 +5,9 @@ use std::fmt::{self, Display};
 
 use serde::Deserialize;
 
+use super::nets::{Net, Nets};
 use super::subject::{AtPort, Subject};
-use super::word::{FactName, Named, Net, Share, Tag, Way, Word};
+use super::word::{FactName, Named, Share, Tag, Way, Word};
 use crate::flow::{ConnState, Outcome};
 use crate::payload::{App, Sides};
 use crate::registry::{ClaimKind, OneOrMany, PortStatus, Ports, Tier};
@@ -43,8 +44,8 @@ pub(super) struct Condition {
     fact: Words<FactName>,
     /// Whether the responder answered with more than a refusal.
     answered: Option<bool>,
-    originator: Option<OneOrMany<Net>>,
-    responder: Option<OneOrMany<Net>>,
+    originator: Option<Nets>,
+    responder: Option<Nets>,
     direction: Words<Way>,
     /// Frame bytes of both sides, at least.
     bytes: Option<u64>,
@@ -140,9 +141,7 @@ impl Condition {
     }
 
     fn holds_for_ends(&self, subject: &Subject<'_>) -> bool {
-        let within = |nets: &Option<OneOrMany<Net>>, addr| {
-            nets.as_ref().is_none_or(|nets| nets.0.iter().any(|net| net.contains(addr)))
-        };
+        let within = |nets: &Option<Nets>, addr| nets.as_ref().is_none_or(|nets| nets.contains(addr));
         within(&self.originator, subject.originator)
             && within(&self.responder, subject.responder.addr)
             && self.direction.as_ref().is_none_or(|ways| ways.0.contains(&Word(subject.way())))
@@ -195,6 +194,6 @@ fn words<T: Named>(words: &Words<T>) -> Option<String> {
     Some(words.0.iter().map(|word| word.0.name()).collect::<Vec<_>>().join(" or "))
 }
 
-fn shown<T: Display>(many: &OneOrMany<T>) -> String {
-    many.0.iter().map(T::to_string).collect::<Vec<_>>().join(" or ")
+fn shown(nets: &Nets) -> String {
+    nets.iter().map(Net::to_string).collect::<Vec<_>>().join(" or ")
 }

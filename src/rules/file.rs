@@ -13,11 +13,12 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::condition::Condition;
+use super::nets::Nets;
 use super::rule::{Rule, Severity};
 use super::subject::{FactNames, Subject};
 use super::technique;
 use super::title::Title;
-use super::word::{By, FactName, Net, Word};
+use super::word::{By, FactName, Word};
 use crate::flow::{ConnState, Outcome};
 use crate::payload::{App, Sides};
 use crate::registry::Place;
@@ -33,7 +34,7 @@ const SIDS: std::ops::RangeInclusive<i64> = 1_000_000..=1_999_999;
 #[serde(deny_unknown_fields)]
 struct RuleFile {
     /// Networks that are ours; replaces the default.
-    internal: Option<OneOrMany<Net>>,
+    internal: Option<Nets>,
     #[serde(default)]
     rule: Vec<RawRule>,
     #[serde(default)]
@@ -117,7 +118,7 @@ pub(super) struct Case {
 struct RawSuppress {
     rule: Option<Text>,
     claim: Option<String>,
-    net: Option<OneOrMany<Net>>,
+    net: Option<Nets>,
     ports: Option<Ports>,
     transport: Option<Word<Transport>>,
     reason: Text,
@@ -126,7 +127,7 @@ struct RawSuppress {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawExpected {
-    net: OneOrMany<Net>,
+    net: Nets,
     ports: Ports,
     transport: Option<Word<Transport>>,
     app_proto: Option<OneOrMany<Word<App>>>,
@@ -182,7 +183,7 @@ pub(super) struct Suppress {
     /// The rule, and where it is named.
     pub(super) rule: Option<(String, Range<usize>)>,
     claim: Option<String>,
-    net: Option<OneOrMany<Net>>,
+    net: Option<Nets>,
     ports: Option<Ports>,
     transport: Option<Transport>,
 }
@@ -193,7 +194,7 @@ pub(super) struct Expected {
     pub(super) place: String,
     /// Where its last day is written.
     pub(super) expires: Range<usize>,
-    net: OneOrMany<Net>,
+    net: Nets,
     ports: Ports,
     transport: Option<Transport>,
     app: Option<OneOrMany<Word<App>>>,
@@ -205,7 +206,7 @@ pub(super) struct Expected {
 /// What a file says.
 #[derive(Debug, Default)]
 pub(super) struct Contents {
-    pub(super) internal: Option<Vec<Net>>,
+    pub(super) internal: Option<Nets>,
     pub(super) policies: Vec<Policy>,
     pub(super) suppress: Vec<Suppress>,
     pub(super) expected: Vec<Expected>,
@@ -222,7 +223,7 @@ impl Contents {
                 return Self::default();
             }
         };
-        let mut contents = Self { internal: file.internal.map(|nets| nets.0), ..Self::default() };
+        let mut contents = Self { internal: file.internal, ..Self::default() };
         for raw in file.rule {
             check(place, &raw, said);
             contents.policies.push(Policy::of(place, raw));
@@ -364,8 +365,8 @@ impl Suppress {
     }
 
     /// One of the flow's ends is in one of these.
-    pub(super) fn nets(&self) -> Option<&[Net]> {
-        self.net.as_ref().map(|nets| &*nets.0)
+    pub(super) fn nets(&self) -> Option<&Nets> {
+        self.net.as_ref()
     }
 
     pub(super) fn ports(&self) -> Option<&Ports> {
@@ -373,9 +374,7 @@ impl Suppress {
     }
 
     pub(super) fn covers(&self, rule: &str, subject: &Subject<'_>) -> bool {
-        let within = |nets: &OneOrMany<Net>| {
-            nets.0.iter().any(|net| net.contains(subject.originator) || net.contains(subject.responder.addr))
-        };
+        let within = |nets: &Nets| nets.contains(subject.originator) || nets.contains(subject.responder.addr);
         self.rule.as_ref().is_none_or(|(id, _)| id == rule)
             && self.claim.as_ref().is_none_or(|id| subject.claims.iter().any(|claim| claim.id == *id))
             && self.net.as_ref().is_none_or(within)
@@ -416,8 +415,8 @@ impl Expected {
     }
 
     /// The responder is in one of these.
-    pub(super) fn nets(&self) -> &[Net] {
-        &self.net.0
+    pub(super) fn nets(&self) -> &Nets {
+        &self.net
     }
 
     pub(super) fn ports(&self) -> &Ports {
@@ -430,7 +429,7 @@ impl Expected {
         };
         // What is normal is a service, and never malware that answers in its place.
         subject.story != Story::SuspectedMalware
-            && self.net.0.iter().any(|net| net.contains(subject.responder.addr))
+            && self.net.contains(subject.responder.addr)
             && self.ports.contains(subject.responder.port)
             && self.transport.is_none_or(|transport| transport == subject.transport)
             && self.app.as_ref().is_none_or(|apps| apps.0.iter().any(|app| app.0 == subject.app))
@@ -458,7 +457,7 @@ const fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
 
 impl Case {
     /// The verdict it describes.
-    pub(super) fn subject<'a>(&'a self, registry: &'a Registry, internal: &'a [Net]) -> Subject<'a> {
+    pub(super) fn subject<'a>(&'a self, registry: &'a Registry, internal: &'a Nets) -> Subject<'a> {
         let transport = self.transport.map_or(Transport::Tcp, |word| word.0);
         let addr = |given: Option<IpAddr>, last| given.unwrap_or(IpAddr::V4(Ipv4Addr::new(10, 0, 0, last)));
         let originator = addr(self.originator, 1);

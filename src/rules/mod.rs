@@ -10,6 +10,7 @@ mod condition;
 mod file;
 mod fuzz;
 mod import;
+mod nets;
 mod rule;
 mod set;
 mod state;

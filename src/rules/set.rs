@@ -9,10 +9,11 @@ use std::time::Duration;
 use self::entries::Entries;
 use super::aggregate::{Aggregate, Due, Joined, Key};
 use super::file::{Contents, Expected, Policy, Suppress};
+use super::nets::Net;
 use super::rule::{Alert, Rule, Severity};
 use super::state::{Reached, Said, Spoken, State};
 use super::subject::Subject;
-use super::word::{Internal, Net};
+use super::word::Internal;
 use crate::flow::Outcome;
 use crate::registry::{self, Diagnostic, Level, Place, Registry};
 use crate::time::Timestamp;
@@ -359,7 +360,9 @@ impl Rules {
             policies: Vec::new(),
             suppress: Entries::default(),
             expected: Entries::default(),
-            internal: Internal(INTERNAL.iter().filter_map(|net| net.parse().ok().map(Net)).collect()),
+            internal: Internal(Arc::new(
+                INTERNAL.iter().filter_map(|net| net.parse().ok().map(Net)).collect::<Vec<_>>().into(),
+            )),
             concerned: Concerned::default(),
         };
         let (mut ids, mut sids, mut named) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
@@ -383,7 +386,7 @@ impl Rules {
             named.extend(contents.suppress.iter().filter_map(|entry| Some((place, entry.rule.clone()?))));
             suppress.extend(contents.suppress);
             expected.extend(contents.expected);
-            rules.internal = contents.internal.map_or(rules.internal, |nets| Internal(nets.into()));
+            rules.internal = contents.internal.map_or(rules.internal, |nets| Internal(Arc::new(nets)));
         }
         for (place, (id, span)) in named.into_iter().filter(|(_, (id, _))| !ids.contains(id)) {
             said.push(Diagnostic::error(place, span, format!("there is no rule {id:?} to suppress")));

@@ -7,7 +7,8 @@ use std::cell::OnceCell;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::word::{Net, Way, way};
+use super::nets::Nets;
+use super::word::{Way, way};
 use crate::evidence::Fact;
 use crate::flow::{ConnState, Outcome};
 use crate::payload::{App, Sides};
@@ -30,7 +31,7 @@ pub(super) struct Subject<'a> {
     /// Asked for by [`Self::way()`].
     pub(super) way: OnceCell<Way>,
     /// Networks that are ours.
-    pub(super) internal: &'a [Net],
+    pub(super) internal: &'a Nets,
     pub(super) tier: Tier,
     pub(super) status: PortStatus,
     pub(super) tags: Tags,
@@ -76,7 +77,7 @@ impl FactNames<'_> {
 
 impl<'a> Subject<'a> {
     /// What rules see of this verdict.
-    pub(super) fn of(verdict: &'a Verdict, internal: &'a [Net]) -> Self {
+    pub(super) fn of(verdict: &'a Verdict, internal: &'a Nets) -> Self {
         let evidence = &verdict.evidence;
         let flow = &evidence.flow;
         Self {

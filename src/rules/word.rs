@@ -1,13 +1,11 @@
-//! Words of rule files that name something of another room: a story, a protocol, an outcome, a network.
+//! Words of rule files that name something of another room: a story, a protocol, an outcome.
 //!
 //! They are read where they stand, so that a misspelt one is refused with its place and with the word that
 //! was meant.
 
-use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use ipnet::IpNet;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
@@ -18,6 +16,7 @@ use crate::registry::{PortStatus, Tier};
 use crate::verdict::Story;
 use crate::wire::Transport;
 
+use super::nets::Nets;
 use super::rule::Severity;
 
 /// Something that has a name in rule files.
@@ -78,7 +77,7 @@ impl Way {
 /// The networks that are ours: `internal` in rule files. Shared, so that who writes lines can say the way of
 /// a flow without holding up who judges it.
 #[derive(Clone, Debug)]
-pub struct Internal(pub(super) Arc<[Net]>);
+pub struct Internal(pub(super) Arc<Nets>);
 
 impl Internal {
     /// Which way a flow goes, seen from these networks.
@@ -89,9 +88,8 @@ impl Internal {
 }
 
 /// Which way a flow goes, seen from the networks that are ours.
-pub(super) fn way(internal: &[Net], originator: IpAddr, responder: IpAddr) -> Way {
-    let ours = |addr| internal.iter().any(|net| net.contains(addr));
-    match (ours(originator), ours(responder)) {
+pub(super) fn way(internal: &Nets, originator: IpAddr, responder: IpAddr) -> Way {
+    match (internal.contains(originator), internal.contains(responder)) {
         (false, true) => Way::Inbound,
         (true, false) => Way::Outbound,
         (true, true) => Way::Internal,
@@ -204,58 +202,6 @@ impl By {
     }
 }
 
-/// A network such as `10.0.0.0/8`, or a single address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Net(pub(super) IpNet);
-
-impl Net {
-    /// True when the address is in it; an IPv4 address mapped into IPv6 counts as what it maps.
-    pub(super) fn contains(&self, addr: IpAddr) -> bool {
-        match (self.0, addr) {
-            (IpNet::V4(net), IpAddr::V4(addr)) => {
-                same_v4(net.addr().to_bits(), addr.to_bits(), net.prefix_len())
-            }
-            (IpNet::V4(net), IpAddr::V6(addr)) => addr
-                .to_ipv4_mapped()
-                .is_some_and(|mapped| same_v4(net.addr().to_bits(), mapped.to_bits(), net.prefix_len())),
-            (IpNet::V6(net), IpAddr::V6(addr)) => {
-                let differ = net.addr().to_bits() ^ addr.to_bits();
-                differ.checked_shr(128 - u32::from(net.prefix_len())).unwrap_or(0) == 0
-            }
-            (IpNet::V6(_), IpAddr::V4(_)) => false,
-        }
-    }
-}
-
-/// True when two addresses begin alike. Asked about a dozen networks for nearly every flow that a rule looks
-/// at: ipnet's way, by comparing with both ends of the network, was 3 % of a scan.
-fn same_v4(a: u32, b: u32, bits: u8) -> bool {
-    (a ^ b).checked_shr(32 - u32::from(bits)).unwrap_or(0) == 0
-}
-
-impl fmt::Display for Net {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl<'de> Deserialize<'de> for Net {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let written = String::deserialize(deserializer)?;
-        let net = written.parse::<IpNet>().ok().or_else(|| written.parse::<IpAddr>().ok().map(IpNet::from));
-        match net {
-            Some(net) if net.trunc() != net => Err(D::Error::custom(format_args!(
-                "{written:?} has bits set behind its prefix: {} is meant?",
-                net.trunc()
-            ))),
-            Some(net) => Ok(Self(net)),
-            None => {
-                Err(D::Error::custom(format_args!("{written:?} is not a network such as \"10.0.0.0/8\"")))
-            }
-        }
-    }
-}
-
 /// A probability, 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Share(pub(super) f64);
@@ -267,22 +213,5 @@ impl<'de> Deserialize<'de> for Share {
             return Ok(Self(share));
         }
         Err(D::Error::custom(format_args!("{share} is not a probability: 0 to 1")))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_and_networks() {
-        let net = |text: &str| {
-            Net::deserialize(serde::de::value::StrDeserializer::<serde::de::value::Error>::new(text))
-                .map_err(|error| error.to_string())
-        };
-        assert!(net("10.0.0.0/8").unwrap().contains("10.1.2.3".parse().unwrap()));
-        assert!(net("10.1.2.3").unwrap().contains("::ffff:10.1.2.3".parse().unwrap()));
-        assert!(net("10.1.2.3/8").unwrap_err().contains("10.0.0.0/8 is meant?"));
-        assert!(net("10.1.2").is_err());
     }
 }

@@ -8,8 +8,9 @@ use super::{Condition, OneOrMany, among};
 use crate::flow::Outcome;
 use crate::payload::{App, Sides};
 use crate::registry::{Ports, Registry};
+use crate::rules::nets::Nets;
 use crate::rules::subject::AtPort;
-use crate::rules::word::{Named, Net, Way, Word};
+use crate::rules::word::{Named, Way, Word};
 use crate::verdict::Story;
 use crate::wire::Transport;
 
@@ -33,7 +34,7 @@ impl Condition {
     pub(in crate::rules) fn contradiction(
         all: &[&Self],
         registry: &Registry,
-        internal: &[Net],
+        internal: &Nets,
     ) -> Option<&'static str> {
         let ways = |way: &Way| all.iter().all(|one| among(&one.direction, *way) && one.goes(*way, internal));
         let course = |outcome: Outcome, transport: Transport| {
@@ -97,7 +98,7 @@ impl Condition {
                 .iter()
                 .all(|r| ports.0.iter().any(|wide| wide.start() <= r.start() && r.end() <= wide.end()))
         };
-        let within = |wide: &Net, net: &Net| wide.0.contains(&net.0);
+        let within = |wide: &Nets, nets: &Nets| nets.iter().all(|net| wide.cover(*net));
         let least = |wide: Option<u64>, narrow: Option<u64>| wide.unwrap_or(0) <= narrow.unwrap_or(0);
         wider(ports.as_ref(), narrow.ports.as_ref(), range)
             && superset(transport, &narrow.transport, PartialEq::eq)
@@ -114,8 +115,8 @@ impl Condition {
             && superset(conn_state, &narrow.conn_state, PartialEq::eq)
             && superset(fact, &narrow.fact, PartialEq::eq)
             && wider(answered.as_ref(), narrow.answered.as_ref(), PartialEq::eq)
-            && superset(originator, &narrow.originator, within)
-            && superset(responder, &narrow.responder, within)
+            && wider(originator.as_ref(), narrow.originator.as_ref(), within)
+            && wider(responder.as_ref(), narrow.responder.as_ref(), within)
             && superset(direction, &narrow.direction, PartialEq::eq)
             && least(*bytes, narrow.bytes)
             && least(*packets, narrow.packets)
@@ -125,13 +126,10 @@ impl Condition {
     }
 
     /// True when its networks leave room for a flow that goes this way.
-    fn goes(&self, way: Way, internal: &[Net]) -> bool {
-        let overlaps = |a: &Net, b: &Net| a.0.contains(&b.0) || b.0.contains(&a.0);
-        let ours = |net: &Net| internal.iter().any(|one| overlaps(one, net));
-        let foreign = |net: &Net| !internal.iter().any(|one| one.0.contains(&net.0));
-        let room = |nets: &Option<OneOrMany<Net>>, inside: bool| {
-            nets.as_ref()
-                .is_none_or(|nets| nets.0.iter().any(|net| if inside { ours(net) } else { foreign(net) }))
+    fn goes(&self, way: Way, internal: &Nets) -> bool {
+        let room = |nets: &Option<Nets>, inside: bool| {
+            let has_room = |net: &_| if inside { internal.meet(*net) } else { !internal.cover(*net) };
+            nets.as_ref().is_none_or(|nets| nets.iter().any(has_room))
         };
         let (from, to) = match way {
             Way::Inbound => (false, true),

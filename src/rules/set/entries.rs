@@ -14,8 +14,8 @@ use ipnet::IpNet;
 
 use crate::registry::Ports;
 use crate::rules::file::{Expected, Suppress};
+use crate::rules::nets::Nets;
 use crate::rules::subject::Subject;
-use crate::rules::word::Net;
 
 /// So few that all are asked: looking for the right ones takes as long.
 const FEW: usize = 16;
@@ -25,13 +25,13 @@ const WORDS_MAX: usize = 256;
 /// Something that is about networks or ports.
 pub(super) trait Entry {
     /// One of the flow's ends is in one of these; `None` for any.
-    fn nets(&self) -> Option<&[Net]>;
+    fn nets(&self) -> Option<&Nets>;
     /// The responder's port is one of these; `None` for any.
     fn ports(&self) -> Option<&Ports>;
 }
 
 impl Entry for Suppress {
-    fn nets(&self) -> Option<&[Net]> {
+    fn nets(&self) -> Option<&Nets> {
         Self::nets(self)
     }
 
@@ -41,7 +41,7 @@ impl Entry for Suppress {
 }
 
 impl Entry for Expected {
-    fn nets(&self) -> Option<&[Net]> {
+    fn nets(&self) -> Option<&Nets> {
         Some(Self::nets(self))
     }
 
@@ -128,7 +128,7 @@ impl<E: Entry> Entries<E> {
 
 /// Where an entry is to be found: under any network, or any port, where it is about too many.
 fn spots(entry: &impl Entry) -> impl Iterator<Item = Spot> {
-    let nets = entry.nets().filter(|nets| nets.len() <= WORDS_MAX);
+    let nets = entry.nets().filter(|nets| nets.iter().len() <= WORDS_MAX);
     let nets: Vec<_> =
         nets.map_or_else(|| vec![None], |nets| nets.iter().map(|net| Some(net.0.trunc())).collect());
     let ports = entry.ports().and_then(|ports| ports.few(WORDS_MAX / nets.len().max(1)));
@@ -141,16 +141,18 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::rules::nets::Net;
+    use crate::rules::nets::tests::{any_addr, any_net, is_in};
 
     #[derive(Clone, Debug)]
     struct Asked {
-        nets: Option<Vec<Net>>,
+        nets: Option<Nets>,
         ports: Option<Ports>,
     }
 
     impl Entry for Asked {
-        fn nets(&self) -> Option<&[Net]> {
-            self.nets.as_deref()
+        fn nets(&self) -> Option<&Nets> {
+            self.nets.as_ref()
         }
 
         fn ports(&self) -> Option<&Ports> {
@@ -160,31 +162,17 @@ mod tests {
 
     impl Asked {
         fn covers(&self, ends: [IpAddr; 2], port: u16) -> bool {
-            let within = |nets: &Vec<Net>| nets.iter().any(|net| ends.iter().any(|end| net.contains(*end)));
+            let within = |nets: &Nets| nets.iter().any(|net| ends.iter().any(|end| is_in(*net, *end)));
             self.nets.as_ref().is_none_or(within)
                 && self.ports.as_ref().is_none_or(|ports| ports.contains(port))
         }
-    }
-
-    /// Few addresses, so that they meet.
-    fn any_addr() -> impl Strategy<Value = IpAddr> {
-        let v4 = (0..3_u8, 0..3_u8).prop_map(|(c, d)| std::net::Ipv4Addr::new(10, 0, c, d));
-        let v6 = (0..3_u128).prop_map(|low| IpAddr::V6((0xfd_u128 << 120 | low).into()));
-        prop_oneof![v4.clone().prop_map(IpAddr::V4), v4.prop_map(|v4| IpAddr::V6(v4.to_ipv6_mapped())), v6]
-    }
-
-    fn any_net() -> impl Strategy<Value = Net> {
-        (any_addr(), prop::sample::select(vec![0, 8, 24, 30, 32, 96, 120, 128])).prop_map(|(addr, length)| {
-            let length = if addr.is_ipv4() { length.min(32) } else { length };
-            Net(IpNet::new(addr, length).unwrap().trunc())
-        })
     }
 
     fn any_entry() -> impl Strategy<Value = Asked> {
         let range =
             (0..6_u16, prop::sample::select(vec![0, 1, 2, 300])).prop_map(|(from, more)| from..=from + more);
         let ports = prop::collection::vec(range, 0..3).prop_map(Ports);
-        let nets = prop::collection::vec(any_net(), 0..4);
+        let nets = prop::collection::vec(any_net(), 0..4).prop_map(Nets::from);
         (prop::option::of(nets), prop::option::of(ports)).prop_map(|(nets, ports)| Asked { nets, ports })
     }
 
@@ -208,8 +196,8 @@ mod tests {
     #[test]
     fn those_about_something_else_are_not_asked() {
         let addr = |number: u32| IpAddr::V4((0x0a00_0000 | number).into());
-        let host = |number| Some(vec![Net(IpNet::from(addr(number)))]);
-        let everywhere = Some(vec![Net("10.0.0.0/8".parse().unwrap())]);
+        let host = |number| Some(Nets::from(vec![Net(IpNet::from(addr(number)))]));
+        let everywhere = Some(Nets::from(vec![Net("10.0.0.0/8".parse().unwrap())]));
         let port = |number| Some(Ports(vec![number..=number]));
         let hosts = (0..5000).map(|number| Asked { nets: host(number), ports: None });
         let services = (0..5000).map(|number| Asked { nets: everywhere.clone(), ports: port(number) });

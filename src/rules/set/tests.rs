@@ -49,7 +49,7 @@ fn subject(flow: u64, seconds: i64) -> Subject<'static> {
         originator,
         responder: Endpoint::new("10.0.0.2".parse().unwrap(), 3098),
         way: Way::Internal.into(),
-        internal: &[],
+        internal: &Rules::builtin().internal.0,
         tier: Tier::Registered,
         status: PortStatus::Dormant,
         tags: Tags::default(),
