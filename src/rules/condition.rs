@@ -16,9 +16,6 @@ use crate::wire::Transport;
 
 mod reach;
 
-/// So few ports that a rule is kept with each of them.
-const FEW_PORTS: usize = 256;
-
 type Words<T> = Option<OneOrMany<Word<T>>>;
 
 /// Conditions on a verdict. Of a list, one has to hold; `tags` too: one of those listed.
@@ -79,9 +76,14 @@ impl Condition {
             && self.fact.as_ref().is_none_or(|facts| facts.0.iter().any(Word::is_gathered))
     }
 
-    /// The ports it is about, when these are few; some may come twice.
-    pub(super) fn few_ports(&self) -> Option<impl Iterator<Item = u16>> {
-        self.ports.as_ref()?.few(FEW_PORTS)
+    /// One of the flow's ends is in one of these.
+    pub(super) fn nets(&self) -> Option<&Nets> {
+        [&self.originator, &self.responder].into_iter().flatten().min_by_key(|nets| nets.iter().len())
+    }
+
+    /// The responder's port is one of these.
+    pub(super) fn ports(&self) -> Option<&Ports> {
+        self.ports.as_ref()
     }
 
     /// True when nothing in it depends on what the flow did: a rule like that fires by number.

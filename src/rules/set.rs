@@ -1,12 +1,13 @@
 //! All rules in force, and what they make of a verdict.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::iter;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use self::entries::Entries;
+use self::spots::Spots;
 use super::aggregate::{Aggregate, Due, Joined, Key};
 use super::file::{Contents, Expected, Policy, Suppress};
 use super::nets::Net;
@@ -14,13 +15,14 @@ use super::rule::{Alert, Rule, Severity};
 use super::state::{Reached, Said, Spoken, State};
 use super::subject::Subject;
 use super::word::Internal;
-use crate::flow::Outcome;
+use crate::flow::{Flow, Outcome};
 use crate::registry::{self, Diagnostic, Level, Place, Registry};
 use crate::time::Timestamp;
 use crate::verdict::{Story, Verdict};
 
 mod entries;
 mod lint;
+mod spots;
 
 /// The rules that are compiled in, so that the binary works alone.
 const DEFAULT: Place<'static> =
@@ -52,12 +54,11 @@ pub struct Rules {
 /// Which policies may speak about a flow: indices, each list in file order.
 #[derive(Debug, Default)]
 struct Concerned {
-    /// Those that are not about a few ports, by story and outcome. Of the built-in rules an unanswered scan
-    /// concerns one, and asking all of them was 7 % of the time of a scan.
+    /// Those that are not about certain networks or ports, by story and outcome. Of the built-in rules an
+    /// unanswered scan concerns one, and asking all of them was 7 % of the time of a scan.
     general: [[Vec<usize>; Outcome::ALL.len()]; Story::ALL.len()],
-    /// Those that are, by port. Whoever brings a list of ports has a rule for each: asking 3,000 of them
-    /// about every flow took nine tenths of the time.
-    by_port: HashMap<u16, Vec<usize>>,
+    /// Those that are.
+    certain: Spots,
 }
 
 /// Rule files that cannot be used, and everything that is wrong with them, each with `file:line:column`.
@@ -140,8 +141,7 @@ impl Rules {
     ) -> Judged {
         let mut judged = Judged::default();
         let evidence = &verdict.evidence;
-        let port = evidence.flow.responder.port;
-        let mut concerned = self.concerned.by(verdict.story, evidence.outcome, port).peekable();
+        let mut concerned = self.concerned.by(verdict.story, evidence.outcome, &evidence.flow).peekable();
         if concerned.peek().is_none() {
             return judged;
         }
@@ -356,13 +356,12 @@ impl Rules {
     }
 
     pub(super) fn assemble(places: &[Place<'_>], said: &mut Vec<Diagnostic>) -> Self {
+        let internal: Vec<_> = INTERNAL.iter().filter_map(|net| net.parse().ok().map(Net)).collect();
         let mut rules = Self {
             policies: Vec::new(),
             suppress: Entries::default(),
             expected: Entries::default(),
-            internal: Internal(Arc::new(
-                INTERNAL.iter().filter_map(|net| net.parse().ok().map(Net)).collect::<Vec<_>>().into(),
-            )),
+            internal: Internal(Arc::new(internal.into())),
             concerned: Concerned::default(),
         };
         let (mut ids, mut sids, mut named) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
@@ -403,15 +402,8 @@ impl Concerned {
         let mut concerned = Self::default();
         let mut general = Vec::new();
         for (index, policy) in policies.iter().enumerate() {
-            let Some(ports) = policy.when.few_ports() else {
+            if !concerned.certain.add(index, policy.when.nets(), policy.when.ports()) {
                 general.push((index, &policy.when));
-                continue;
-            };
-            for port in ports {
-                let there = concerned.by_port.entry(port).or_default();
-                if there.last() != Some(&index) {
-                    there.push(index);
-                }
             }
         }
         for story in Story::ALL {
@@ -424,14 +416,14 @@ impl Concerned {
         concerned
     }
 
-    /// In file order.
-    fn by(&self, story: Story, outcome: Outcome, port: u16) -> impl Iterator<Item = usize> + use<'_> {
-        let on_port = if self.by_port.is_empty() { None } else { self.by_port.get(&port) };
+    /// Of a flow of this story that went like this, in file order.
+    fn by(&self, story: Story, outcome: Outcome, flow: &Flow) -> impl Iterator<Item = usize> + use<'_> {
+        let found = self.certain.find([flow.originator.addr, flow.responder.addr], flow.responder.port);
         let mut general = self.general[story as usize][outcome as usize].iter().copied().peekable();
-        let mut on_port = on_port.into_iter().flatten().copied().peekable();
-        iter::from_fn(move || match (general.peek(), on_port.peek()) {
-            (Some(a), Some(b)) if b < a => on_port.next(),
-            (None, _) => on_port.next(),
+        let mut certain = found.into_iter().peekable();
+        iter::from_fn(move || match (general.peek(), certain.peek()) {
+            (Some(a), Some(b)) if b < a => certain.next(),
+            (None, _) => certain.next(),
             _ => general.next(),
         })
     }

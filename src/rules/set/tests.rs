@@ -347,8 +347,11 @@ fn one_for_each_word() -> String {
     let both =
         stories.iter().flat_map(|story| statuses.iter().map(move |status| format!("{story}, {status}")));
     let ports = ["[0, 443, \"440-450\"]", "\"0-32767\"", "\"32768-65535\"", "445", "[3007, \"3000-3010\"]"];
+    let nets = ["'10.0.0.1'", "['10.1.2.0/24', '10.0.0.0/16']", "'::/0'", "['192.0.2.1', 'fd00::/8']"];
+    let ends = ["originator", "responder", "ports = 443, responder", "responder = '10.0.0.0/8', originator"];
     let lists = [
         ports.iter().map(|ports| format!("ports = {ports}")).collect(),
+        ends.into_iter().flat_map(|end| nets.map(|nets| format!("{end} = {nets}"))).collect(),
         all("outcome", names::<crate::flow::Outcome>()),
         all("tier", names::<Tier>()),
         all("transport", names::<Transport>()),
@@ -368,12 +371,19 @@ fn one_for_each_word() -> String {
     lists.concat().into_iter().enumerate().map(rule).collect()
 }
 
+/// Addresses that rules name, and some that they do not.
+fn any_end() -> impl Strategy<Value = IpAddr> {
+    let ends = ["10.0.0.1", "10.1.2.3", "192.0.2.1", "8.8.8.8", "::ffff:10.0.0.1", "fd00::1", "2001:db8::1"];
+    prop::sample::select(ends.map(|end| end.parse().unwrap()).to_vec())
+}
+
 proptest! {
     /// The rules that are not asked about a flow would not have spoken, however many there are.
     #[test]
     fn whoever_would_speak_is_asked(
         mut flow in any_flow(), (app, world) in any_world(), story in 0..11_usize,
         port in prop::sample::select(vec![443, 445, 3007, 3010, 40_000]),
+        ends in [any_end(), any_end()],
     ) {
         static MANY: LazyLock<Rules> = LazyLock::new(|| {
             let text = one_for_each_word();
@@ -382,12 +392,14 @@ proptest! {
         let rules = &*MANY;
         // Ports that rules name, and one that only a wide range covers.
         flow.responder.port = port;
+        [flow.originator.addr, flow.responder.addr] = ends;
         let mut verdict = judge(world.gather(flow, app));
         // Once with the story that it is, and once with any.
         for story in [verdict.story, Story::ALL[story]] {
             verdict.story = story;
             let subject = Subject::of(&verdict, &rules.internal.0);
-            let asked: Vec<usize> = rules.concerned.by(story, verdict.evidence.outcome, port).collect();
+            let (outcome, flow) = (verdict.evidence.outcome, &verdict.evidence.flow);
+            let asked: Vec<usize> = rules.concerned.by(story, outcome, flow).collect();
             prop_assert!(asked.is_sorted_by(|a, b| a < b) && asked.len() < rules.len());
             for (index, policy) in rules.policies.iter().enumerate() {
                 let is_silent = policy.fires(&subject).is_none();
