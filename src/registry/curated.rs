@@ -258,7 +258,7 @@ fn spread(
     wrong: &mut Vec<Diagnostic>,
 ) {
     let confidence = raw.confidence.as_ref().and_then(|percent| u8::try_from(*percent.get_ref()).ok());
-    for range in &raw.ports.0 {
+    for range in raw.ports.listed() {
         for transport in raw.transport.0.iter().map(|carrier| carrier.transport()) {
             let id = format!("{}/{}/{}", range_name(range), transport.name(), raw.id.get_ref());
             if !ids.insert(id.clone()) {
@@ -345,7 +345,7 @@ pub(super) fn speaks(place: Place<'_>, wrong: &mut Vec<Diagnostic>) -> Speaks {
         }
         let said: Vec<String> = raw.speaks.into_iter().map(Spanned::into_inner).collect();
         for transport in raw.transport.0.into_iter().map(Carrier::transport) {
-            for port in raw.ports.0.iter().cloned().flatten() {
+            for port in raw.ports.listed().cloned().flatten() {
                 speaks.ports.entry((transport, port)).or_default().extend_from_slice(&said);
             }
         }
@@ -389,7 +389,8 @@ pub(super) fn ephemeral(place: Place<'_>, wrong: &mut Vec<Diagnostic>) -> Vec<Ep
     };
     let ranges = file.range.into_iter().flat_map(|raw| {
         let RawEphemeral { id, name, ports, kind, source } = raw;
-        ports.0.into_iter().map(move |ports| Ephemeral {
+        let listed: Vec<_> = ports.listed().cloned().collect();
+        listed.into_iter().map(move |ports| Ephemeral {
             id: id.clone(),
             name: name.clone(),
             ports,

@@ -12,6 +12,7 @@ use std::ops::RangeInclusive;
 use serde::de::{DeserializeOwned, Error as _, SeqAccess, Visitor, value::SeqAccessDeserializer};
 use serde::{Deserialize, Deserializer};
 
+use super::Ranges;
 use super::diagnostic::{Diagnostic, Place};
 
 /// A text with its place in the file.
@@ -120,25 +121,46 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for OneOrManyVisitor<T> {
 
 /// A set of ports: `3007`, `"3000-3007"`, or an array of these.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Ports(pub Vec<RangeInclusive<u16>>);
+pub struct Ports {
+    listed: Vec<RangeInclusive<u16>>,
+    ranges: Ranges<u16>,
+}
 
 impl Ports {
+    /// As they were listed.
+    pub(crate) fn listed(&self) -> std::slice::Iter<'_, RangeInclusive<u16>> {
+        self.listed.iter()
+    }
+
     /// True when the port is in it.
     #[must_use]
     pub fn contains(&self, port: u16) -> bool {
-        self.0.iter().any(|range| range.contains(&port))
+        self.ranges.cover(port, port)
     }
 
-    /// The ports, where they are so few; some may come twice.
+    /// True when all ports of the other set are in it.
+    #[must_use]
+    pub fn cover(&self, other: &Self) -> bool {
+        other.ranges.iter().all(|(first, last)| self.ranges.cover(first, last))
+    }
+
+    /// The ports, where they are so few.
     pub fn few(&self, most: usize) -> Option<impl Iterator<Item = u16>> {
-        let count = self.0.iter().map(RangeInclusive::len).sum::<usize>();
-        (count <= most).then(|| self.0.iter().cloned().flatten())
+        let ranges = || self.ranges.iter().map(|(first, last)| first..=last);
+        (ranges().map(|range| range.len()).sum::<usize>() <= most).then(|| ranges().flatten())
+    }
+}
+
+impl From<Vec<RangeInclusive<u16>>> for Ports {
+    fn from(listed: Vec<RangeInclusive<u16>>) -> Self {
+        let ranges = listed.iter().map(|range| (*range.start(), *range.end())).collect();
+        Self { listed, ranges }
     }
 }
 
 impl fmt::Display for Ports {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, range) in self.0.iter().enumerate() {
+        for (place, range) in self.listed().enumerate() {
             let comma = if place > 0 { ", " } else { "" };
             write!(f, "{comma}{}", range_name(range))?;
         }
@@ -173,7 +195,7 @@ impl<'de> Visitor<'de> for PortsVisitor {
     fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<Ports, E> {
         let port = u16::try_from(number)
             .map_err(|_| E::custom(format_args!("{number} is not a port: ports are 0 to 65535")))?;
-        Ok(Ports(vec![port..=port]))
+        Ok(vec![port..=port].into())
     }
 
     fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Ports, E> {
@@ -188,18 +210,18 @@ impl<'de> Visitor<'de> for PortsVisitor {
         if low > high {
             return Err(E::custom(format_args!("empty range: {low} is above {high}")));
         }
-        Ok(Ports(vec![low..=high]))
+        Ok(vec![low..=high].into())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut many: A) -> Result<Ports, A::Error> {
-        let mut ports = Ports::default();
+        let mut listed = Vec::new();
         while let Some(one) = many.next_element::<Ports>()? {
-            ports.0.extend(one.0);
+            listed.extend(one.listed);
         }
-        if ports.0.is_empty() {
+        if listed.is_empty() {
             return Err(A::Error::custom("an empty list of ports matches nothing"));
         }
-        Ok(ports)
+        Ok(listed.into())
     }
 }
 

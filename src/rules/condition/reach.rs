@@ -92,15 +92,9 @@ impl Condition {
             registered,
             process,
         } = self;
-        let range = |ports: &Ports, inner: &Ports| {
-            inner
-                .0
-                .iter()
-                .all(|r| ports.0.iter().any(|wide| wide.start() <= r.start() && r.end() <= wide.end()))
-        };
         let within = |wide: &Nets, nets: &Nets| nets.iter().all(|net| wide.cover(*net));
         let least = |wide: Option<u64>, narrow: Option<u64>| wide.unwrap_or(0) <= narrow.unwrap_or(0);
-        wider(ports.as_ref(), narrow.ports.as_ref(), range)
+        wider(ports.as_ref(), narrow.ports.as_ref(), Ports::cover)
             && superset(transport, &narrow.transport, PartialEq::eq)
             && superset(tier, &narrow.tier, PartialEq::eq)
             && superset(status, &narrow.status, PartialEq::eq)

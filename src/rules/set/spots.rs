@@ -118,7 +118,7 @@ mod tests {
     fn any_thing() -> impl Strategy<Value = Thing> {
         let more = prop::sample::select(vec![0, 1, 2, 300]);
         let range = (0..6_u16, more).prop_map(|(from, more)| from..=from + more);
-        let ports = prop::collection::vec(range, 0..3).prop_map(Ports);
+        let ports = prop::collection::vec(range, 0..3).prop_map(Ports::from);
         let nets = prop::collection::vec(any_net(), 0..4).prop_map(Nets::from);
         (prop::option::of(nets), prop::option::of(ports))
     }
@@ -154,12 +154,12 @@ mod tests {
             assert!(spots.add(number as usize, Some(&host), None));
         }
         for number in 0..5000_u16 {
-            let port = Ports(vec![number..=number]);
+            let port = Ports::from(vec![number..=number]);
             assert!(spots.add(5000 + usize::from(number), Some(&everywhere), Some(&port)));
         }
         assert_eq!(spots.find([addr(7), addr(9)], 80), [7, 9, 5080]);
         assert_eq!(spots.find([addr(8000), addr(9000)], 6000), [0_usize; 0]);
-        let wide = Ports(vec![0..=u16::MAX]);
+        let wide = Ports::from(vec![0..=u16::MAX]);
         assert!(!spots.add(10_000, None, Some(&wide)) && !spots.add(10_001, None, None));
     }
 }
