@@ -266,6 +266,26 @@ fn silence_is_counted() {
     assert_eq!(speaks(&rules, &mut memory, &other), [Severity::Low]);
 }
 
+/// A list so long that its entries are looked up: those about a host, those about any, and the first of both.
+#[test]
+fn a_long_list_silences_as_a_short_one_does() {
+    let entry = |about: &str| format!("[[suppress]]\n{about}\nreason = 'known'\n");
+    let others: String = (1..40).map(|host| entry(&format!("net = '192.0.2.{host}'"))).collect();
+    let (rule, host) = (entry("rule = 'x'"), entry("net = '10.0.0.2'"));
+    for (entries, line) in [
+        (format!("{others}{host}"), Some(9 + 3 * 39)),
+        (format!("{others}{rule}"), Some(9 + 3 * 39)),
+        (format!("{host}{others}{rule}"), Some(9)),
+        (format!("{rule}{others}{host}"), Some(9)),
+        (others.clone(), None),
+    ] {
+        let (rules, mut memory) = (rules(&format!("{GOOD}{entries}")), Memory::default());
+        assert_eq!(speaks(&rules, &mut memory, &subject(1, 0)).is_empty(), line.is_some());
+        let silenced: Vec<_> = memory.state.silenced().keys().cloned().collect();
+        assert_eq!(silenced, line.map(|line| format!("r.toml:{line}")).as_slice());
+    }
+}
+
 #[test]
 fn a_claim_can_be_suppressed_by_its_id() {
     let rules = rules(&format!("{GOOD}[[suppress]]\nclaim = '3098/tcp/iana'\nreason = 'ours'\n"));
