@@ -1,7 +1,7 @@
 //! Sets of numbers, as ranges in order.
 //!
 //! Lists of ports and networks may be long, and are asked about every flow: one range after the other, a rule
-//! about 2,000 ports cost as much as judging the flow, and 1,000 networks more than a whole alert.
+//! about 2,000 ports cost some 3 µs a flow.
 //!
 //! Invariant: the ranges are in order, and neither overlap nor touch.
 

@@ -279,7 +279,7 @@ pub(super) struct Joined {
 pub(super) struct Aggregates {
     gathering: Gathering,
     now: Timestamp,
-    /// Each where it was put, and not in one of the trees: an aggregate is 300 bytes, and tens of thousands
+    /// Each where it was put, and not in one of the trees: an aggregate is 192 bytes, and tens of thousands
     /// come and go.
     open: Keyed<Key, Option<Open>>,
     /// Their places, in the order in which they were opened.

@@ -5,7 +5,7 @@ use std::fmt::{self, Display};
 
 use serde::Deserialize;
 
-use super::nets::{Net, Nets};
+use super::nets::{About, Net, Nets};
 use super::subject::{AtPort, Subject};
 use super::word::{FactName, Named, Share, Tag, Way, Word};
 use crate::flow::{ConnState, Outcome};
@@ -76,16 +76,6 @@ impl Condition {
             && self.fact.as_ref().is_none_or(|facts| facts.0.iter().any(Word::is_gathered))
     }
 
-    /// One of the flow's ends is in one of these.
-    pub(super) fn nets(&self) -> Option<&Nets> {
-        [&self.originator, &self.responder].into_iter().flatten().min_by_key(|nets| nets.iter().len())
-    }
-
-    /// The responder's port is one of these.
-    pub(super) fn ports(&self) -> Option<&Ports> {
-        self.ports.as_ref()
-    }
-
     /// True when nothing in it depends on what the flow did: a rule like that fires by number.
     pub(super) fn is_port_alone(&self) -> bool {
         self.story.is_none()
@@ -150,6 +140,16 @@ impl Condition {
             && self.process.as_ref().is_none_or(|names| {
                 subject.process.is_some_and(|process| names.0.iter().any(|name| name == process))
             })
+    }
+}
+
+impl About for Condition {
+    fn nets(&self) -> Option<&Nets> {
+        [&self.originator, &self.responder].into_iter().flatten().min_by_key(|nets| nets.iter().len())
+    }
+
+    fn ports(&self) -> Option<&Ports> {
+        self.ports.as_ref()
     }
 }
 

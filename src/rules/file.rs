@@ -13,7 +13,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::condition::Condition;
-use super::nets::Nets;
+use super::nets::{About, Nets};
 use super::rule::{Rule, Severity};
 use super::subject::{FactNames, Subject};
 use super::technique;
@@ -364,15 +364,6 @@ impl Suppress {
         Condition::on_port(self.ports.as_ref(), self.transport, self.claim.as_ref())
     }
 
-    /// One of the flow's ends is in one of these.
-    pub(super) fn nets(&self) -> Option<&Nets> {
-        self.net.as_ref()
-    }
-
-    pub(super) fn ports(&self) -> Option<&Ports> {
-        self.ports.as_ref()
-    }
-
     pub(super) fn covers(&self, rule: &str, subject: &Subject<'_>) -> bool {
         let within = |nets: &Nets| nets.contains(subject.originator) || nets.contains(subject.responder.addr);
         self.rule.as_ref().is_none_or(|(id, _)| id == rule)
@@ -380,6 +371,26 @@ impl Suppress {
             && self.net.as_ref().is_none_or(within)
             && self.ports.as_ref().is_none_or(|ports| ports.contains(subject.responder.port))
             && self.transport.is_none_or(|transport| transport == subject.transport)
+    }
+}
+
+impl About for Suppress {
+    fn nets(&self) -> Option<&Nets> {
+        self.net.as_ref()
+    }
+
+    fn ports(&self) -> Option<&Ports> {
+        self.ports.as_ref()
+    }
+}
+
+impl About for Expected {
+    fn nets(&self) -> Option<&Nets> {
+        Some(&self.net)
+    }
+
+    fn ports(&self) -> Option<&Ports> {
+        Some(&self.ports)
     }
 }
 
@@ -412,15 +423,6 @@ impl Expected {
             process: raw.process,
             until,
         })
-    }
-
-    /// The responder is in one of these.
-    pub(super) fn nets(&self) -> &Nets {
-        &self.net
-    }
-
-    pub(super) fn ports(&self) -> &Ports {
-        &self.ports
     }
 
     pub(super) fn covers(&self, subject: &Subject<'_>) -> bool {

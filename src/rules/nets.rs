@@ -1,8 +1,8 @@
 //! Networks of rule files.
 //!
 //! A list may be long: every network of a provider, or the hosts that somebody else calls bad. So its
-//! addresses are kept as ranges in order. Asking one network after the other took 16 µs an alert with 1,000
-//! of them, more than everything else together.
+//! addresses are kept as ranges in order. Asking one network after the other took 5 µs an alert with 1,000
+//! of them as `internal`, and 18 µs in the formats that say the direction.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -11,7 +11,15 @@ use ipnet::IpNet;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
-use crate::registry::{OneOrMany, Ranges};
+use crate::registry::{OneOrMany, Ports, Ranges};
+
+/// What is about certain networks or ports.
+pub(super) trait About {
+    /// One of the flow's ends is in one of these; `None` for any.
+    fn nets(&self) -> Option<&Nets>;
+    /// The responder's port is one of these; `None` for any.
+    fn ports(&self) -> Option<&Ports>;
+}
 
 /// A network such as `10.0.0.0/8`, or a single address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

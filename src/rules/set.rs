@@ -402,7 +402,7 @@ impl Concerned {
         let mut concerned = Self::default();
         let mut general = Vec::new();
         for (index, policy) in policies.iter().enumerate() {
-            if !concerned.certain.add(index, policy.when.nets(), policy.when.ports()) {
+            if !concerned.certain.add(index, &policy.when) {
                 general.push((index, &policy.when));
             }
         }

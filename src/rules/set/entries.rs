@@ -9,41 +9,11 @@
 use std::slice;
 
 use super::spots::Spots;
-use crate::registry::Ports;
-use crate::rules::file::{Expected, Suppress};
-use crate::rules::nets::Nets;
+use crate::rules::nets::About;
 use crate::rules::subject::Subject;
 
 /// So few that all are asked: looking for the right ones takes as long.
 const FEW: usize = 16;
-
-/// Something that is about networks or ports.
-pub(super) trait Entry {
-    /// One of the flow's ends is in one of these; `None` for any.
-    fn nets(&self) -> Option<&Nets>;
-    /// The responder's port is one of these; `None` for any.
-    fn ports(&self) -> Option<&Ports>;
-}
-
-impl Entry for Suppress {
-    fn nets(&self) -> Option<&Nets> {
-        Self::nets(self)
-    }
-
-    fn ports(&self) -> Option<&Ports> {
-        Self::ports(self)
-    }
-}
-
-impl Entry for Expected {
-    fn nets(&self) -> Option<&Nets> {
-        Some(Self::nets(self))
-    }
-
-    fn ports(&self) -> Option<&Ports> {
-        Some(Self::ports(self))
-    }
-}
 
 /// All entries, in file order.
 #[derive(Debug)]
@@ -60,11 +30,11 @@ impl<E> Default for Entries<E> {
     }
 }
 
-impl<E: Entry> Entries<E> {
+impl<E: About> Entries<E> {
     pub(super) fn of(list: Vec<E>) -> Self {
         let mut entries = Self { list, ..Self::default() };
         for (number, entry) in entries.list.iter().enumerate() {
-            if !entries.spots.add(number, entry.nets(), entry.ports()) {
+            if !entries.spots.add(number, entry) {
                 entries.general.push(number);
             }
         }

@@ -11,8 +11,7 @@ use std::net::IpAddr;
 use hashbrown::HashMap;
 use ipnet::IpNet;
 
-use crate::registry::Ports;
-use crate::rules::nets::Nets;
+use crate::rules::nets::About;
 
 /// What is about more networks than this, or more ports, is found by what else it is about.
 const WORDS_MAX: usize = 256;
@@ -30,15 +29,14 @@ pub(super) struct Spots {
 }
 
 impl Spots {
-    /// Takes in a thing: one of a flow's ends must be in one of `nets`, and the responder's port one of
-    /// `ports`, or any when not given. False when it is about too much to be found here. Numbers come in
-    /// order.
-    pub(super) fn add(&mut self, number: usize, nets: Option<&Nets>, ports: Option<&Ports>) -> bool {
-        let nets: Option<Vec<_>> = nets
+    /// Takes in a thing. False when it is about too much to be found here. Numbers come in order.
+    pub(super) fn add(&mut self, number: usize, thing: &impl About) -> bool {
+        let nets: Option<Vec<_>> = thing
+            .nets()
             .filter(|nets| nets.iter().len() <= WORDS_MAX)
             .map(|nets| nets.iter().map(|net| net.0.trunc()).collect());
         let most = WORDS_MAX / nets.as_ref().map_or(1, Vec::len).max(1);
-        let ports: Option<Vec<_>> = ports.and_then(|ports| ports.few(most)).map(Iterator::collect);
+        let ports: Option<Vec<_>> = thing.ports().and_then(|ports| ports.few(most)).map(Iterator::collect);
         if nets.is_none() && ports.is_none() {
             return false;
         }
@@ -105,10 +103,21 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::rules::nets::Net;
+    use crate::registry::Ports;
     use crate::rules::nets::tests::{any_addr, any_net, is_in};
+    use crate::rules::nets::{Net, Nets};
 
     type Thing = (Option<Nets>, Option<Ports>);
+
+    impl About for Thing {
+        fn nets(&self) -> Option<&Nets> {
+            self.0.as_ref()
+        }
+
+        fn ports(&self) -> Option<&Ports> {
+            self.1.as_ref()
+        }
+    }
 
     fn covers((nets, ports): &Thing, ends: [IpAddr; 2], port: u16) -> bool {
         let within = |nets: &Nets| nets.iter().any(|net| ends.iter().any(|end| is_in(*net, *end)));
@@ -132,7 +141,7 @@ mod tests {
             let mut spots = Spots::default();
             let taken: Vec<bool> = (0..)
                 .zip(&list)
-                .map(|(number, (nets, ports))| spots.add(number, nets.as_ref(), ports.as_ref()))
+                .map(|(number, thing)| spots.add(number, thing))
                 .collect();
             for (ends, port) in flows {
                 let found = spots.find(ends, port);
@@ -151,15 +160,15 @@ mod tests {
         let mut spots = Spots::default();
         for number in 0..5000_u32 {
             let host = Nets::from(vec![Net(IpNet::from(addr(number)))]);
-            assert!(spots.add(number as usize, Some(&host), None));
+            assert!(spots.add(number as usize, &(Some(host), None)));
         }
         for number in 0..5000_u16 {
             let port = Ports::from(vec![number..=number]);
-            assert!(spots.add(5000 + usize::from(number), Some(&everywhere), Some(&port)));
+            assert!(spots.add(5000 + usize::from(number), &(Some(everywhere.clone()), Some(port))));
         }
         assert_eq!(spots.find([addr(7), addr(9)], 80), [7, 9, 5080]);
         assert_eq!(spots.find([addr(8000), addr(9000)], 6000), [0_usize; 0]);
         let wide = Ports::from(vec![0..=u16::MAX]);
-        assert!(!spots.add(10_000, None, Some(&wide)) && !spots.add(10_001, None, None));
+        assert!(!spots.add(10_000, &(None, Some(wide))) && !spots.add(10_001, &(None, None)));
     }
 }
