@@ -110,7 +110,7 @@ impl<K: Copy + Eq + Hash, V: Default> Keyed<K, V> {
     }
 
     /// The value at a place.
-    pub(super) fn at(&self, place: u32) -> &V {
+    pub(crate) fn at(&self, place: u32) -> &V {
         &self.slots[place as usize].1
     }
 
@@ -188,7 +188,7 @@ impl<K: Copy + Eq + Hash, V: Default> Keyed<K, V> {
     }
 
     #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.slots.len() - self.free.len()
     }
 

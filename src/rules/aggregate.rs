@@ -11,7 +11,8 @@
 //! the cap the aggregate that was opened first is closed early, counted); time is the packets', and what is
 //! said depends only on the order of flows and clocks.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::iter;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -257,6 +258,9 @@ impl Open {
     }
 }
 
+/// When an aggregate is due, its number, and its place.
+type Turn = (Timestamp, u64, u32);
+
 /// A line that is due without a flow at hand.
 #[derive(Debug)]
 pub(super) struct Due {
@@ -282,12 +286,15 @@ pub(super) struct Aggregates {
     /// Each where it was put, and not in one of the trees: an aggregate is 192 bytes, and tens of thousands
     /// come and go.
     open: Keyed<Key, Option<Open>>,
-    /// Their places, in the order in which they were opened.
-    places: BTreeMap<u64, u32>,
     opened: u64,
-    /// By when they are due, then by number; and their places.
-    queue: BTreeSet<(Timestamp, u64, u32)>,
-    /// Nothing in the queue is due before this.
+    /// Those that were not due yet since they were opened, in the order in which they were, which is that in
+    /// which they come due: in a flood nearly all, and trees of them were a twentieth of what an alert costs.
+    young: VecDeque<Turn>,
+    /// The others, all opened before those: places by number.
+    old: BTreeMap<u64, u32>,
+    /// The turns of the others.
+    queue: BTreeSet<Turn>,
+    /// Nobody's turn comes before this.
     next: Timestamp,
     /// Lines of aggregates that had to make room.
     evicted: Vec<Due>,
@@ -346,10 +353,7 @@ impl Aggregates {
     pub(super) fn due(&mut self) -> Vec<Due> {
         let now = self.now;
         let mut lines = Vec::new();
-        // Taken out first: a clock at its end would never pass what is put back.
-        let later = now.after(Duration::from_nanos(1));
-        let rest = self.queue.split_off(&(later, 0, 0));
-        for (_, number, place) in std::mem::replace(&mut self.queue, rest) {
+        for (_, number, place) in self.turns() {
             let Some(open) = self.open.at_mut(place) else { continue };
             if now >= open.heard.after(open.quiet) {
                 lines.extend(self.close(place));
@@ -362,9 +366,24 @@ impl Aggregates {
             }
             open.due = open.next(now);
             self.queue.insert((open.due, number, place));
+            self.old.insert(number, place);
         }
-        self.next = self.queue.first().map_or(Timestamp::MAX, |(due, ..)| *due);
+        let first = [self.young.front(), self.queue.first()].into_iter().flatten().min();
+        self.next = first.map_or(Timestamp::MAX, |(due, ..)| *due);
         lines
+    }
+
+    /// Takes out those that are due, in order.
+    fn turns(&mut self) -> Vec<Turn> {
+        let is_due = |turn: &Turn| turn.0 <= self.now;
+        let mut turns = Vec::new();
+        turns.extend(iter::from_fn(|| self.young.pop_front_if(|turn| is_due(turn))));
+        while let Some(turn) = self.queue.first().copied().filter(is_due) {
+            self.queue.remove(&turn);
+            turns.push(turn);
+        }
+        turns.sort_unstable();
+        turns
     }
 
     /// Lines of aggregates that had to make room since this was asked last.
@@ -374,19 +393,30 @@ impl Aggregates {
 
     /// Closes all, in the order in which they were opened.
     pub(super) fn finish(&mut self) -> Vec<Due> {
-        let places: Vec<u32> = self.places.values().copied().collect();
-        places.into_iter().filter_map(|place| self.close(place)).collect()
+        let mut lines = Vec::new();
+        while let Some(oldest) = self.oldest() {
+            lines.extend(self.close(oldest));
+        }
+        lines
+    }
+
+    /// Takes the one that was opened first out of its turn.
+    fn oldest(&mut self) -> Option<u32> {
+        match self.old.pop_first() {
+            Some((_, place)) => Some(place),
+            None => self.young.pop_front().map(|(.., place)| place),
+        }
     }
 
     /// Makes room, opens a new one, and says where it stands.
     fn begin(&mut self, key: Key, rule: &Arc<Rule>, within: Duration, subject: &Subject<'_>) -> u32 {
-        while self.places.len() >= self.gathering.open_max.max(1) {
-            let Some((_, &oldest)) = self.places.first_key_value() else { break };
+        while self.young.len() + self.old.len() >= self.gathering.open_max.max(1) {
+            let Some(oldest) = self.oldest() else { break };
             self.closed_early += 1;
             let line = self.close(oldest);
             self.evicted.extend(line);
             // The next to go was not touched since it was opened.
-            self.places.first_key_value().into_iter().for_each(|(_, &next)| self.open.doom(next));
+            self.young.front().into_iter().for_each(|(.., next)| self.open.doom(*next));
         }
         let (now, number, interval) = (self.now, self.opened, self.gathering.interval);
         self.opened += 1;
@@ -405,15 +435,15 @@ impl Aggregates {
             latest: None,
         };
         let place = self.open.keep(key, Some(open));
-        self.places.insert(number, place);
-        self.queue.insert((due, number, place));
+        self.young.push_back((due, number, place));
         self.next = self.next.min(due);
         place
     }
 
+    /// Closes one whose turn was taken, or will not come.
     fn close(&mut self, place: u32) -> Option<Due> {
         let mut open = self.open.remove(place)?;
-        self.places.remove(&open.number);
+        self.old.remove(&open.number);
         self.queue.remove(&(open.due, open.number, place));
         let aggregate = open.tell(Stage::Closing, self.now);
         open.latest.map(|verdict| Due { rule: open.rule, aggregate, verdict })

@@ -175,6 +175,16 @@ fn the_oldest_makes_room_and_is_counted() {
     );
 }
 
+/// Also when its turn has come before and it went on.
+#[test]
+fn the_oldest_makes_room_however_long_it_lasts() {
+    let mut run = Run::new("", Gathering { open_max: 2, ..Gathering::default() });
+    for (minute, port) in [(0, 1), (4, 1), (4, 2), (6, 3)] {
+        run.flow(minute * MINUTE, 1, port, Story::Scan);
+    }
+    assert_eq!(run.said(), [("first", 1, 1), ("first", 1, 1), ("closing", 1, 2), ("first", 1, 1)]);
+}
+
 /// Time stamps at the end of what can be said do not hold anything up.
 #[test]
 fn the_last_moment_passes() {
@@ -184,6 +194,30 @@ fn the_last_moment_passes() {
     run.until(i64::MAX);
     run.finish();
     assert_eq!(run.lines.iter().map(|line| line.aggregate.flows).sum::<u64>(), 2);
+}
+
+impl Aggregates {
+    /// What is wrong with who is where in the queues.
+    fn disorder(&self) -> Option<&'static str> {
+        let young: Vec<_> = self.young.iter().map(|(due, number, _)| (*number, *due)).collect();
+        let is_open = |(due, number, place): &Turn| {
+            self.open.at(*place).as_ref().is_some_and(|open| (open.due, open.number) == (*due, *number))
+        };
+        let turns = || self.young.iter().chain(&self.queue);
+        [
+            (turns().all(is_open), "a turn of one that is closed"),
+            (self.open.len() == turns().count(), "one is open and has no turn"),
+            (self.old.len() == self.queue.len(), "an old one without a turn"),
+            (young.is_sorted() && young.is_sorted_by_key(|turn| turn.1), "the young ones are not in order"),
+            (
+                self.old.keys().next_back() < young.first().map(|turn| &turn.0) || young.is_empty(),
+                "an old one is younger",
+            ),
+            (turns().all(|turn| turn.0 > self.now && turn.0 >= self.next), "a turn was missed"),
+        ]
+        .into_iter()
+        .find_map(|(is_right, what)| (!is_right).then_some(what))
+    }
 }
 
 proptest! {
@@ -202,6 +236,7 @@ proptest! {
         for (step, client, port, story) in flows {
             clock += step;
             run.flow(clock, client, port, Story::ALL[story]);
+            prop_assert_eq!(run.state.aggregates.disorder(), None);
         }
         run.finish();
         let told: u64 = run.lines.iter().map(|line| line.aggregate.flows).sum();
