@@ -67,6 +67,7 @@ impl Serialize for Word {
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 /// A value in memory of its own.
+#[cfg(test)]
 pub(super) fn written(value: &impl Serialize) -> Result<Vec<u8>, fmt::Error> {
     let mut json = Vec::new();
     value.serialize(Json(&mut json)).map(|()| json)

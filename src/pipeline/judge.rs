@@ -63,6 +63,8 @@ pub(super) struct Judge {
     /// Local sockets and when they were read; `None` in replay, where the machine is not the one in the
     /// capture.
     listeners: Option<(Listeners, Option<Instant>)>,
+    /// Room for what is said about one verdict; empty otherwise.
+    alerts: Vec<Alert>,
     /// The flow that somebody asked about.
     pub(super) sought: Option<Sought>,
     /// Takes flows back to the workers.
@@ -124,6 +126,7 @@ impl Judge {
             bench: Bench::new(),
             notes: Keyed::default(),
             listeners: ask_host.then(|| (Listeners::new(), None)),
+            alerts: Vec::new(),
             sought: None,
             spent,
             knowledge,
@@ -369,7 +372,8 @@ impl Judge {
         let id = verdict.evidence.flow.id;
         // Then nothing more will be said about it.
         let is_over = verdict.evidence.flow.ended.is_some();
-        let judged = rules.judge(&mut self.state, &mut notes.spoken, verdict, registry);
+        let mut alerts = mem::take(&mut self.alerts);
+        let judged = rules.judge(&mut self.state, &mut notes.spoken, verdict, registry, &mut alerts);
         if judged.is_alerted {
             self.alerted_flows += u64::from(!mem::replace(&mut notes.alerted, true));
             desk.alerted(verdict);
@@ -377,7 +381,6 @@ impl Judge {
         if let Some(released) = judged.released {
             self.bench.hand_back(released);
         }
-        let mut alerts = judged.alerts;
         let begun = alerts.iter().filter(|alert| alert.aggregate.stage == Stage::First).count() as u64;
         let is_own = |alert: &Alert| alert.verdict.evidence.flow.id == id;
         if let Some(raised) = notes.raised.as_ref().filter(|raised| raised.story != verdict.story) {
@@ -391,12 +394,13 @@ impl Judge {
             sought.verdicts.push(Arc::clone(verdict));
             sought.alerts.extend(alerts.iter().filter(|alert| is_own(alert)).cloned());
         }
-        for alert in alerts {
+        for alert in alerts.drain(..) {
             if is_own(&alert) && !is_over {
                 notes.raised = Some(Box::new(Raised::by(&alert)));
             }
             desk.alert(alert).into_iter().for_each(|spent| self.bench.hand_back(spent));
         }
+        self.alerts = alerts;
         begun
     }
 }
@@ -406,7 +410,7 @@ impl Judge {
 struct Raised {
     story: Story,
     rule: Arc<Rule>,
-    signature: String,
+    signature: Arc<str>,
     aggregate: Aggregate,
     /// Names of the facts it rested on.
     facts: Box<[&'static str]>,
@@ -416,7 +420,7 @@ impl Raised {
     fn by(alert: &Alert) -> Self {
         let Alert { rule, signature, verdict, aggregate, .. } = alert;
         let facts = verdict.evidence.facts.iter().map(Fact::name).collect();
-        let (rule, signature) = (Arc::clone(rule), signature.clone());
+        let (rule, signature) = (Arc::clone(rule), Arc::clone(signature));
         Self { story: verdict.story, rule, signature, aggregate: *aggregate, facts }
     }
 

@@ -472,7 +472,6 @@ impl Case {
         });
         Subject {
             flow: 1,
-            ended: true,
             start: Timestamp::from_nanos(0),
             time: Timestamp::from_nanos(0),
             transport,

@@ -61,7 +61,7 @@ pub struct Alert {
     /// The rule, with the worst severity of these flows.
     pub rule: Arc<Rule>,
     /// `title` with its placeholders filled in.
-    pub signature: String,
+    pub signature: Arc<str>,
     /// The verdict on the latest of these flows.
     pub verdict: Arc<Verdict>,
     /// All flows it stands for.

@@ -81,11 +81,9 @@ pub struct TestReport {
     pub failures: Vec<String>,
 }
 
-/// What the rules make of a verdict.
+/// What the rules make of a verdict, besides what is to be said now.
 #[derive(Clone, Debug, Default)]
 pub struct Judged {
-    /// What is to be said now.
-    pub alerts: Vec<Alert>,
     /// True when the flow is one of those that an alert stands for, whether or not it was said already.
     pub is_alerted: bool,
     /// A verdict that was kept for a line to come and is no longer: its memory may be used again.
@@ -130,14 +128,15 @@ impl Rules {
     }
 
     /// What the rules want somebody to see of a verdict, in file order. A rule speaks at most once about a
-    /// flow: `spoken` is what they said about it before, and takes what they say now. The packet clock is
-    /// that of the last [`Self::until`].
+    /// flow: `spoken` is what they said about it before, and takes what they say now; what is to be said now
+    /// is added to `alerts`. The packet clock is that of the last [`Self::until`].
     pub fn judge(
         &self,
         state: &mut State,
         spoken: &mut Spoken,
         verdict: &Arc<Verdict>,
         registry: &Registry,
+        alerts: &mut Vec<Alert>,
     ) -> Judged {
         let mut judged = Judged::default();
         let evidence = &verdict.evidence;
@@ -146,26 +145,21 @@ impl Rules {
             return judged;
         }
         let subject = Subject::of(verdict, &self.internal.0);
-        state.lend(spoken);
+        let before = alerts.len();
         for policy in concerned {
             let Some(joined) = self.speaks(&self.policies[policy], state, spoken, &subject) else {
                 continue;
             };
             judged.is_alerted = true;
             let evicted = state.aggregates.evicted();
-            if !evicted.is_empty() {
-                judged.alerts.extend(alerts(evicted, registry));
-            }
-            if let Some((rule, aggregate)) = joined.line {
-                let verdict = Arc::clone(verdict);
-                judged.alerts.push(alert(Due { rule, aggregate, verdict }, registry));
-            }
+            let first =
+                joined.line.map(|(rule, aggregate)| Due { rule, aggregate, verdict: Arc::clone(verdict) });
+            alerts.extend(evicted.into_iter().chain(first).map(|due| alert(due, registry, &mut state.text)));
             if let Some(place) = joined.place {
                 judged.released = state.aggregates.keep(place, verdict);
             }
         }
-        state.counters.alerts += judged.alerts.len() as u64;
-        state.take_back(spoken, subject.ended);
+        state.counters.alerts += (alerts.len() - before) as u64;
         judged
     }
 
@@ -179,15 +173,13 @@ impl Rules {
     #[cold]
     fn due(&self, state: &mut State, registry: &Registry) -> Vec<Alert> {
         let due = state.aggregates.due();
-        state.counters.alerts += due.len() as u64;
-        alerts(due, registry).collect()
+        alerts(due, state, registry)
     }
 
     /// What is left to be said at the end of the run.
     pub fn finish(&self, state: &mut State, registry: &Registry) -> Vec<Alert> {
         let due = state.aggregates.finish();
-        state.counters.alerts += due.len() as u64;
-        alerts(due, registry).collect()
+        alerts(due, state, registry)
     }
 
     /// The alert of a rule that has spoken about this flow, now that the verdict is another: as the rule, or
@@ -208,10 +200,10 @@ impl Rules {
         let related = self.policies.iter().filter(|policy| group.is_some() && policy.group.as_ref() == group);
         let mut speaking = same.into_iter().chain(related).filter_map(|policy| policy.fires(&subject));
         let (rule, signature) = match speaking.find(|rule| !self.is_covered(&rule.id, &subject)) {
-            Some(rule) => (Arc::clone(rule), rule.title.fill(verdict, registry)),
+            Some(rule) => (Arc::clone(rule), rule.title.fill(verdict, registry, &mut String::new())),
             None => {
                 let rule = Rule { severity: Severity::Informational, ..Rule::clone(rule) };
-                (Arc::new(rule), format!("Revised to {}: {said}", verdict.story.name()))
+                (Arc::new(rule), format!("Revised to {}: {said}", verdict.story.name()).into())
             }
         };
         Alert { rule, signature, verdict: Arc::clone(verdict), aggregate, revised: None }
@@ -290,7 +282,7 @@ impl Rules {
         &self,
         policy: &Policy,
         state: &mut State,
-        Spoken(spoken): &mut Spoken,
+        spoken: &mut Spoken,
         subject: &Subject<'_>,
     ) -> Option<Joined> {
         let rule = policy.fires(subject)?;
@@ -302,7 +294,6 @@ impl Rules {
             .iter()
             .filter_map(|said| said.alerted.as_ref())
             .any(|(group, severity)| policy.group.as_ref() == Some(group) && *severity <= bad);
-        spoken.reserve_exact(1); // hardly ever more
         spoken.push(Said { sid: rule.sid, alerted: None });
         if self.silenced(&rule.id, state, subject) {
             return None;
@@ -489,12 +480,14 @@ impl Policy {
     }
 }
 
-fn alerts(due: Vec<Due>, registry: &Registry) -> impl Iterator<Item = Alert> {
-    due.into_iter().map(|due| alert(due, registry))
+fn alerts(due: Vec<Due>, state: &mut State, registry: &Registry) -> Vec<Alert> {
+    state.counters.alerts += due.len() as u64;
+    due.into_iter().map(|due| alert(due, registry, &mut state.text)).collect()
 }
 
-fn alert(Due { rule, aggregate, verdict }: Due, registry: &Registry) -> Alert {
-    let signature = rule.title.fill(&verdict, registry);
+/// `text`: where its title is filled in.
+fn alert(Due { rule, aggregate, verdict }: Due, registry: &Registry, text: &mut String) -> Alert {
+    let signature = rule.title.fill(&verdict, registry, text);
     Alert { rule, signature, verdict, aggregate, revised: None }
 }
 

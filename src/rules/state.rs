@@ -46,8 +46,8 @@ pub struct Counters {
 /// The memory. One per run.
 #[derive(Debug)]
 pub struct State {
-    /// Room for the next flow that no rule has spoken about.
-    spare: Vec<Said>,
+    /// Where titles are filled in.
+    pub(super) text: String,
     windows: Generations<Key, Window>,
     pub(super) aggregates: Aggregates,
     pub(super) counters: Counters,
@@ -56,15 +56,33 @@ pub struct State {
 }
 
 /// What rules have said about a flow so far: kept with the flow between its verdicts, at most one entry a
-/// rule. The default is nothing.
+/// rule, and hardly ever more than one. The default is nothing.
 #[derive(Clone, Debug, Default)]
-pub struct Spoken(pub(super) Vec<Said>);
+pub struct Spoken {
+    first: Option<Said>,
+    more: Vec<Said>,
+}
 
 impl Spoken {
     /// True when no rule has said anything.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.first.is_none()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Said> {
+        self.first.iter().chain(&self.more)
+    }
+
+    pub(super) fn push(&mut self, said: Said) {
+        match &mut self.first {
+            None => self.first = Some(said),
+            Some(_) => self.more.push(said),
+        }
+    }
+
+    pub(super) fn last_mut(&mut self) -> Option<&mut Said> {
+        self.more.last_mut().or(self.first.as_mut())
     }
 }
 
@@ -104,7 +122,7 @@ impl State {
     #[must_use]
     pub fn gathering(gathering: Gathering) -> Self {
         Self {
-            spare: Vec::new(),
+            text: String::new(),
             windows: Generations::new(WINDOWS_MAX),
             aggregates: Aggregates::new(gathering),
             counters: Counters::default(),
@@ -132,22 +150,6 @@ impl State {
     #[must_use]
     pub const fn silenced(&self) -> &BTreeMap<String, u64> {
         &self.silenced
-    }
-
-    /// Gives room to what will be said about a flow. Most flows that a rule speaks about are spoken about
-    /// once, when they end: so the room is the same for all of them.
-    pub(super) fn lend(&mut self, spoken: &mut Spoken) {
-        if spoken.0.capacity() == 0 {
-            spoken.0 = std::mem::take(&mut self.spare);
-        }
-    }
-
-    /// Takes the room back when nothing was said, or the flow is over and nobody asks again.
-    pub(super) fn take_back(&mut self, spoken: &mut Spoken, ended: bool) {
-        if ended || spoken.is_empty() {
-            spoken.0.clear();
-            self.spare = std::mem::take(&mut spoken.0);
-        }
     }
 
     /// Counts a match. Where an aggregate is open already there is nothing to wait for.

@@ -21,8 +21,6 @@ use crate::wire::{Endpoint, Transport};
 #[derive(Clone, Debug)]
 pub(super) struct Subject<'a> {
     pub(super) flow: u64,
-    /// True when the flow is finished: nothing more will be said about it.
-    pub(super) ended: bool,
     pub(super) start: Timestamp,
     pub(super) time: Timestamp,
     pub(super) transport: Transport,
@@ -82,7 +80,6 @@ impl<'a> Subject<'a> {
         let flow = &evidence.flow;
         Self {
             flow: flow.id,
-            ended: flow.ended.is_some(),
             start: flow.start,
             time: flow.end,
             transport: flow.transport,

@@ -4,13 +4,11 @@
 //! what an alert costs.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::registry::Registry;
 use crate::verdict::Verdict;
 use crate::wire::text::{address, decimal};
-
-/// Room for what is filled in, as far as it can be said beforehand: two addresses and a few words.
-const FILLED_BYTES: usize = 96;
 
 /// One line of text with placeholders such as `{port}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,17 +102,17 @@ impl Title {
         })
     }
 
-    /// With its placeholders filled in.
-    pub(super) fn fill(&self, verdict: &Verdict, registry: &Registry) -> String {
-        let mut text = String::with_capacity(self.text.len() + FILLED_BYTES);
+    /// With its placeholders filled in, put together in `text`.
+    pub(super) fn fill(&self, verdict: &Verdict, registry: &Registry, text: &mut String) -> Arc<str> {
+        text.clear();
         for piece in &self.pieces {
             match piece {
                 Piece::Text(plain) => text.push_str(plain),
-                Piece::Value(placeholder) => placeholder.push(&mut text, verdict, registry),
+                Piece::Value(placeholder) => placeholder.push(text, verdict, registry),
                 Piece::Unknown(_) => {}
             }
         }
-        text
+        Arc::from(text.as_str())
     }
 }
 
@@ -154,7 +152,7 @@ mod tests {
 
     fn filled(title: &str) -> String {
         let verdict = crate::bucket::tests::verdict(1, 3098, Story::Scan);
-        Title::from(title.to_owned()).fill(&verdict, Registry::builtin())
+        Title::from(title.to_owned()).fill(&verdict, Registry::builtin(), &mut String::new()).to_string()
     }
 
     #[test]

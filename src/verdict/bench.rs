@@ -87,7 +87,9 @@ impl Bench {
 
     /// Flows that were judged and are needed no more, for where flows are told.
     pub fn spent(&mut self) -> Vec<Box<Flow>> {
-        take(&mut self.spent)
+        // As many will come again, and a list that grows is copied again and again.
+        let room = Vec::with_capacity(self.spent.len());
+        replace(&mut self.spent, room)
     }
 
     fn spend(&mut self, mut flow: Box<Flow>) {

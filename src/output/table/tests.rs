@@ -16,7 +16,7 @@ fn picture(look: Look) -> String {
     findings.add(&alert(full()));
     findings.add(&alert(full()));
     let mut strange = alert(verdict(2, 1207, Story::UnidentifiedListener));
-    strange.signature = "\u{1b}[2J\u{9b}31m\u{202e}owned\r\n".to_owned();
+    strange.signature = "\u{1b}[2J\u{9b}31m\u{202e}owned\r\n".into();
     findings.add(&strange);
     let mut far = alert(verdict(3, 3098, Story::SuspectedMalware));
     std::sync::Arc::make_mut(&mut far.rule).severity = Severity::High;

@@ -353,7 +353,7 @@ fn an_old_capture_keeps_its_time_in_ocsf() {
 #[test]
 fn escapes_are_those_of_the_receivers() {
     let mut alert = alert(full());
-    alert.signature = r#"a|b\c=d]e"f ü"#.to_owned();
+    alert.signature = r#"a|b\c=d]e"f ü"#.into();
     Arc::make_mut(&mut alert.rule).category = r#"x]y"z\=|"#.to_owned();
     let context = contexts(&[], "")[0];
     let (mut syslog, mut cef) = (Vec::new(), Vec::new());

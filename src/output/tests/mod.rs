@@ -54,7 +54,7 @@ pub(super) fn alert(verdict: Verdict) -> Alert {
         severity: Severity::Medium,
         techniques: vec!["T1571".to_owned()],
     };
-    let signature = "http on dormant port 3007/tcp (registered: lotusmtap)".to_owned();
+    let signature = "http on dormant port 3007/tcp (registered: lotusmtap)".into();
     let flow = &verdict.evidence.flow;
     let aggregate = Aggregate::alone(flow.id, flow.start, flow.end);
     Alert { rule: Arc::new(rule), signature, verdict: Arc::new(verdict), aggregate, revised: None }
@@ -120,7 +120,7 @@ fn hostile_alert(length: usize, character: char, long: &str, name: &str) -> Aler
     let aggregate = &mut alert.aggregate;
     (aggregate.flows, aggregate.flows_total, aggregate.originators) = (u64::MAX, u64::MAX, u64::MAX);
     alert.revised = Some(Revised { from: Story::UnidentifiedListener, because: Some("no_claim_expects") });
-    alert.signature = format!("{long}{name}");
+    alert.signature = format!("{long}{name}").into();
     let rule = Arc::make_mut(&mut alert.rule);
     (rule.category, rule.id) = (long.to_owned(), long.to_owned());
     rule.techniques = vec![long.to_owned(); length];

@@ -45,8 +45,8 @@ impl Run {
         flow.id = self.flows;
         (flow.start, flow.end) = (Timestamp::from_parts(seconds, 0), Timestamp::from_parts(seconds, 1));
         let spoken = &mut Spoken::default();
-        let judged = self.rules.judge(&mut self.state, spoken, &Arc::new(verdict), Registry::builtin());
-        self.lines.extend(judged.alerts);
+        let verdict = Arc::new(verdict);
+        self.rules.judge(&mut self.state, spoken, &verdict, Registry::builtin(), &mut self.lines);
     }
 
     fn finish(&mut self) {

@@ -42,7 +42,6 @@ fn subject(flow: u64, seconds: i64) -> Subject<'static> {
     let originator: IpAddr = "10.0.0.1".parse().unwrap();
     Subject {
         flow,
-        ended: false,
         start: Timestamp::from_parts(seconds, 0),
         time: Timestamp::from_parts(seconds, 0),
         transport: Transport::Tcp,
