@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use arrayvec::ArrayString;
 
+use super::catalogue::CATALOGUE;
 use super::repeat::Ground;
 use crate::flow::{Flow, Knocks, Outcome};
 use crate::host::Process;
@@ -179,43 +180,49 @@ impl Fact {
     /// Name in output and catalogue.
     #[must_use]
     pub const fn name(&self) -> &'static str {
+        CATALOGUE[self.number()].0
+    }
+
+    /// Its place in the catalogue.
+    #[must_use]
+    pub const fn number(&self) -> usize {
         match self {
-            Self::Speaks(_) => "speaks",
-            Self::MalwareBytes(_) => "malware_bytes",
-            Self::ClaimExpects(_) => "claim_expects",
-            Self::NoClaimExpects(_) => "no_claim_expects",
-            Self::OriginatorClaimExpects(_) => "originator_claim_expects",
-            Self::NegotiatesPorts(_) => "negotiates_ports",
-            Self::ClaimedBy { .. } => "claimed_by",
-            Self::Registered(_) => "registered",
-            Self::UnassignedPort(_) => "unassigned_port",
-            Self::AnnouncedBy(_) => "announced_by",
-            Self::LocalProcess(_) => "local_process",
-            Self::Handshake => "handshake",
-            Self::HalfOpen => "half_open",
-            Self::Answered => "answered",
-            Self::RefusedBy(_) => "refused_by",
-            Self::Unanswered { .. } => "unanswered",
-            Self::Retries { .. } => "retries",
-            Self::Knocks(_) => "knocks",
-            Self::FanOut { .. } => "fan_out",
-            Self::FanIn(_) => "fan_in",
-            Self::ListenerKnown(_) => "listener_known",
-            Self::SourceInEphemeralRange(_) => "source_in_ephemeral_range",
-            Self::OsHint(_) => "os_hint",
-            Self::ResponderPortEphemeral { .. } => "responder_port_ephemeral",
-            Self::BothPortsListed => "both_ports_listed",
-            Self::OriginatorServes => "originator_serves",
-            Self::FirstPacketOnly => "first_packet_only",
-            Self::NoOpeningSeen => "no_opening_seen",
-            Self::OneSidedCapture => "one_sided_capture",
-            Self::AnswerWithoutRequest(_) => "answer_without_request",
-            Self::NoPayload => "no_payload",
-            Self::PayloadUnrecognised(_) => "payload_unrecognised",
-            Self::TruncatedPayload => "truncated_payload",
-            Self::OddFlags(_) => "odd_flags",
-            Self::TunnelCarrier => "tunnel_carrier",
-            Self::GroupResponder => "group_responder",
+            Self::Speaks(_) => 0,
+            Self::MalwareBytes(_) => 1,
+            Self::ClaimExpects(_) => 2,
+            Self::NoClaimExpects(_) => 3,
+            Self::OriginatorClaimExpects(_) => 4,
+            Self::NegotiatesPorts(_) => 5,
+            Self::ClaimedBy { .. } => 6,
+            Self::Registered(_) => 7,
+            Self::UnassignedPort(_) => 8,
+            Self::AnnouncedBy(_) => 9,
+            Self::LocalProcess(_) => 10,
+            Self::Handshake => 11,
+            Self::HalfOpen => 12,
+            Self::Answered => 13,
+            Self::RefusedBy(_) => 14,
+            Self::Unanswered { .. } => 15,
+            Self::Retries { .. } => 16,
+            Self::Knocks(_) => 17,
+            Self::FanOut { .. } => 18,
+            Self::FanIn(_) => 19,
+            Self::ListenerKnown(_) => 20,
+            Self::SourceInEphemeralRange(_) => 21,
+            Self::OsHint(_) => 22,
+            Self::ResponderPortEphemeral { .. } => 23,
+            Self::BothPortsListed => 24,
+            Self::OriginatorServes => 25,
+            Self::FirstPacketOnly => 26,
+            Self::NoOpeningSeen => 27,
+            Self::OneSidedCapture => 28,
+            Self::AnswerWithoutRequest(_) => 29,
+            Self::NoPayload => 30,
+            Self::PayloadUnrecognised(_) => 31,
+            Self::TruncatedPayload => 32,
+            Self::OddFlags(_) => 33,
+            Self::TunnelCarrier => 34,
+            Self::GroupResponder => 35,
         }
     }
 

@@ -15,14 +15,14 @@ use super::crew::Events;
 use super::desk::Desk;
 use super::worker::{Happening, Spent};
 use crate::bucket::Buckets;
-use crate::evidence::{Context, Fact};
+use crate::evidence::{CATALOGUE, Context, Fact};
 use crate::flow::{
     self, Endpoints, Ends, Event, Expected, Flow, Habits, Hints, Keyed, Known, Manner, Order, Outcome,
 };
 use crate::host::{Listeners, Process};
 use crate::payload::{Announced, Announcement, App, AppProto, Conversations, Details, Words};
 use crate::registry::{Claim, ClaimKind, Registry};
-use crate::rules::{Aggregate, Alert, Gathering, Revised, Rule, Rules, Spoken, Stage, State};
+use crate::rules::{Aggregate, Alert, Gathering, Revised, Rule, Rules, Spoken, Stage, State, Values};
 use crate::time::Timestamp;
 use crate::verdict::{Bench, Story, Verdict};
 use crate::wire::Endpoint;
@@ -35,6 +35,9 @@ const CONVERSATIONS_MAX: usize = 4096;
 const ANNOUNCED_LIFETIME: Duration = Duration::from_secs(3600);
 /// How old what we know about local sockets may be when a verdict asks.
 const LISTENERS_AGE_MAX: Duration = Duration::from_secs(2);
+
+/// Some 200 KB.
+const TOLD_MAX: usize = 1024;
 
 /// Events looked ahead for their flow, which another core has just written.
 const FLOW_AHEAD: usize = 6;
@@ -65,6 +68,10 @@ pub(super) struct Judge {
     listeners: Option<(Listeners, Option<Instant>)>,
     /// Room for what is said about one verdict; empty otherwise.
     alerts: Vec<Alert>,
+    /// What lines about flows that are over told, at most [`TOLD_MAX`], for the memory: what is written over
+    /// need not be brought in.
+    #[expect(clippy::vec_box, reason = "what is kept is the memory behind the box")]
+    told: Vec<Box<Told>>,
     /// The flow that somebody asked about.
     pub(super) sought: Option<Sought>,
     /// Takes flows back to the workers.
@@ -90,7 +97,7 @@ struct Notes {
     /// What rules said about it.
     spoken: Spoken,
     /// What the latest line about it told.
-    raised: Option<Box<Raised>>,
+    raised: Option<Raised>,
 }
 
 impl Notes {
@@ -127,6 +134,7 @@ impl Judge {
             notes: Keyed::default(),
             listeners: ask_host.then(|| (Listeners::new(), None)),
             alerts: Vec::new(),
+            told: Vec::new(),
             sought: None,
             spent,
             knowledge,
@@ -281,6 +289,9 @@ impl Judge {
         if let Some(spent) = desk.flow(verdict, notes.alerted) {
             self.bench.hand_back(spent);
         }
+        if let Some(raised) = notes.raised.filter(|_| self.told.len() < TOLD_MAX) {
+            self.told.push(raised.told);
+        }
     }
 
     /// Settles who opened, gathers the facts and weighs them.
@@ -396,7 +407,7 @@ impl Judge {
         }
         for alert in alerts.drain(..) {
             if is_own(&alert) && !is_over {
-                notes.raised = Some(Box::new(Raised::by(&alert)));
+                Raised::by(&alert, &mut notes.raised, &mut self.told);
             }
             desk.alert(alert).into_iter().for_each(|spent| self.bench.hand_back(spent));
         }
@@ -405,29 +416,63 @@ impl Judge {
     }
 }
 
-/// What a line about a flow told.
+/// The latest line about a flow.
 #[derive(Debug)]
 struct Raised {
     story: Story,
+    told: Box<Told>,
+}
+
+/// What it told.
+#[derive(Debug)]
+struct Told {
     rule: Arc<Rule>,
-    signature: Arc<str>,
+    values: Values,
     aggregate: Aggregate,
-    /// Names of the facts it rested on.
-    facts: Box<[&'static str]>,
+    facts: FactSet,
+}
+
+/// Facts by name.
+#[derive(Clone, Copy, Debug)]
+struct FactSet(u64);
+
+impl FactSet {
+    fn of(verdict: &Verdict) -> Self {
+        const { assert!(CATALOGUE.len() <= 64) }
+        Self(verdict.evidence.facts.iter().fold(0, |set, fact| set | 1 << fact.number()))
+    }
+
+    const fn has(self, fact: &Fact) -> bool {
+        self.0 & 1 << fact.number() != 0
+    }
 }
 
 impl Raised {
-    fn by(alert: &Alert) -> Self {
-        let Alert { rule, signature, verdict, aggregate, .. } = alert;
-        let facts = verdict.evidence.facts.iter().map(Fact::name).collect();
-        let (rule, signature) = (Arc::clone(rule), Arc::clone(signature));
-        Self { story: verdict.story, rule, signature, aggregate: *aggregate, facts }
+    /// Remembers a line, in the place of the one before or of one that is needed no more.
+    fn by(alert: &Alert, before: &mut Option<Self>, spare: &mut Vec<Box<Told>>) {
+        let Alert { rule, verdict, aggregate, .. } = alert;
+        let told = Told {
+            rule: Arc::clone(rule),
+            values: Values::from(&**verdict),
+            aggregate: *aggregate,
+            facts: FactSet::of(verdict),
+        };
+        let room = before.take().map(|raised| raised.told).or_else(|| spare.pop());
+        let told = match room {
+            Some(mut room) => {
+                *room = told;
+                room
+            }
+            None => Box::new(told),
+        };
+        *before = Some(Self { story: verdict.story, told });
     }
 
     /// Another line of the same alert, about no new flow.
     fn again(&self, rules: &Rules, verdict: &Arc<Verdict>, registry: &Registry) -> Alert {
-        let aggregate = Aggregate { stage: Stage::Update, flows: 0, ..self.aggregate };
-        rules.again(&self.rule, &self.signature, aggregate, verdict, registry)
+        let Told { rule, values, aggregate, .. } = &*self.told;
+        let aggregate = Aggregate { stage: Stage::Update, flows: 0, ..*aggregate };
+        rules.again(rule, values, aggregate, verdict, registry)
     }
 
     /// How this verdict differs: the fact that speaks most for the new story among those that came, or the
@@ -436,12 +481,13 @@ impl Raised {
         let worth = |row: &[(Story, f64)]| {
             row.iter().find(|(story, _)| *story == verdict.story).map_or(0.0, |(_, weight)| *weight)
         };
-        let facts = verdict.evidence.facts.iter().map(Fact::name);
-        let is_news =
-            |name| !self.facts.contains(&name) && !matches!(name, "claim_expects" | "no_claim_expects");
-        let came = facts.clone().zip(&verdict.weights).filter(|(name, _)| is_news(*name));
-        let most = came.max_by(|(_, a), (_, b)| worth(a).total_cmp(&worth(b))).map(|(name, _)| name);
-        let went = || self.facts.iter().copied().find(|name| !facts.clone().any(|there| there == *name));
+        let (before, now) = (self.told.facts, FactSet::of(verdict));
+        let is_news = |fact: &Fact| {
+            !before.has(fact) && !matches!(fact, Fact::ClaimExpects(_) | Fact::NoClaimExpects(_))
+        };
+        let came = verdict.evidence.facts.iter().zip(&verdict.weights).filter(|(fact, _)| is_news(fact));
+        let most = came.max_by(|(_, a), (_, b)| worth(a).total_cmp(&worth(b))).map(|(fact, _)| fact.name());
+        let went = || CATALOGUE.get((before.0 & !now.0).trailing_zeros() as usize).map(|(name, ..)| *name);
         Revised { from: self.story, because: most.or_else(went) }
     }
 }

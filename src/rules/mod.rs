@@ -28,5 +28,5 @@ pub use rule::{Alert, Revised, Rule, Severity};
 pub use set::{Error, Judged, Rules, TestReport};
 pub use state::{Counters, Spoken, State};
 pub use technique::{ATTACK_VERSION, tactics};
-pub use title::Title;
+pub use title::{Title, Values};
 pub use word::{Internal, Way};

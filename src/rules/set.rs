@@ -14,6 +14,7 @@ use super::nets::Net;
 use super::rule::{Alert, Rule, Severity};
 use super::state::{Reached, Said, Spoken, State};
 use super::subject::Subject;
+use super::title::Values;
 use super::word::Internal;
 use crate::flow::{Flow, Outcome};
 use crate::registry::{self, Diagnostic, Level, Place, Registry};
@@ -184,12 +185,12 @@ impl Rules {
 
     /// The alert of a rule that has spoken about this flow, now that the verdict is another: as the rule, or
     /// another of its group, would say it, or for information only when all of them would be silent. `said`
-    /// is its signature of then.
+    /// is what its title was filled with then.
     #[must_use]
     pub fn again(
         &self,
         rule: &Arc<Rule>,
-        said: &str,
+        said: &Values,
         aggregate: Aggregate,
         verdict: &Arc<Verdict>,
         registry: &Registry,
@@ -199,10 +200,12 @@ impl Rules {
         let group = same.and_then(|policy| policy.group.as_ref());
         let related = self.policies.iter().filter(|policy| group.is_some() && policy.group.as_ref() == group);
         let mut speaking = same.into_iter().chain(related).filter_map(|policy| policy.fires(&subject));
+        let text = &mut String::new();
         let (rule, signature) = match speaking.find(|rule| !self.is_covered(&rule.id, &subject)) {
-            Some(rule) => (Arc::clone(rule), rule.title.fill(verdict, registry, &mut String::new())),
+            Some(rule) => (Arc::clone(rule), rule.title.fill(&Values::from(&**verdict), registry, text)),
             None => {
                 let rule = Rule { severity: Severity::Informational, ..Rule::clone(rule) };
+                let said = rule.title.fill(said, registry, text);
                 (Arc::new(rule), format!("Revised to {}: {said}", verdict.story.name()).into())
             }
         };
@@ -487,7 +490,7 @@ fn alerts(due: Vec<Due>, state: &mut State, registry: &Registry) -> Vec<Alert> {
 
 /// `text`: where its title is filled in.
 fn alert(Due { rule, aggregate, verdict }: Due, registry: &Registry, text: &mut String) -> Alert {
-    let signature = rule.title.fill(&verdict, registry, text);
+    let signature = rule.title.fill(&Values::from(&*verdict), registry, text);
     Alert { rule, signature, verdict, aggregate, revised: None }
 }
 

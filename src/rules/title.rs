@@ -4,11 +4,14 @@
 //! what an alert costs.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::registry::Registry;
-use crate::verdict::Verdict;
+use crate::payload::App;
+use crate::registry::{PortStatus, Registry};
+use crate::verdict::{Story, Verdict};
 use crate::wire::text::{address, decimal};
+use crate::wire::{Endpoint, Transport};
 
 /// One line of text with placeholders such as `{port}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,21 +66,44 @@ impl Placeholder {
         }
     }
 
-    fn push(self, text: &mut String, verdict: &Verdict, registry: &Registry) {
-        let evidence = &verdict.evidence;
-        let flow = &evidence.flow;
-        let port = flow.responder.port;
+    fn push(self, text: &mut String, values: &Values, registry: &Registry) {
+        let Values { transport, originator, responder, app, story, status } = *values;
         match self {
-            Self::Port => text.push_str(&decimal(port.into())),
-            Self::Transport => text.push_str(flow.transport.name()),
+            Self::Port => text.push_str(&decimal(responder.port.into())),
+            Self::Transport => text.push_str(transport.name()),
             Self::Registered => {
-                text.push_str(registry.registered_name(flow.transport, port).unwrap_or("nobody"));
+                text.push_str(registry.registered_name(transport, responder.port).unwrap_or("nobody"));
             }
-            Self::AppProto => text.push_str(evidence.app.app.name()),
-            Self::Story => text.push_str(verdict.story.name()),
-            Self::Status => text.push_str(evidence.status.name()),
-            Self::Originator => text.push_str(&address(flow.originator.addr)),
-            Self::Responder => text.push_str(&address(flow.responder.addr)),
+            Self::AppProto => text.push_str(app.name()),
+            Self::Story => text.push_str(story.name()),
+            Self::Status => text.push_str(status.name()),
+            Self::Originator => text.push_str(&address(originator)),
+            Self::Responder => text.push_str(&address(responder.addr)),
+        }
+    }
+}
+
+/// What a title's placeholders stand for.
+#[derive(Clone, Copy, Debug)]
+pub struct Values {
+    transport: Transport,
+    originator: IpAddr,
+    responder: Endpoint,
+    app: App,
+    story: Story,
+    status: PortStatus,
+}
+
+impl From<&Verdict> for Values {
+    fn from(Verdict { evidence, story, .. }: &Verdict) -> Self {
+        let flow = &evidence.flow;
+        Self {
+            transport: flow.transport,
+            originator: flow.originator.addr,
+            responder: flow.responder,
+            app: evidence.app.app,
+            story: *story,
+            status: evidence.status,
         }
     }
 }
@@ -103,12 +129,12 @@ impl Title {
     }
 
     /// With its placeholders filled in, put together in `text`.
-    pub(super) fn fill(&self, verdict: &Verdict, registry: &Registry, text: &mut String) -> Arc<str> {
+    pub(super) fn fill(&self, values: &Values, registry: &Registry, text: &mut String) -> Arc<str> {
         text.clear();
         for piece in &self.pieces {
             match piece {
                 Piece::Text(plain) => text.push_str(plain),
-                Piece::Value(placeholder) => placeholder.push(text, verdict, registry),
+                Piece::Value(placeholder) => placeholder.push(text, values, registry),
                 Piece::Unknown(_) => {}
             }
         }
@@ -152,7 +178,9 @@ mod tests {
 
     fn filled(title: &str) -> String {
         let verdict = crate::bucket::tests::verdict(1, 3098, Story::Scan);
-        Title::from(title.to_owned()).fill(&verdict, Registry::builtin(), &mut String::new()).to_string()
+        Title::from(title.to_owned())
+            .fill(&Values::from(&verdict), Registry::builtin(), &mut String::new())
+            .to_string()
     }
 
     #[test]
