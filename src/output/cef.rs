@@ -170,7 +170,7 @@ const fn direction(way: Way) -> Option<u8> {
 fn add_aggregate(keys: &mut Keys<'_>, alert: &Alert) {
     let (rule, aggregate) = (&alert.rule, &alert.aggregate);
     keys.add_some("cnt", Some(aggregate.flows).filter(|&flows| flows > 0));
-    keys.add_labelled("cs4", "aggregate", super::ghost::aggregate_id(alert));
+    keys.add_labelled("cs4", "aggregate", super::ghost::AggregateId::new(alert));
     keys.add_labelled("flexString1", "stage", aggregate.stage.name());
     keys.add_labelled("cn1", "total", aggregate.flows_total);
     keys.add_labelled("cs5", "rule", clean(&rule.id, VALUE_BYTES_MAX));

@@ -1,7 +1,9 @@
 //! The `ghostport` objects: what we know beyond Suricata's fields.
 
+use std::fmt::{self, Display};
 use std::sync::Arc;
 
+use arrayvec::ArrayString;
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 
@@ -9,7 +11,7 @@ use super::FILE_BYTES_MAX;
 use super::again::{Again, Key, Kind, Part};
 use super::clean::Text;
 use super::event::Stamp;
-use super::json::Word;
+use super::json::{Plain, Word};
 use crate::bucket::PortBucket;
 use crate::evidence::{Evidence, Fact, FactValue};
 use crate::payload::{App, Details};
@@ -145,7 +147,7 @@ impl<'a> GhostFlow<'a> {
 /// `aggregate`: all flows that an alert stands for.
 #[derive(Debug, Serialize)]
 pub(super) struct GhostAggregate {
-    pub(super) id: String,
+    pub(super) id: AggregateId,
     pub(super) state: &'static str,
     pub(super) flows: u64,
     pub(super) total: u64,
@@ -161,7 +163,7 @@ impl GhostAggregate {
     fn new(alert: &Alert) -> Self {
         let aggregate = &alert.aggregate;
         Self {
-            id: aggregate_id(alert),
+            id: AggregateId::new(alert),
             state: aggregate.stage.name(),
             flows: aggregate.flows,
             total: aggregate.flows_total,
@@ -175,9 +177,34 @@ impl GhostAggregate {
     }
 }
 
-/// The same in all lines of an aggregate, and in every run.
-pub(super) fn aggregate_id(alert: &Alert) -> String {
-    [&*decimal(alert.rule.sid.into()), "-", &*decimal(alert.aggregate.opened_by)].concat()
+/// The same in all lines of an aggregate, and in every run: the rule's number and the first flow's.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AggregateId(ArrayString<31>);
+
+impl AggregateId {
+    pub(super) fn new(alert: &Alert) -> Self {
+        let mut id = ArrayString::new();
+        for part in [&*decimal(alert.rule.sid.into()), "-", &*decimal(alert.aggregate.opened_by)] {
+            id.push_str(part);
+        }
+        Self(id)
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Display for AggregateId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Serialize for AggregateId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Plain(self.0.as_bytes()).serialize(serializer)
+    }
 }
 
 /// The first fields: where it was, and what is known about that port.

@@ -53,7 +53,7 @@ use serde::{Serialize, Serializer};
 
 use super::attack::{Attack, attacks};
 use super::clean::Text;
-use super::ghost::{GhostFlow, Room, aggregate_id, registered};
+use super::ghost::{AggregateId, GhostFlow, Room, registered};
 use super::line::{Digits, Ip, Millis, Rfc3339, write_json, write_within};
 use super::record::{self, reasons};
 use super::{Context, NAME_BYTES_MAX, Record};
@@ -404,7 +404,7 @@ struct Product {
 
 #[derive(Serialize)]
 struct FindingInfo<'a> {
-    uid: String,
+    uid: AggregateId,
     title: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     desc: Option<&'a str>,
@@ -421,7 +421,7 @@ impl<'a> FindingInfo<'a> {
         let (rule, aggregate) = (&*alert.rule, &alert.aggregate);
         let category = Text::cut(&rule.category, NAME_BYTES_MAX);
         Self {
-            uid: aggregate_id(alert),
+            uid: AggregateId::new(alert),
             title: words.message,
             desc: (!words.desc.is_empty()).then_some(words.desc),
             types: [category],

@@ -140,7 +140,7 @@ fn add_flow(keys: &mut Keys<'_>, context: &Context<'_>, verdict: &Verdict, alert
     if let Some(alert) = alert {
         let aggregate = &alert.aggregate;
         keys.add("stage", aggregate.stage.name()).add("flows", aggregate.flows);
-        keys.add("total", aggregate.flows_total).add("agg", super::ghost::aggregate_id(alert));
+        keys.add("total", aggregate.flows_total).add("agg", super::ghost::AggregateId::new(alert));
         keys.add("rule", value(&alert.rule.id));
     }
     keys.add("flow", flow.id).add("cid", flow.community_id());

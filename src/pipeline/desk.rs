@@ -108,7 +108,7 @@ impl Desk {
                 say(&error.to_string());
             }
         }
-        self.scribe.write(Note::Alert(Box::new(alert)));
+        self.scribe.write(Note::Alert(alert));
         self.scribe.spent()
     }
 

@@ -407,7 +407,8 @@ impl Judge {
         }
         for alert in alerts.drain(..) {
             if is_own(&alert) && !is_over {
-                Raised::by(&alert, &mut notes.raised, &mut self.told);
+                let room = notes.raised.take().map(|raised| raised.told).or_else(|| self.told.pop());
+                notes.raised = Some(Raised::by(&alert, room));
             }
             desk.alert(alert).into_iter().for_each(|spent| self.bench.hand_back(spent));
         }
@@ -448,8 +449,8 @@ impl FactSet {
 }
 
 impl Raised {
-    /// Remembers a line, in the place of the one before or of one that is needed no more.
-    fn by(alert: &Alert, before: &mut Option<Self>, spare: &mut Vec<Box<Told>>) {
+    /// Remembers a line, in this room if there is any.
+    fn by(alert: &Alert, room: Option<Box<Told>>) -> Self {
         let Alert { rule, verdict, aggregate, .. } = alert;
         let told = Told {
             rule: Arc::clone(rule),
@@ -457,7 +458,6 @@ impl Raised {
             aggregate: *aggregate,
             facts: FactSet::of(verdict),
         };
-        let room = before.take().map(|raised| raised.told).or_else(|| spare.pop());
         let told = match room {
             Some(mut room) => {
                 *room = told;
@@ -465,7 +465,7 @@ impl Raised {
             }
             None => Box::new(told),
         };
-        *before = Some(Self { story: verdict.story, told });
+        Self { story: verdict.story, told }
     }
 
     /// Another line of the same alert, about no new flow.

@@ -48,7 +48,7 @@ const BATCH_BYTES: usize = 256 * 1024;
 /// A record that owns what it says.
 #[derive(Debug)]
 pub(super) enum Note {
-    Alert(Box<Alert>),
+    Alert(Alert),
     Flow { verdict: Arc<Verdict>, alerted: bool },
     Port { bucket: Box<PortBucket>, client_flows: u64 },
     Stats(Box<Standing>),
