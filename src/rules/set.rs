@@ -288,10 +288,11 @@ impl Rules {
         spoken: &mut Spoken,
         subject: &Subject<'_>,
     ) -> Option<Joined> {
-        let rule = policy.fires(subject)?;
-        if spoken.iter().any(|said| said.sid == rule.sid) {
+        // Its grades have the same number.
+        if spoken.iter().any(|said| said.sid == policy.rule.sid) {
             return None;
         }
+        let rule = policy.fires(subject)?;
         let bad = rule.severity as u8;
         let said_before = spoken
             .iter()

@@ -16,14 +16,13 @@ use crate::rules::nets::About;
 /// What is about more networks than this, or more ports, is found by what else it is about.
 const WORDS_MAX: usize = 256;
 
-/// A network or any, and a port or any; not any of both.
-type Spot = (Option<IpNet>, Option<u16>);
-
-/// Numbers of things, by what they are about.
+/// Numbers of things, by what they are about: each under every spot, in order.
 #[derive(Debug, Default)]
 pub(super) struct Spots {
-    /// Each thing under every spot that it is about, in order.
-    things: HashMap<Spot, Vec<usize>>,
+    /// Those that are about no network, by port: most, and every flow asks.
+    ports: HashMap<u16, Vec<usize>>,
+    /// The others, by network, and by port where they are about one.
+    nets: HashMap<(IpNet, Option<u16>), Vec<usize>>,
     /// Lengths of the prefixes among them, of IPv4 and of IPv6.
     lengths: [Vec<u8>; 2],
 }
@@ -40,38 +39,32 @@ impl Spots {
         if nets.is_none() && ports.is_none() {
             return false;
         }
-        for net in each(nets) {
+        let Some(nets) = nets else {
+            ports.into_iter().flatten().for_each(|port| put(self.ports.entry(port).or_default(), number));
+            return true;
+        };
+        for net in nets {
+            let lengths = &mut self.lengths[usize::from(net.addr().is_ipv6())];
+            if !lengths.contains(&net.prefix_len()) {
+                lengths.push(net.prefix_len());
+            }
             for port in each(ports.clone()) {
-                self.put((net, port), number);
+                put(self.nets.entry((net, port)).or_default(), number);
             }
         }
         true
     }
 
-    fn put(&mut self, spot: Spot, number: usize) {
-        if let Some(net) = spot.0 {
-            let lengths = &mut self.lengths[usize::from(net.addr().is_ipv6())];
-            if !lengths.contains(&net.prefix_len()) {
-                lengths.push(net.prefix_len());
-            }
-        }
-        let there = self.things.entry(spot).or_default();
-        if there.last() != Some(&number) {
-            there.push(number);
-        }
-    }
-
     /// What may be about a flow between these ends to this port, in order.
     pub(super) fn find(&self, ends: [IpAddr; 2], port: u16) -> Vec<usize> {
-        let mut found = Vec::new();
-        if self.things.is_empty() {
+        let mut found = self.ports.get(&port).cloned().unwrap_or_default();
+        if self.nets.is_empty() {
             return found;
         }
-        let mut look = |spot| found.extend(self.things.get(&spot).into_iter().flatten());
-        look((None, Some(port)));
-        for net in ends.into_iter().flat_map(|addr| self.nets(addr)) {
-            look((Some(net), Some(port)));
-            look((Some(net), None));
+        for net in ends.into_iter().flat_map(|addr| self.nets_of(addr)) {
+            for port in [Some(port), None] {
+                found.extend(self.nets.get(&(net, port)).into_iter().flatten());
+            }
         }
         found.sort_unstable();
         found.dedup();
@@ -80,7 +73,7 @@ impl Spots {
 
     /// The networks that the address is in, of every length that there is; an IPv4 address mapped into IPv6
     /// counts as what it maps, too.
-    fn nets(&self, addr: IpAddr) -> impl Iterator<Item = IpNet> {
+    fn nets_of(&self, addr: IpAddr) -> impl Iterator<Item = IpNet> {
         let mapped = match addr {
             IpAddr::V6(v6) => v6.to_ipv4_mapped().map(IpAddr::V4),
             IpAddr::V4(_) => None,
@@ -89,6 +82,12 @@ impl Spots {
             let lengths = &self.lengths[usize::from(addr.is_ipv6())];
             lengths.iter().filter_map(move |&length| IpNet::new(addr, length).ok()).map(|net| net.trunc())
         })
+    }
+}
+
+fn put(there: &mut Vec<usize>, number: usize) {
+    if there.last() != Some(&number) {
+        there.push(number);
     }
 }
 
