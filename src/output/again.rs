@@ -23,8 +23,8 @@ use super::json::{Json, Written};
 /// A few hundred parts make nearly all lines of a network; with so many places few of them want the same one.
 /// All of them full are some 2 MB.
 const PLACES: usize = 1 << 10;
-/// Parts that may share a place. Where a part lies in the program decides on its place, so with one each two of
-/// those that stand in every line might put each other out all the time, and a tenth of the run went there.
+/// Parts that may share a place. Where a part lies in the program decides on its place, so in some builds two
+/// of those that stand in every line have the same; when they put each other out, a tenth of the run went there.
 const PARTS: usize = 4;
 /// A verdict with eleven stories; a fact with a name of eighty bytes.
 const WORDS_MAX: usize = 16;

@@ -104,7 +104,7 @@ pub fn explain_line(line: &str, asked: Asked<'_>) -> Result<Option<String>, Stri
     if !matches!(line.event_type.as_str(), "alert" | "flow") {
         return Ok(None);
     }
-    let alerts = line.alert.iter().map(|alert| (&*alert.signature, alert.signature_id)).collect();
+    let alerts = line.alert.iter().map(|alert| (alert.signature.as_str(), alert.signature_id)).collect();
     explain(&line, &[], alerts, asked).map(Some)
 }
 

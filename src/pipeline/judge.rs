@@ -36,7 +36,7 @@ const ANNOUNCED_LIFETIME: Duration = Duration::from_secs(3600);
 /// How old what we know about local sockets may be when a verdict asks.
 const LISTENERS_AGE_MAX: Duration = Duration::from_secs(2);
 
-/// Some 200 KB.
+/// Some 150 KB.
 const TOLD_MAX: usize = 1024;
 
 /// Events looked ahead for their flow, which another core has just written.
@@ -68,8 +68,8 @@ pub(super) struct Judge {
     listeners: Option<(Listeners, Option<Instant>)>,
     /// Room for what is said about one verdict; empty otherwise.
     alerts: Vec<Alert>,
-    /// What lines about flows that are over told, at most [`TOLD_MAX`], for the memory: what is written over
-    /// need not be brought in.
+    /// What lines about flows that are over told, at most [`TOLD_MAX`], for the memory: it is written over and
+    /// not read, when freeing it would wait for it.
     #[expect(clippy::vec_box, reason = "what is kept is the memory behind the box")]
     told: Vec<Box<Told>>,
     /// The flow that somebody asked about.
