@@ -24,7 +24,8 @@ use super::json::{Json, Written};
 /// All of them full are some 2 MB.
 const PLACES: usize = 1 << 10;
 /// Parts that may share a place. Where a part lies in the program decides on its place, so in some builds two
-/// of those that stand in every line have the same; when they put each other out, a tenth of the run went there.
+/// of those that stand in every line have the same. When they put each other out, a tenth of the run went
+/// there.
 const PARTS: usize = 4;
 /// A verdict with eleven stories; a fact with a name of eighty bytes.
 const WORDS_MAX: usize = 16;

@@ -68,8 +68,8 @@ pub(super) struct Judge {
     listeners: Option<(Listeners, Option<Instant>)>,
     /// Room for what is said about one verdict; empty otherwise.
     alerts: Vec<Alert>,
-    /// What lines about flows that are over told, at most [`TOLD_MAX`], for the memory: it is written over and
-    /// not read, when freeing it would wait for it.
+    /// What lines about flows that are over told, at most [`TOLD_MAX`], for the memory: writing over it does
+    /// not wait for it, and freeing it would.
     #[expect(clippy::vec_box, reason = "what is kept is the memory behind the box")]
     told: Vec<Box<Told>>,
     /// The flow that somebody asked about.
