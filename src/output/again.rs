@@ -223,9 +223,9 @@ mod tests {
                 key.numbers([self.0, u64::MAX - self.0]); // all have the same sum
             }
         }
-        for number in (0..PARTS as u64).cycle().take(1000) {
+        for number in (0..3).cycle().take(1000) {
             assert_eq!(written(&Again(Counted(number))).unwrap(), number.to_string().into_bytes());
         }
-        assert_eq!(WRITTEN.get(), u32::try_from(PARTS).unwrap());
+        assert_eq!(WRITTEN.get(), 3);
     }
 }

@@ -507,3 +507,56 @@ fn explanation(places: &Announced, registry: &Registry, flow: &Flow, app: App) -
     let at_home = found.meeting.is_listing() && claims.iter().any(|claim| belongs(claim) || named(claim));
     (found.meeting.explains(flow.originator.addr) && !at_home).then_some(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bucket::tests::verdict;
+
+    fn said(story: Story, facts: Vec<Fact>) -> Arc<Verdict> {
+        let mut verdict = verdict(1, 3098, story);
+        verdict.weights = vec![&[]; facts.len()];
+        verdict.evidence.facts = facts;
+        Arc::new(verdict)
+    }
+
+    fn told(verdict: &Arc<Verdict>, room: Option<Box<Told>>) -> Raised {
+        let rule = Arc::clone(Rules::builtin().list()[0].rule());
+        let aggregate = Aggregate::alone(1, Timestamp::MIN, Timestamp::MIN);
+        let (signature, verdict) = ("".into(), Arc::clone(verdict));
+        Raised::by(&Alert { rule, signature, verdict, aggregate, revised: None }, room)
+    }
+
+    #[test]
+    fn a_revision_names_what_came_or_else_the_first_that_went() {
+        let other = told(&said(Story::Scan, vec![Fact::GroupResponder, Fact::TunnelCarrier]), None);
+        let facts = vec![Fact::Handshake, Fact::FirstPacketOnly, Fact::NoPayload];
+        let raised = told(&said(Story::Undetermined, facts), Some(other.told));
+        for (facts, because) in [
+            (vec![Fact::Handshake, Fact::NoPayload, Fact::GroupResponder], "group_responder"),
+            (vec![Fact::Handshake], "first_packet_only"),
+            (vec![Fact::Handshake, Fact::FirstPacketOnly], "no_payload"),
+        ] {
+            let revised = raised.revised(&said(Story::Misdirected, facts));
+            assert_eq!(revised, Revised { from: Story::Undetermined, because: Some(because) });
+        }
+        let nothing =
+            raised.revised(&said(Story::Scan, vec![Fact::Handshake, Fact::FirstPacketOnly, Fact::NoPayload]));
+        assert_eq!(nothing.because, None);
+    }
+
+    /// However often a flow is judged anew, a line about it takes back what the one before said.
+    #[test]
+    fn a_revision_quotes_the_title_as_it_was_filled_in() {
+        let registry = Registry::builtin();
+        let (rules, quiet) = (Rules::builtin(), Story::RegisteredService);
+        let first = told(&said(Story::NonstandardPort, Vec::new()), None);
+        let again = first.again(rules, &said(quiet, Vec::new()), registry);
+        let title = again.signature.strip_prefix("Revised to registered_service: ");
+        let title = title.unwrap_or_else(|| panic!("{}", again.signature)).to_owned();
+        let second = Raised::by(&again, Some(first.told));
+        let last = second.again(rules, &said(Story::Backscatter, Vec::new()), registry);
+        let expected = title.replace("nonstandard_port", quiet.name());
+        assert_eq!(*last.signature, format!("Revised to backscatter: {expected}"));
+    }
+}
