@@ -576,6 +576,17 @@ mod tests {
         assert!(said("group_responder", flow, NOTHING, &bare(Outcome::OneWay)).is_some());
     }
 
+    /// The name of the variant, as names in the catalogue are written.
+    fn snake(fact: &Fact) -> String {
+        let debug = format!("{fact:?}");
+        let variant = debug.split(|end: char| !end.is_alphanumeric()).next().unwrap();
+        let words = variant.char_indices().flat_map(|(at, letter)| {
+            let gap = (at > 0 && letter.is_uppercase()).then_some('_');
+            gap.into_iter().chain(letter.to_lowercase())
+        });
+        words.collect()
+    }
+
     proptest! {
         #[test]
         fn facts_stand_in_catalogue_order(
@@ -589,6 +600,9 @@ mod tests {
             prop_assert!(places.iter().all(Option::is_some), "{:?}", evidence.facts);
             prop_assert!(places.windows(2).all(|pair| pair[0] <= pair[1]), "{:?}", evidence.facts);
             prop_assert!(evidence.facts.iter().all(|fact| !fact.value().to_string().is_empty()));
+            for fact in &evidence.facts {
+                prop_assert_eq!(fact.name(), snake(fact));
+            }
         }
     }
 }

@@ -96,7 +96,6 @@ impl Key {
 /// A part as it was written, and its key.
 type Kept = (Key, Vec<u8>);
 
-#[derive(Default)]
 struct Shelf {
     /// By place.
     places: Vec<[Kept; PARTS]>,

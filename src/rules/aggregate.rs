@@ -288,7 +288,7 @@ pub(super) struct Aggregates {
     open: Keyed<Key, Option<Open>>,
     opened: u64,
     /// Those that were not due yet since they were opened, in the order in which they were, which is that in
-    /// which they come due: in a flood nearly all, and trees of them were a twentieth of what an alert costs.
+    /// which they come due: in a flood nearly all. Trees of them were a twentieth of the judge's work.
     young: VecDeque<Turn>,
     /// The others, all opened before those: places by number.
     old: BTreeMap<u64, u32>,
